@@ -1,0 +1,94 @@
+// The CPU as a backend: how many threads work, where memory comes from, how host data gets in and out.
+//
+// Networks, trainer, gradient checks and tests are templated on a backend type B (here Cpu<float>, Cpu<double>) and
+// reach everything through it:
+//   B::Scalar        the number type activations, parameters and gradients have
+//   B::Device        passed first to every operation; the operations of namespace cpu are found through it
+//   B::Buffer<U>     owning memory of the device
+//   copy_to_device, copy_to_host, copy_on_device, fill_zero   the only ways in and out
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "common/geometry.h"
+
+namespace attnunet {
+namespace cpu {
+
+class Device {
+ public:
+  /// threads >= 1. Results do not depend on it, to the bit.
+  explicit Device(int threads) : threads_(threads) {}
+  int threads() const { return threads_; }
+
+ private:
+  int threads_;
+};
+
+/// Owning memory on 64-byte boundaries (a cache line, an AVX-512 vector). Contents start undefined.
+template <class U>
+class Buffer {
+  static_assert(std::is_trivially_copyable<U>::value, "buffers hold plain numbers and records");
+
+ public:
+  Buffer() = default;
+  Buffer(Device&, Index count) : count_(count) {
+    const std::size_t bytes = (static_cast<std::size_t>(count) * sizeof(U) + 63) / 64 * 64;
+    if (bytes == 0) return;
+    data_ = static_cast<U*>(std::aligned_alloc(64, bytes));
+    if (data_ == nullptr) throw std::bad_alloc();
+  }
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Buffer() { std::free(data_); }
+
+  U* data() { return data_; }
+  const U* data() const { return data_; }
+  Index size() const { return count_; }
+
+ private:
+  void swap(Buffer& other) {
+    std::swap(data_, other.data_);
+    std::swap(count_, other.count_);
+  }
+  U* data_ = nullptr;
+  Index count_ = 0;
+};
+
+template <class U>
+void copy_on_device(Device&, U* destination, const U* source, Index count) {
+  if (count > 0) std::memcpy(destination, source, static_cast<std::size_t>(count) * sizeof(U));
+}
+template <class U>
+void copy_to_device(Device& device, U* destination, const U* host, Index count) {
+  copy_on_device(device, destination, host, count);
+}
+template <class U>
+void copy_to_host(Device& device, U* host, const U* source, Index count) {
+  copy_on_device(device, host, source, count);
+}
+template <class U>
+void fill_zero(Device&, U* destination, Index count) {
+  if (count > 0) std::memset(destination, 0, static_cast<std::size_t>(count) * sizeof(U));
+}
+
+}  // namespace cpu
+
+template <class T>
+struct Cpu {
+  using Scalar = T;
+  using Device = cpu::Device;
+  template <class U>
+  using Buffer = cpu::Buffer<U>;
+  static constexpr const char* name = "cpu";
+};
+
+}  // namespace attnunet

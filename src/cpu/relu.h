@@ -1,0 +1,24 @@
+// ReLU: y = max(x, 0), element by element (Nair and Hinton 2010).
+//
+// Forward    y_i = x_i where x_i > 0, else 0.
+// Saved      y. (y_i > 0 exactly where x_i > 0, so x itself can be dropped, and y may overwrite x.)
+// Backward   dL/dx_i = dL/dy_i * dy_i/dx_i,   dy_i/dx_i = 1 where x_i > 0, 0 where x_i < 0,
+//            hence dx_i = dy_i where y_i > 0, else 0.
+// Kink       at x_i = 0 the derivative is not defined; we take 0, as PyTorch does.
+// A dropout that follows may run in place on y: where it zeroed y_i, dy_i is zero too.
+// Proof      tests/relu_test.cpp
+#pragma once
+
+#include "cpu/device.h"
+
+namespace attnunet::cpu {
+
+/// y, x: n values. y may be x.
+template <class T>
+void relu_forward(Device& device, T* y, const T* x, Index n);
+
+/// dx, dy, y: n values. dx may be dy.
+template <class T>
+void relu_backward(Device& device, T* dx, const T* dy, const T* y, Index n);
+
+}  // namespace attnunet::cpu
