@@ -3,7 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <string>
+#include <vector>
+
 #include "common/gradcheck/check.h"
+#include "support/tolerance.h"
 
 namespace attnunet {
 
@@ -14,6 +19,35 @@ inline void expect_gradients(const gradcheck::LayerCase& layer_case, std::uint64
                                  << " of the largest gradient " << result.largest_gradient << ", gate "
                                  << gradcheck::gradient_gate << ", " << result.checked << " checked, " << result.skipped
                                  << " skipped";
+}
+
+/// |actual - expected| <= bound, element by element. Empty arrays and different lengths are failures.
+inline ::testing::AssertionResult close(const gradcheck::Array& actual, const gradcheck::Array& expected,
+                                        const std::vector<double>& bounds) {
+  const std::size_t n = expected.values.size();
+  if (n == 0) return ::testing::AssertionFailure() << expected.name << ": nothing to compare";
+  if (actual.values.size() != n || bounds.size() != n)
+    return ::testing::AssertionFailure() << expected.name << ": " << actual.values.size() << " values and "
+                                         << bounds.size() << " bounds for " << n << " expected";
+  for (std::size_t i = 0; i < n; ++i) {
+    const double error = std::abs(actual.values[i] - expected.values[i]);
+    if (!(error <= bounds[i]))
+      return ::testing::AssertionFailure()
+             << expected.name << "[" << i << "]: " << actual.values[i] << ", expected " << expected.values[i]
+             << ", error " << error << " over the bound " << bounds[i];
+  }
+  return ::testing::AssertionSuccess();
+}
+
+/// The largest error as a share of its bound: how tight a bound is. Tests log it (RecordProperty).
+inline double tightness(const gradcheck::Array& actual, const gradcheck::Array& expected,
+                        const std::vector<double>& bounds) {
+  double worst = 0;
+  for (std::size_t i = 0; i < expected.values.size(); ++i) {
+    const double share = std::abs(actual.values[i] - expected.values[i]) / bounds[i];
+    if (!(share <= worst)) worst = share;
+  }
+  return worst;
 }
 
 }  // namespace attnunet
