@@ -8,6 +8,11 @@
 
 namespace attnunet {
 
+/// What random numbers are drawn for; each purpose has a stream of its own, so that one cannot shift another.
+namespace streams {
+constexpr std::uint32_t initial_weights = 1, epoch_order = 2, split = 3, augmentation = 4, phantoms = 5, panels = 6;
+}
+
 /// A stream of random numbers given by (seed, stream, substream): equal arguments give equal numbers everywhere,
 /// whatever was drawn elsewhere.
 class Random {

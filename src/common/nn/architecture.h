@@ -1,0 +1,76 @@
+// The two networks as data: which tensors they have, how these are named, shaped and stored.
+//
+// Source: Laghmati et al., IJACSA 2023 (attention3: 3 encoder levels, attention4: 4), after Oktay et al. 2018.
+// Level i works at H/2^i x W/2^i with base * 2^i channels; level `levels` is the bottleneck.
+// Everything that needs the list of tensors reads it here: the networks, initial weights, checkpoints, gradient
+// checks, `info`.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/geometry.h"
+
+namespace attnunet {
+
+struct NetworkConfig {
+  int levels = 4;                 ///< 3 (attention3) or 4 (attention4)
+  int base = 32;                  ///< channels of level 0; even, 2 to 512
+  std::optional<double> dropout;  ///< one rate everywhere, in [0, 1); by level where absent
+
+  Index channels(int level) const { return Index{base} << level; }
+  /// Images are padded to a multiple of this on both sides.
+  Index multiple() const { return Index{1} << levels; }
+  /// Dropout rate of the double convolution at a level of the encoder, the decoder, or of the bottleneck.
+  double dropout_rate(int level) const;
+};
+
+/// "attention3" or "attention4".
+std::string variant_name(const NetworkConfig& config);
+/// Levels of a variant; throws UsageError for an unknown name.
+int variant_levels(const std::string& variant);
+
+enum class TensorKind { conv_weight, conv_transpose_weight, bias, gamma, beta, running_mean, running_var };
+
+/// One named tensor. Outside (checkpoints, initial weights) it has PyTorch's layout, inside the layout the kernels
+/// like: conv weights [K,C,R,R] become [K,R,R,C], transposed conv weights [C,K,2,2] become [2,2,K,C]; vectors stay.
+struct TensorSpec {
+  std::string name;  ///< PyTorch's, e.g. "encoder.0.conv1.weight"
+  TensorKind kind;
+  std::vector<Index> shape;  ///< PyTorch's
+  Index offset = 0;          ///< first element in the flat buffer of parameters (or of running statistics)
+  Index size = 0;
+};
+
+struct Architecture {
+  NetworkConfig config;
+  std::vector<TensorSpec> parameters;  ///< learned; in the order of PyTorch's state_dict
+  std::vector<TensorSpec> statistics;  ///< running_mean, running_var of every batch norm
+  /// Lengths of the flat buffers: tensors start on 64-byte boundaries, the gaps hold zeros.
+  Index parameter_elements = 0, statistics_elements = 0;
+
+  /// Learned numbers: 1,948,503 for attention3 at base 32.
+  Index parameter_count() const;
+  /// Throws std::out_of_range for an unknown name: that is a mistake in the program.
+  const TensorSpec& parameter(const std::string& name) const;
+  const TensorSpec& statistic(const std::string& name) const;
+};
+
+/// Throws UsageError where the configuration is out of range.
+Architecture make_architecture(const NetworkConfig& config);
+
+/// source[i of ours] -> destination[i of PyTorch's layout] for one tensor of spec.size elements, and back.
+template <class T>
+void to_pytorch_layout(const TensorSpec& spec, T* destination, const T* source);
+template <class T>
+void from_pytorch_layout(const TensorSpec& spec, T* destination, const T* source);
+
+/// Initial values, in our layout: weights He-normal (He et al. 2015, standard deviation sqrt(2 / fan_in); fan_in is
+/// the number of products in one output: C R R, and C for the transposed convolution, whose windows do not overlap),
+/// gamma 1, beta and biases 0, running_mean 0, running_var 1. Drawn on the host, tensor by tensor in PyTorch's layout,
+/// so that they depend on the seed alone. Both vectors have the flat buffers' lengths.
+void initial_values(const Architecture& architecture, std::uint64_t seed, std::vector<double>& parameters,
+                    std::vector<double>& statistics);
+
+}  // namespace attnunet
