@@ -50,8 +50,8 @@ void run_all(typename B::Device& device, const std::function<void(const Result&)
            attention_multiply_case<B>(device, 35, 6, seed),
            edge_pad_case<B>(device, {2, 5, 3, 2}, 8, 6, seed),
            crop_case<B>(device, {2, 5, 3, 2}, 8, 6, seed),
-           bce_case<B>(device, 2, 35, seed),
-           dice_case<B>(device, 2, 35, seed),
+           bce_case<B>(device, 2, 35, {}, seed),
+           dice_case<B>(device, 2, 35, {}, seed),
        })
     report(check_layer(layer, seed));
 
