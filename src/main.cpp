@@ -7,7 +7,12 @@
 #include <new>
 #include <string>
 
+#include "common/app/bench.h"
+#include "common/app/data_synth.h"
+#include "common/app/evaluate.h"
+#include "common/app/gradcheck.h"
 #include "common/app/info.h"
+#include "common/app/train.h"
 #include "common/error.h"
 
 namespace {
@@ -34,7 +39,12 @@ int main(int argc, char** argv) {
   parser.require_subcommand(1);
   parser.option_defaults()->always_capture_default();
   int exit_code = done;
+  app::add_train_command(parser, exit_code);
+  app::add_evaluate_command(parser, exit_code);
+  app::add_gradcheck_command(parser);
+  app::add_data_command(parser);
   app::add_info_command(parser);
+  app::add_bench_command(parser);
   try {
     parser.parse(argc, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)

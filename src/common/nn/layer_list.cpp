@@ -109,7 +109,8 @@ std::vector<LayerInfo> list_layers(const NetworkConfig& config, Index N, Index H
   const bool pads = !(padded == image);
   const int D = config.levels;
   Builder build{{}, image};
-  if (pads) build.append("pad", LayerKind::edge_pad, image, padded);
+  if (pads) build.append("pad", LayerKind::edge_pad, image, padded).input_gradient = false;
+  const std::size_t first = build.layers.size();
   for (int i = 0; i < D; ++i) {
     const std::string name = "encoder." + std::to_string(i);
     build.double_conv(name, config.channels(i), config.dropout_rate(i));
@@ -127,6 +128,7 @@ std::vector<LayerInfo> list_layers(const NetworkConfig& config, Index N, Index H
   }
   build.conv("head", build.at, 1, 1, true);
   if (pads) build.append("crop", LayerKind::crop, padded, image);
+  build.layers[first].input_gradient = false;
   return build.layers;
 }
 

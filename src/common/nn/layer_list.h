@@ -32,6 +32,7 @@ struct LayerInfo {
   Index kernel = 0;  ///< side of a convolution's kernel
   bool bias = false;
   double dropout_rate = 0;
+  bool input_gradient = true;  ///< whether training needs it: not for the image's
   Index parameters = 0;
   /// Multiplications and additions of the forward pass, two for each weight of a convolution and output pixel; 0 for
   /// layers whose cost is moving memory.
