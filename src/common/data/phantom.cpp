@@ -105,10 +105,10 @@ struct Tissue {
 
 Tissue make_tissue(int width, int height, Random& random) {
   const Border skin(random.uniform(0.03, 0.06), 0.004, random);
-  const Border top(random.uniform(0.13, 0.28), 0.03, random), bottom(random.uniform(0.68, 0.85), 0.03, random);
+  const Border top(random.uniform(0.13, 0.28), 0.04, random), bottom(random.uniform(0.68, 0.85), 0.04, random);
   const double gain = random.uniform(-3, 3);
   const double fat_level = random.uniform(-35, -31), gland_level = random.uniform(-27, -23);
-  const double muscle_level = random.uniform(-35, -30), fall = random.uniform(0, 4);
+  const double muscle_level = random.uniform(-35, -30), fall = random.uniform(2, 12);
   const double stripes = random.uniform(16, 28), slope = random.uniform(-0.15, 0.15);
   const Field patches = smooth_noise(width, height, 0.10, 0.06, random);
   const Field streaks = smooth_noise(width, height, 0.05, 0.010, random);
@@ -118,10 +118,10 @@ Tissue make_tissue(int width, int height, Random& random) {
   for (int y = 0; y < height; ++y)
     for (int x = 0; x < width; ++x) {
       const double u = (x + 0.5) / width, v = (y + 0.5) / height;
-      const double septum = std::exp(-std::pow(septa.at(x, y) / 0.12, 2));
-      const double fat = fat_level + 1.5 * patches.at(x, y) + 8 * septum;
-      const double gland = gland_level + 2.0 * patches.at(x, y) + 2.5 * streaks.at(x, y) + 2 * septum;
-      const double muscle = muscle_level + 3 * std::sin(2 * pi * stripes * (v + slope * u) + patches.at(x, y)) +
+      const double septum = std::exp(-std::pow(septa.at(x, y) / 0.1, 2));
+      const double fat = fat_level + 1.5 * patches.at(x, y) + 11 * septum;
+      const double gland = gland_level + 2.0 * patches.at(x, y) + 2.5 * streaks.at(x, y) + 6 * septum;
+      const double muscle = muscle_level + 2 * std::sin(2 * pi * stripes * (v + slope * u) + 3 * patches.at(x, y)) +
                             1.5 * streaks.at(x, y) - 14 * std::max(0.0, v - bottom.at(u) - 0.08);
       const double fascia = std::exp(-std::pow((v - bottom.at(u)) / 0.008, 2));
       double level = mix(-10 + 2 * streaks.at(x, y), fat, step(v - skin.at(u), 0.004));
@@ -179,11 +179,11 @@ Lesion make_lesion(bool malignant, double area, const Tissue& tissue, double u, 
   const std::uint32_t spicules = malignant ? 6 + random.below(7) : 0;
   for (std::uint32_t i = 0; i < spicules; ++i) {
     lesion.spicule_angle.push_back(random.uniform(0, 2 * pi));
-    lesion.spicule_length.push_back(random.uniform(0.1, 0.45));
+    lesion.spicule_length.push_back(random.uniform(0.08, 0.35));
     lesion.spicule_width.push_back(random.uniform(0.08, 0.2));
   }
   lesion.contrast = malignant ? random.uniform(-19, -14) : random.uniform(-20, -14);
-  lesion.beam_gain = malignant ? random.uniform(-9, -4) : random.uniform(3, 7);
+  lesion.beam_gain = malignant ? random.uniform(-14, -7) : random.uniform(5, 10);
   return lesion;
 }
 
@@ -204,7 +204,7 @@ Grey add_lesion(Tissue& tissue, const Lesion& lesion, Random& random) {
       const double inside = 1 - step(distance, (lesion.malignant ? 1.6 : 0.7) * pixel);
       const auto column = static_cast<std::size_t>(x) + 1;
       beam[column] =
-          0.996 * (0.8 * above[column] + 0.1 * (above[column - 1] + above[column + 1])) + gain_per_row * inside;
+          0.997 * (0.8 * above[column] + 0.1 * (above[column - 1] + above[column + 1])) + gain_per_row * inside;
       double change = inside * (lesion.contrast + (lesion.malignant ? 2.2 : 1.0) * texture.at(x, y));
       if (lesion.malignant)
         change += 3.5 * std::exp(-std::pow((distance - 7 * pixel) / (5 * pixel), 2));  // bright halo
@@ -232,7 +232,7 @@ void add_lobule(Tissue& tissue, Random& random) {
 
 /// Speckle, detection and log compression of an echo level.
 Grey scan_level(const Field& level, Random& random) {
-  constexpr int looks = 2;
+  constexpr int looks = 4;
   Field power(level.width, level.height);
   for (int part = 0; part < 2 * looks; ++part) {  // real and imaginary part of each look
     Field echo(level.width, level.height);

@@ -4,7 +4,7 @@
 // septa, gland, muscle with striations, with wavy borders; lesions darker than the gland around them. Speckle is fully
 // developed (Goodman 1975): every pixel holds scatterers with a complex Gaussian amplitude of that level, the beam's
 // point spread function (wider across than along the beam) smears them, the detector sees the squared magnitude, here
-// the mean of two looks as in spatial compounding; the logarithm brings 50 dB onto 0..255.
+// the mean of four looks as in spatial compounding; the logarithm brings 50 dB onto 0..255.
 // What a lesion does to the beam is summed down each column: benign ones (smooth ellipses with a thin bright capsule)
 // weaken it less than tissue, so that what lies behind is brighter; malignant ones (irregular, spiculated, with a
 // blurred border) weaken it more and cast a shadow. Normal images have none.
