@@ -29,36 +29,42 @@ struct Field {
   float at(int x, int y) const { return const_cast<Field*>(this)->at(x, y); }
 };
 
-/// One line of a Gaussian blur in place, divided by the length (not the sum) of the weights within the line: white
-/// noise keeps its variance, at the ends too.
-void blur_line(float* line, std::ptrdiff_t stride, int count, const std::vector<float>& kernel,
-               std::vector<float>& before) {
-  const int reach = static_cast<int>(kernel.size()) - 1;
-  before.resize(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) before[static_cast<std::size_t>(i)] = line[i * stride];
-  for (int i = 0; i < count; ++i) {
-    float sum = 0, squares = 0;
-    for (int j = std::max(0, i - reach); j <= std::min(count - 1, i + reach); ++j) {
-      const float weight = kernel[static_cast<std::size_t>(std::abs(i - j))];
-      sum += weight * before[static_cast<std::size_t>(j)];
-      squares += weight * weight;
-    }
-    line[i * stride] = sum / std::sqrt(squares);
-  }
+/// to[i] += weight * from[i + shift], wherever both are within `count`. Elements are `width` numbers wide.
+void add_shifted(float* to, const float* from, int count, int width, int shift, float weight) {
+  const std::ptrdiff_t first = std::max(0, -shift), last = std::min(count, count - shift);
+  for (std::ptrdiff_t i = first * width; i < last * width; ++i)
+    to[i] += weight * from[i + std::ptrdiff_t{shift} * width];
 }
 
-std::vector<float> gaussian(double sigma) {
-  std::vector<float> kernel;
-  for (int i = 0; i <= static_cast<int>(3 * sigma) + 1; ++i)
-    kernel.push_back(static_cast<float>(std::exp(-0.5 * i * i / (sigma * sigma))));
-  return kernel;
-}
+/// The weights of a Gaussian blur of a line of `count`, and for each place 1 / length (not sum) of those within the
+/// line: so white noise keeps its variance, at the ends too.
+struct Kernel {
+  int reach;
+  std::vector<float> weights, scale;
+
+  Kernel(double sigma, int count) : reach(static_cast<int>(3 * sigma) + 1) {
+    for (int t = 0; t <= reach; ++t) weights.push_back(static_cast<float>(std::exp(-0.5 * t * t / (sigma * sigma))));
+    for (int i = 0; i < count; ++i) {
+      float squares = 0;
+      for (int j = std::max(0, i - reach); j <= std::min(count - 1, i + reach); ++j) squares += at(j - i) * at(j - i);
+      scale.push_back(1 / std::sqrt(squares));
+    }
+  }
+  float at(int shift) const { return weights[static_cast<std::size_t>(std::abs(shift))]; }
+};
 
 void blur(Field& field, double sigma_x, double sigma_y) {
-  const std::vector<float> across = gaussian(sigma_x), along = gaussian(sigma_y);
-  std::vector<float> line;
-  for (int y = 0; y < field.height; ++y) blur_line(&field.at(0, y), 1, field.width, across, line);
-  for (int x = 0; x < field.width; ++x) blur_line(&field.at(x, 0), field.width, field.height, along, line);
+  const Kernel across(sigma_x, field.width), along(sigma_y, field.height);
+  Field rows(field.width, field.height);
+  for (int y = 0; y < field.height; ++y)
+    for (int t = -across.reach; t <= across.reach; ++t)
+      add_shifted(&rows.at(0, y), &field.at(0, y), field.width, 1, t, across.at(t));
+  std::fill(field.values.begin(), field.values.end(), 0.0f);
+  for (int t = -along.reach; t <= along.reach; ++t)
+    add_shifted(field.values.data(), rows.values.data(), field.height, field.width, t, along.at(t));
+  for (int y = 0; y < field.height; ++y)
+    for (int x = 0; x < field.width; ++x)
+      field.at(x, y) *= across.scale[static_cast<std::size_t>(x)] * along.scale[static_cast<std::size_t>(y)];
 }
 
 /// Smooth noise of variance 1; sigmas are shares of the image's sides.
@@ -233,11 +239,12 @@ void add_lobule(Tissue& tissue, Random& random) {
 /// Speckle, detection and log compression of an echo level.
 Grey scan_level(const Field& level, Random& random) {
   constexpr int looks = 4;
-  Field power(level.width, level.height);
+  Field power(level.width, level.height), amplitude = level;
+  for (float& value : amplitude.values) value = std::pow(10.0f, value / 20);
   for (int part = 0; part < 2 * looks; ++part) {  // real and imaginary part of each look
     Field echo(level.width, level.height);
     for (std::size_t i = 0; i < echo.values.size(); ++i)
-      echo.values[i] = static_cast<float>(random.normal()) * std::pow(10.0f, level.values[i] / 20);
+      echo.values[i] = static_cast<float>(random.normal()) * amplitude.values[i];
     blur(echo, std::max(0.5, 1.8 / 256 * level.width), std::max(0.4, 0.9 / 256 * level.height));
     for (std::size_t i = 0; i < echo.values.size(); ++i)
       power.values[i] += echo.values[i] * echo.values[i] / (2 * looks);
