@@ -24,11 +24,21 @@ std::vector<float> normalised(const Grey& image) {
   return vector;
 }
 
-double dot(const std::vector<float>& a, const std::vector<float>& b) {
+double dot(const float* a, const float* b, std::size_t count) {
   float sums[lanes] = {};
-  for (std::size_t i = 0; i < a.size(); i += lanes)
+  for (std::size_t i = 0; i < count; i += lanes)
     for (std::size_t lane = 0; lane < lanes; ++lane) sums[lane] += a[i + lane] * b[i + lane];
   return std::accumulate(sums, sums + lanes, 0.0);
+}
+
+/// Whether the rest of the sum cannot bring it above the threshold: by Cauchy and Schwarz it is at most the product of
+/// the lengths of the rests. Most pairs are told apart by their first rows.
+bool hopeless(const std::vector<float>& a, const std::vector<float>& b, double threshold) {
+  const std::size_t head = a.size() / 8 / lanes * lanes;
+  const double rest_a = 1 - dot(a.data(), a.data(), head), rest_b = 1 - dot(b.data(), b.data(), head);
+  constexpr double rounding = 1e-4;
+  return dot(a.data(), b.data(), head) + std::sqrt(std::max(0.0, rest_a) * std::max(0.0, rest_b)) + rounding <
+         threshold;
 }
 
 }  // namespace
@@ -57,7 +67,8 @@ std::vector<SimilarPair> similar_pairs(const std::vector<Grey>& thumbnails, doub
   std::vector<SimilarPair> pairs;
   for (std::size_t a = 0; a < vectors.size(); ++a)
     for (std::size_t b = a + 1; b < vectors.size(); ++b) {
-      const double correlation = dot(vectors[a], vectors[b]);
+      if (hopeless(vectors[a], vectors[b], threshold)) continue;
+      const double correlation = dot(vectors[a].data(), vectors[b].data(), vectors[a].size());
       if (correlation > threshold) pairs.push_back({a, b, correlation});
     }
   return pairs;
