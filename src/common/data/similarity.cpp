@@ -31,14 +31,12 @@ double dot(const float* a, const float* b, std::size_t count) {
   return std::accumulate(sums, sums + lanes, 0.0);
 }
 
-/// Whether the rest of the sum cannot bring it above the threshold: by Cauchy and Schwarz it is at most the product of
-/// the lengths of the rests. Most pairs are told apart by their first rows.
-bool hopeless(const std::vector<float>& a, const std::vector<float>& b, double threshold) {
-  const std::size_t head = a.size() / 8 / lanes * lanes;
-  const double rest_a = 1 - dot(a.data(), a.data(), head), rest_b = 1 - dot(b.data(), b.data(), head);
-  constexpr double rounding = 1e-4;
-  return dot(a.data(), b.data(), head) + std::sqrt(std::max(0.0, rest_a) * std::max(0.0, rest_b)) + rounding <
-         threshold;
+/// How much of a vector tells most pairs apart, and the length of what comes after it.
+std::size_t head(const std::vector<float>& vector) {
+  return vector.size() / 8 / lanes * lanes;
+}
+double length_after_head(const std::vector<float>& vector) {
+  return std::sqrt(std::max(0.0, 1 - dot(vector.data(), vector.data(), head(vector))));
 }
 
 }  // namespace
@@ -64,10 +62,14 @@ std::vector<Grey> thumbnails(const Dataset& dataset) {
 std::vector<SimilarPair> similar_pairs(const std::vector<Grey>& thumbnails, double threshold) {
   std::vector<std::vector<float>> vectors;
   for (const Grey& thumbnail : thumbnails) vectors.push_back(normalised(thumbnail));
+  std::vector<double> rests;
+  for (const std::vector<float>& vector : vectors) rests.push_back(length_after_head(vector));
   std::vector<SimilarPair> pairs;
   for (std::size_t a = 0; a < vectors.size(); ++a)
     for (std::size_t b = a + 1; b < vectors.size(); ++b) {
-      if (hopeless(vectors[a], vectors[b], threshold)) continue;
+      // By Cauchy and Schwarz the rest adds at most the product of the rests' lengths; 1e-4 covers rounding.
+      const double most = dot(vectors[a].data(), vectors[b].data(), head(vectors[a])) + rests[a] * rests[b];
+      if (most + 1e-4 < threshold) continue;
       const double correlation = dot(vectors[a].data(), vectors[b].data(), vectors[a].size());
       if (correlation > threshold) pairs.push_back({a, b, correlation});
     }
