@@ -25,7 +25,8 @@ void add_data_command(CLI::App& app) {
   command->add_option("--out", options->out, "new or empty folder")->required();
   command->add_option("--count", options->count, "images")->check(whole_number(1, 1000000));
   command->add_option("--size", options->size, "sides are within about 12 % of this")->check(whole_number(32, 4096));
-  command->add_option("--seed", options->seed, "the same seed gives the same files")->check(whole_number(0, largest_seed));
+  command->add_option("--seed", options->seed, "the same seed gives the same files")
+      ->check(whole_number(0, largest_seed));
   command->callback([options] {
     data::synthesize(options->out, options->count, options->size, options->seed);
     std::printf("%d phantoms in %s\n", options->count, options->out.c_str());

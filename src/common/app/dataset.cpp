@@ -13,8 +13,7 @@ data::Dataset open_dataset(const TrainConfig& config) {
                 ": get BUSI with tools/get_busi.sh, make phantoms with `attnunet data synth --out DIR`, or name a "
                 "folder with --data");
   data::Dataset dataset = data::scan(config.data, config.classes);
-  for (const auto& mask : dataset.orphan_masks)
-    std::printf("warning: %s has no image and is left out\n", mask.c_str());
+  for (const auto& mask : dataset.orphan_masks) std::printf("warning: %s has no image and is left out\n", mask.c_str());
   return dataset;
 }
 

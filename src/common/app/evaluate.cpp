@@ -104,8 +104,7 @@ std::string csv_row(const data::Case& one, const ImageScore& score) {
     row += text;
   }
   const PixelCounts& c = score.counts;
-  return row + "," + std::to_string(c.tp + c.fn) + "," +
-         std::to_string(c.tp + c.fp) + "\n";
+  return row + "," + std::to_string(c.tp + c.fn) + "," + std::to_string(c.tp + c.fp) + "\n";
 }
 
 /// False where interrupted.
@@ -134,8 +133,7 @@ bool run(const Options& options, const std::set<std::string>& given) {
   const Index batch = std::min(config.batch, static_cast<Index>(cases.size()));
   AttentionUNetTape<Cpu<float>> tape(device, architecture, batch, config.size, config.size, Purpose::inference);
   Evaluator<Cpu<float>> evaluator(device, dataset, config.size, config.loss, batch, static_cast<Index>(cases.size()));
-  const std::vector<ImageScore> scores =
-      evaluator.run(network, tape, cases, [](Index) { return !interrupted(); });
+  const std::vector<ImageScore> scores = evaluator.run(network, tape, cases, [](Index) { return !interrupted(); });
   if (scores.size() < cases.size()) return false;
 
   MetricSums overall;

@@ -6,9 +6,8 @@
 #include "common/app/options.h"
 #include "common/error.h"
 // Before run_all.h, whose templates find the backend's operations in it.
-#include "cpu/operations.h"
-
 #include "common/gradcheck/run_all.h"
+#include "cpu/operations.h"
 
 namespace attnunet::app {
 namespace {
@@ -27,8 +26,8 @@ bool run(const Options& options) {
   gradcheck::run_all<Cpu<double>>(device, [&](const gradcheck::Result& result) {
     const bool passed = result.passed();
     std::printf("%-44s %-30s %8lld %8lld %10.1e %8.0e  %s\n", result.layer.c_str(), result.tensor.c_str(),
-                static_cast<long long>(result.checked), static_cast<long long>(result.skipped),
-                result.relative_error(), gradcheck::gradient_gate, passed ? "ok" : "FAIL");
+                static_cast<long long>(result.checked), static_cast<long long>(result.skipped), result.relative_error(),
+                gradcheck::gradient_gate, passed ? "ok" : "FAIL");
     ++checks;
     failures += passed ? 0 : 1;
   });
@@ -40,10 +39,11 @@ bool run(const Options& options) {
 
 void add_gradcheck_command(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "gradcheck", "Check the gradients of every layer, both blocks and both networks numerically");
+  CLI::App* command =
+      app.add_subcommand("gradcheck", "Check the gradients of every layer, both blocks and both networks numerically");
   add_backend_option(*command, options->backend);
-  add_threads_option(*command, options->threads);
+  command->add_option("--threads", options->threads, "OpenMP threads; the shapes are too small for more to help")
+      ->check(whole_number(1, largest_threads));
   command->callback([options] {
     if (!run(*options)) throw Error("gradients are wrong: see the lines marked FAIL");
   });
