@@ -9,7 +9,11 @@ missing=()
 check_all() {
   missing=()
   local package
-  for package in g++ cmake make "$@"; do command -v "$package" > /dev/null || missing+=("$package"); done
+  for package in g++ cmake make "$@"; do
+    command -v "$package" > /dev/null && continue
+    missing+=("$package")
+    if [ "$package" = curl ]; then missing+=(ca-certificates); fi
+  done
   header eigen3/Eigen/Core || missing+=(libeigen3-dev)
   header lodepng.h || missing+=(liblodepng-dev)
   header CLI/CLI.hpp || missing+=(libcli11-dev)
