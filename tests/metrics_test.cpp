@@ -13,7 +13,7 @@ namespace {
 
 PixelCounts counts(std::int64_t tp, std::int64_t fp, std::int64_t fn, std::int64_t tn, std::int64_t keras_tp = 0,
                    std::int64_t keras_fp = 0) {
-  PixelCounts c;
+  PixelCounts c{};
   c.tp = tp, c.fp = fp, c.fn = fn, c.tn = tn, c.keras_tp = keras_tp, c.keras_fp = keras_fp;
   return c;
 }

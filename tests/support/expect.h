@@ -12,13 +12,22 @@
 
 namespace attnunet {
 
+inline void expect_passed(const std::vector<gradcheck::Result>& results) {
+  ASSERT_FALSE(results.empty());
+  for (const gradcheck::Result& result : results)
+    EXPECT_TRUE(result.passed()) << result.layer << ", " << result.tensor << ": error " << result.relative_error()
+                                 << " of the gradient " << result.scale << ", gate " << gradcheck::gradient_gate << ", "
+                                 << result.checked << " checked, " << result.skipped << " skipped";
+}
+
 /// Numeric against analytic gradients of every coordinate of every input of the case.
 inline void expect_gradients(const gradcheck::LayerCase& layer_case, std::uint64_t seed = 1) {
-  for (const gradcheck::Result& result : gradcheck::check_layer(layer_case, seed))
-    EXPECT_TRUE(result.passed()) << result.layer << ", d" << result.tensor << ": error " << result.relative_error()
-                                 << " of the largest gradient " << result.largest_gradient << ", gate "
-                                 << gradcheck::gradient_gate << ", " << result.checked << " checked, " << result.skipped
-                                 << " skipped";
+  expect_passed(gradcheck::check_layer(layer_case, seed));
+}
+
+/// The same for blocks and networks: sampled coordinates of every kind of tensor, and random directions.
+inline void expect_network_gradients(const gradcheck::LayerCase& network_case, std::uint64_t seed = 1) {
+  expect_passed(gradcheck::check_network(network_case, seed));
 }
 
 /// |actual - expected| <= bound, element by element. Empty arrays and different lengths are failures.

@@ -1,6 +1,8 @@
 #include "common/gradcheck/check.h"
 
 #include <cmath>
+#include <map>
+#include <utility>
 
 namespace attnunet::gradcheck {
 
@@ -28,43 +30,131 @@ double larger(double a, double b) {
   return b <= a ? a : b;
 }
 
+// L at the given inputs, L's analytic gradient at the start, and the side of every kink there.
+struct Objective {
+  const LayerCase& layer_case;
+  std::vector<Array> weights;
+  std::vector<Array> gradient;
+  std::vector<std::uint8_t> active_set;
+
+  Objective(const LayerCase& layer, std::uint64_t seed) : layer_case(layer) {
+    Forward at = layer.forward(layer.inputs);
+    Random random(seed);
+    for (const Array& output : at.outputs)
+      weights.push_back(random_array("w", static_cast<Index>(output.values.size()), random));
+    active_set = std::move(at.active_set);
+    gradient = layer.backward(layer.inputs, weights);
+  }
+
+  // The central difference along what `move` does to the inputs, compared with `analytic`; counted in result.
+  template <class Move>
+  void compare(Result& result, double analytic, double step, Move move) const {
+    std::vector<Array> inputs = layer_case.inputs;
+    move(inputs, step);
+    const Forward above = layer_case.forward(inputs);
+    inputs = layer_case.inputs;
+    move(inputs, -step);
+    const Forward below = layer_case.forward(inputs);
+    if (above.active_set != active_set || below.active_set != active_set) {
+      ++result.skipped;
+      return;
+    }
+    ++result.checked;
+    const double numeric = (dot(weights, above.outputs) - dot(weights, below.outputs)) / (2 * step);
+    result.worst_error = larger(result.worst_error, std::abs(analytic - numeric));
+  }
+};
+
+double largest(const Array& array) {
+  double result = 0;
+  for (double value : array.values) result = larger(result, std::abs(value));
+  return result;
+}
+
+// The name without its level: "encoder.2.conv1.weight" and "decoder.0.conv1.weight" are of one kind.
+std::string kind_of(const std::string& name) {
+  std::size_t begin = 0;
+  for (const char* part : {"encoder.", "decoder.", "bottleneck.", "block."})
+    if (name.rfind(part, 0) == 0) begin = std::string(part).size();
+  if (begin > 0 && begin + 1 < name.size() && name[begin + 1] == '.') begin += 2;
+  return name.substr(begin);
+}
+
+// std::max ignores a NaN in its second argument; this keeps it.
+double larger(double a, double b) {
+  return b <= a ? a : b;
+}
+
 }  // namespace
 
 std::vector<Result> check_layer(const LayerCase& layer_case, std::uint64_t seed) {
-  std::vector<Array> inputs = layer_case.inputs;
-  const Forward at = layer_case.forward(inputs);
-  Random random(seed);
-  std::vector<Array> weights;
-  for (const Array& output : at.outputs)
-    weights.push_back(random_array("w", static_cast<Index>(output.values.size()), random));
-  const std::vector<Array> analytic = layer_case.backward(inputs, weights);
-
+  const Objective objective(layer_case, seed);
   std::vector<Result> results;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
+  for (std::size_t i = 0; i < layer_case.inputs.size(); ++i) {
     Result result;
     result.layer = layer_case.name;
-    result.tensor = inputs[i].name;
-    const std::vector<double>& gradient = analytic.at(i).values;
-    for (std::size_t j = 0; j < inputs[i].values.size(); ++j) {
-      double& value = inputs[i].values[j];
-      const double original = value;
-      value = original + layer_step;
-      const Forward above = layer_case.forward(inputs);
-      value = original - layer_step;
-      const Forward below = layer_case.forward(inputs);
-      value = original;
-      result.largest_gradient = larger(result.largest_gradient, std::abs(gradient.at(j)));
-      if (above.active_set != at.active_set || below.active_set != at.active_set) {
-        ++result.skipped;
-        continue;
-      }
-      ++result.checked;
-      const double numeric = (dot(weights, above.outputs) - dot(weights, below.outputs)) / (2 * layer_step);
-      result.worst_error = larger(result.worst_error, std::abs(gradient[j] - numeric));
-    }
-    result.scale = result.largest_gradient;
+    result.tensor = layer_case.inputs[i].name;
+    result.scale = result.largest_gradient = largest(objective.gradient.at(i));
+    for (std::size_t j = 0; j < layer_case.inputs[i].values.size(); ++j)
+      objective.compare(result, objective.gradient[i].values.at(j), layer_step,
+                        [i, j](std::vector<Array>& inputs, double step) { inputs[i].values[j] += step; });
     results.push_back(result);
   }
+  return results;
+}
+
+std::vector<Result> check_network(const LayerCase& network_case, std::uint64_t seed) {
+  const Objective objective(network_case, seed);
+  const std::vector<Array>& inputs = network_case.inputs;
+  double scale = 0;
+  for (const Array& gradient : objective.gradient) scale = larger(scale, largest(gradient));
+
+  // Every coordinate (tensor, element), by kind.
+  std::map<std::string, std::vector<std::pair<std::size_t, std::size_t>>> kinds;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    for (std::size_t j = 0; j < inputs[i].values.size(); ++j) kinds[kind_of(inputs[i].name)].push_back({i, j});
+
+  std::vector<Result> results;
+  Random random(seed, 1);
+  for (auto& [kind, coordinates] : kinds) {
+    Result result;
+    result.layer = network_case.name;
+    result.tensor = kind;
+    result.scale = scale;
+    shuffle(coordinates, random);
+    if (coordinates.size() > static_cast<std::size_t>(network_coordinates)) coordinates.resize(network_coordinates);
+    for (const auto& coordinate : coordinates) {
+      const auto [i, j] = coordinate;
+      const double analytic = objective.gradient.at(i).values.at(j);
+      result.largest_gradient = larger(result.largest_gradient, std::abs(analytic));
+      objective.compare(result, analytic, network_step, [&coordinate](std::vector<Array>& moved, double step) {
+        moved[coordinate.first].values[coordinate.second] += step;
+      });
+    }
+    results.push_back(result);
+  }
+
+  Result directions;
+  directions.layer = network_case.name;
+  directions.tensor = "random directions";
+  directions.scale = scale;
+  for (Index k = 0; k < network_directions; ++k) {
+    std::vector<Array> direction;
+    double square = 0;
+    for (const Array& input : inputs) {
+      direction.push_back(random_array("", static_cast<Index>(input.values.size()), random));
+      for (double value : direction.back().values) square += value * value;
+    }
+    for (Array& part : direction)
+      for (double& value : part.values) value /= std::sqrt(square);
+    const double analytic = dot(objective.gradient, direction);
+    directions.largest_gradient = larger(directions.largest_gradient, std::abs(analytic));
+    objective.compare(directions, analytic, network_step, [&direction](std::vector<Array>& moved, double step) {
+      for (std::size_t i = 0; i < moved.size(); ++i)
+        for (std::size_t j = 0; j < moved[i].values.size(); ++j) moved[i].values[j] += step * direction[i].values[j];
+    });
+  }
+  results.push_back(directions);
   return results;
 }
 

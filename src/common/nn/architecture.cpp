@@ -115,6 +115,18 @@ Architecture make_architecture(const NetworkConfig& config) {
   return architecture;
 }
 
+Architecture double_conv_architecture(Index C, Index K) {
+  Architecture architecture;
+  Builder{architecture}.double_conv("block", C, K);
+  return architecture;
+}
+
+Architecture attention_gate_architecture(Index C) {
+  Architecture architecture;
+  Builder{architecture}.gate("block", C);
+  return architecture;
+}
+
 namespace {
 
 // Calls move(index in our layout, index in PyTorch's) for every element.

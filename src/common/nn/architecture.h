@@ -60,6 +60,10 @@ struct Architecture {
 /// Throws UsageError where the configuration is out of range.
 Architecture make_architecture(const NetworkConfig& config);
 
+/// The tensors of one block alone, named "block.conv1.weight" and so on: for checking a block by itself.
+Architecture double_conv_architecture(Index C, Index K);
+Architecture attention_gate_architecture(Index C);
+
 /// source[i of ours] -> destination[i of PyTorch's layout] for one tensor of spec.size elements, and back.
 template <class T>
 void to_pytorch_layout(const TensorSpec& spec, T* destination, const T* source);

@@ -27,7 +27,7 @@ namespace attnunet {
 /// What is known about one image after a forward pass.
 struct ImageScore {
   double loss = 0;
-  PixelCounts counts;
+  PixelCounts counts{};
 };
 
 struct Metrics {
@@ -56,7 +56,7 @@ class MetricSums {
  private:
   Index images_ = 0;
   Metrics sums_;
-  PixelCounts counts_;
+  PixelCounts counts_{};
 };
 
 }  // namespace attnunet

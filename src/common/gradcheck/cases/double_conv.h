@@ -1,0 +1,97 @@
+#pragma once
+
+#include <memory>
+
+#include "common/gradcheck/cases/flat_inputs.h"
+#include "common/nn/double_conv.h"
+
+namespace attnunet::gradcheck {
+
+/// Everything one block run needs: a tape planned for training, its memory, and the block's tensors.
+template <class B, class Tape>
+struct BlockRun {
+  using T = typename B::Scalar;
+  typename B::Device& device;
+  Architecture architecture;
+  Tape tape{};
+  MemoryPlan plan;
+  typename B::template Buffer<std::byte> memory;
+  typename B::template Buffer<T> parameters, statistics, gradients;
+  T *x = nullptr, *g = nullptr, *dy = nullptr, *dg = nullptr;  // g, dg: attention gate only
+
+  BlockRun(typename B::Device& where, Architecture what) : device(where), architecture(std::move(what)) {}
+
+  void allocate() {
+    memory = typename B::template Buffer<std::byte>(device, plan.bytes());
+    plan.bind(memory.data());
+    statistics = upload<B>(device, initial_statistics(architecture));
+  }
+  FlatTensors<T> p() { return {architecture, parameters.data(), statistics.data()}; }
+  FlatTensors<T> d() { return {architecture, gradients.data(), nullptr}; }
+  Run<B> run(const Pass& pass, Index N) {
+    return {device, pass, N, reinterpret_cast<T*>(memory.data() + plan.workspace_offset())};
+  }
+  void put(T* destination, const Array& array) {
+    const std::vector<T> host(array.values.begin(), array.values.end());
+    copy_to_device(device, destination, host.data(), static_cast<Index>(host.size()));
+  }
+  Array get(const std::string& name, const T* source, Index n) {
+    std::vector<T> host(static_cast<std::size_t>(n));
+    copy_to_host(device, host.data(), source, n);
+    return {name, std::vector<double>(host.begin(), host.end())};
+  }
+};
+
+/// double_conv in training mode; inputs x [N,H,W,C] and all parameters; the outputs are y and the running statistics
+/// (which do not depend on what is differentiated in L: their upstream gradients must be zero, so they are not listed).
+template <class B>
+LayerCase double_conv_case(typename B::Device& device, Shape in, Index K, double rate, const Pass& pass,
+                           std::uint32_t dropout_layer, std::uint64_t seed) {
+  using Block = BlockRun<B, DoubleConvTape<typename B::Scalar>>;
+  const auto block = std::make_shared<Block>(device, double_conv_architecture(in.C, K));
+  auto& tape = block->tape;
+  tape.H = in.H;
+  tape.W = in.W;
+  tape.C = in.C;
+  tape.K = K;
+  tape.dropout_rate = rate;
+  tape.dropout_layer = dropout_layer;
+  const Index out = in.pixels() * K;
+  block->plan.reserve(block->x, in.size());
+  double_conv_plan_forward<B>(device, block->plan, tape, in.N, Purpose::training);
+  block->plan.reserve(block->dy, out);
+  double_conv_plan_backward(block->plan, tape, block->dy, in.N, true);
+  block->allocate();
+
+  const auto forward = [block, in, pass](const std::vector<Array>& inputs) {
+    poison_memory<B>(block->device, block->memory.data(), block->memory.size());
+    block->parameters = upload<B>(block->device, flat_parameters(block->architecture, inputs, 1));
+    block->put(block->x, inputs[0]);
+    double_conv_forward(block->run(pass, in.N), block->tape, {block->p(), "block"}, block->x);
+  };
+  LayerCase result;
+  result.name = "double_conv " + std::to_string(in.C) + "->" + std::to_string(K);
+  Random random(seed);
+  result.inputs = {random_array("x", in.size(), random)};
+  for (Array& array : parameter_arrays(block->architecture, seed)) result.inputs.push_back(std::move(array));
+  result.forward = [block, forward, out](const std::vector<Array>& inputs) {
+    forward(inputs);
+    Forward at{{block->get("y", block->tape.y, out)}, {}};
+    append_positive<B>(at.active_set, block->device, block->tape.hidden, out);
+    append_positive<B>(at.active_set, block->device, block->tape.y, out);
+    return at;
+  };
+  result.backward = [block, forward, in, pass](const std::vector<Array>& inputs, const std::vector<Array>& d_outputs) {
+    forward(inputs);
+    block->put(block->dy, d_outputs[0]);
+    block->gradients = poisoned<B>(block->device, block->architecture.parameter_elements);
+    double_conv_backward(block->run(pass, in.N), block->tape, {block->p(), "block"}, {block->d(), "block"}, block->x,
+                         block->dy, true);
+    std::vector<Array> gradients{block->get("x", block->tape.dx, in.size())};
+    append_parameters(gradients, block->architecture, download<B>(block->device, "", block->gradients));
+    return gradients;
+  };
+  return result;
+}
+
+}  // namespace attnunet::gradcheck

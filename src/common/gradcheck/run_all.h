@@ -1,0 +1,69 @@
+// Every layer, both blocks and both networks against numeric gradients, on one backend: the gradcheck command.
+// Include the backend's operations.h before the place of instantiation.
+#pragma once
+
+#include <functional>
+
+#include "common/gradcheck/cases/add.h"
+#include "common/gradcheck/cases/attention_gate.h"
+#include "common/gradcheck/cases/attention_multiply.h"
+#include "common/gradcheck/cases/attention_unet.h"
+#include "common/gradcheck/cases/batch_norm.h"
+#include "common/gradcheck/cases/bce.h"
+#include "common/gradcheck/cases/concat.h"
+#include "common/gradcheck/cases/conv2d.h"
+#include "common/gradcheck/cases/conv_transpose2d.h"
+#include "common/gradcheck/cases/crop.h"
+#include "common/gradcheck/cases/dice.h"
+#include "common/gradcheck/cases/double_conv.h"
+#include "common/gradcheck/cases/dropout.h"
+#include "common/gradcheck/cases/edge_pad.h"
+#include "common/gradcheck/cases/max_pool.h"
+#include "common/gradcheck/cases/relu.h"
+#include "common/gradcheck/cases/sigmoid.h"
+#include "common/gradcheck/check.h"
+
+namespace attnunet::gradcheck {
+
+/// Shapes with all dimensions different and odd sizes. `progress` is called with each result as it is ready.
+/// B::Scalar must be double.
+template <class B>
+void run_all(typename B::Device& device, const std::function<void(const Result&)>& progress) {
+  const auto report = [&](const std::vector<Result>& results) {
+    for (const Result& result : results) progress(result);
+  };
+  constexpr std::uint64_t seed = 1;
+  for (const LayerCase& layer : {
+           conv2d_case<B>(device, {2, 5, 7, 3, 4, 3}, true, seed),
+           conv2d_case<B>(device, {1, 6, 4, 1, 5, 3}, false, seed),
+           conv2d_case<B>(device, {2, 5, 3, 4, 6, 1}, true, seed),
+           conv2d_case<B>(device, {2, 5, 3, 6, 1, 1}, false, seed),
+           conv_transpose2d_case<B>(device, {2, 3, 5, 4, 6}, true, seed),
+           batch_norm_case<B>(device, 35, 4, seed),
+           batch_norm_inference_case<B>(device, 35, 4, seed),
+           relu_case<B>(device, 105, seed),
+           max_pool_case<B>(device, {2, 6, 8, 3}, seed),
+           sigmoid_case<B>(device, 105, seed),
+           dropout_case<B>(device, 105, 0.3, seed),
+           concat_case<B>(device, 35, 3, 5, seed),
+           add_case<B>(device, 105, seed),
+           attention_multiply_case<B>(device, 35, 6, seed),
+           edge_pad_case<B>(device, {2, 5, 3, 2}, 8, 6, seed),
+           crop_case<B>(device, {2, 5, 3, 2}, 8, 6, seed),
+           bce_case<B>(device, 2, 35, {}, seed),
+           dice_case<B>(device, 2, 35, {}, seed),
+       })
+    report(check_layer(layer, seed));
+
+  const Pass pass{true, 5, 3};
+  report(check_network(double_conv_case<B>(device, {2, 6, 9, 3}, 4, 0.3, pass, 1, seed), seed));
+  report(check_network(attention_gate_case<B>(device, {2, 6, 9, 4}, seed), seed));
+  NetworkConfig config;
+  config.base = 2;
+  config.levels = 3;
+  report(check_network(attention_unet_case<B>(device, config, 2, 16, 24, pass, seed), seed));
+  config.levels = 4;
+  report(check_network(attention_unet_case<B>(device, config, 2, 19, 33, pass, seed), seed));
+}
+
+}  // namespace attnunet::gradcheck

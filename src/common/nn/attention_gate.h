@@ -1,0 +1,149 @@
+// The additive attention gate (Oktay et al. 2018, eqs. 1 and 2; with batch norm as in Laghmati et al. 2023, fig. 4):
+//
+//   alpha = sigmoid(bn_psi(psi * relu(bn_g(wg * g) + bn_x(wx * x)))),   out = x alpha
+//
+// g [N,H,W,C] the gating signal (decoder), x [N,H,W,C] the skip; wg, wx: 1x1, C -> C/2; psi: 1x1, C/2 -> 1;
+// alpha [N,H,W,1], one value a pixel, broadcast over all channels of x. All without bias (batch norm follows).
+//
+//   forward                                  saved for backward
+//   a = wg * g,  b = wx * x                  g, x, a, b, statistics of both
+//   s = relu(bn_g(a) + bn_x(b))              s
+//   q = psi * s                              q, its statistics
+//   alpha = sigmoid(bn_psi(q))               alpha
+//   out = x alpha                            -
+//
+//   backward, from d_out. x feeds two consumers (product and wx), g feeds two (wg and the concat): shares are added
+//   dx = d_out alpha,  dalpha = sum_c d_out x
+//   dalpha <- sigmoid'(dalpha; alpha), then bn_psi'    now dL/dq
+//   dpsi = psi_w'(dL/dq, s)                  ds = psi_x'(dL/dq);  ds <- relu'(ds; s)
+//   da = bn_g'(ds; a)                        db = bn_x'(ds; b), over ds
+//   dwg = wg_w'(da, g),  dg += wg_x'(da)     dwx = wx_w'(db, x),  dx += wx_x'(db)
+//
+// Proof: tests/attention_gate_test.cpp
+#pragma once
+
+#include "common/nn/double_conv.h"
+
+namespace attnunet {
+
+template <class T>
+struct AttentionGateTensors {
+  T *wg, *wx, *psi;
+  BatchNormTensors<T> bn_g, bn_x, bn_psi;
+
+  AttentionGateTensors(const FlatTensors<T>& flat, const std::string& name)
+      : wg(flat.parameter(name + ".wg.weight")),
+        wx(flat.parameter(name + ".wx.weight")),
+        psi(flat.parameter(name + ".psi.weight")),
+        bn_g(flat, name + ".bn_g"),
+        bn_x(flat, name + ".bn_x"),
+        bn_psi(flat, name + ".bn_psi") {}
+};
+
+template <class T>
+struct AttentionGateTape {
+  Index H, W, C;
+
+  T *g_out, *x_out, *s, *psi_out, *alpha, *out;
+  T* x_normalised;
+  BatchNormSaved<T> bn_g, bn_x, bn_psi;
+  T *dx, *dalpha, *ds, *d_g_out;
+
+  Conv2dGeometry projection(Index N) const { return {N, H, W, C, C / 2, 1}; }
+  Conv2dGeometry psi(Index N) const { return {N, H, W, C / 2, 1, 1}; }
+};
+
+template <class B, class T>
+void attention_gate_plan_forward(const typename B::Device& device, MemoryPlan& plan, AttentionGateTape<T>& tape,
+                                 Index N, Purpose purpose) {
+  const Index pixels = N * tape.H * tape.W, half = pixels * (tape.C / 2);
+  const bool keep = purpose != Purpose::inference;
+  for (Index n = 1; n <= N; ++n) {
+    plan.need_workspace<T>(conv2d_workspace(device, tape.projection(n)));
+    plan.need_workspace<T>(conv2d_workspace(device, tape.psi(n)));
+    plan.need_workspace<T>(batch_norm_workspace(device, n * tape.H * tape.W, tape.C / 2));
+    plan.need_workspace<T>(batch_norm_workspace(device, n * tape.H * tape.W, Index{1}));
+  }
+  for (BatchNormSaved<T>* saved : {&tape.bn_g, &tape.bn_x, &tape.bn_psi}) {
+    plan.reserve(saved->mean, tape.C / 2);
+    plan.reserve(saved->inv_std, tape.C / 2);
+  }
+  plan.reserve(tape.g_out, half);
+  plan.reserve(tape.x_out, half);
+  plan.reserve(tape.s, half);
+  plan.reserve(tape.x_normalised, half);
+  plan.release(tape.x_normalised);
+  if (!keep) {
+    plan.release(tape.g_out);
+    plan.release(tape.x_out);
+  }
+  plan.reserve(tape.psi_out, pixels);
+  if (!keep) plan.release(tape.s);
+  plan.reserve(tape.alpha, pixels);
+  if (!keep) plan.release(tape.psi_out);
+  plan.reserve(tape.out, pixels * tape.C);
+}
+
+/// `d_out` is the caller's pointer to the gradient of out, reserved by the caller and released here.
+template <class T>
+void attention_gate_plan_backward(MemoryPlan& plan, AttentionGateTape<T>& tape, T*& d_out, Index N) {
+  const Index pixels = N * tape.H * tape.W, half = pixels * (tape.C / 2);
+  plan.reserve(tape.dx, pixels * tape.C);
+  plan.reserve(tape.dalpha, pixels);
+  plan.release(d_out);
+  plan.release(tape.alpha);
+  plan.release(tape.psi_out);
+  plan.reserve(tape.ds, half);
+  plan.release(tape.dalpha);
+  plan.release(tape.s);
+  plan.reserve(tape.d_g_out, half);
+  plan.release(tape.g_out);
+  plan.release(tape.x_out);
+  plan.release(tape.d_g_out);
+  plan.release(tape.ds);
+}
+
+/// g, x -> tape.out
+template <class B, class T>
+void attention_gate_forward(const Run<B>& run, AttentionGateTape<T>& tape, const AttentionGateTensors<T>& p, const T* g,
+                            const T* x) {
+  auto& device = run.device;
+  const Index pixels = run.N * tape.H * tape.W, half_channels = tape.C / 2, half = pixels * half_channels;
+  const T* no_bias = nullptr;
+  conv2d_forward(device, tape.g_out, g, p.wg, no_bias, run.workspace, tape.projection(run.N));
+  conv2d_forward(device, tape.x_out, x, p.wx, no_bias, run.workspace, tape.projection(run.N));
+  batch_norm(run, tape.s, tape.bn_g, tape.g_out, p.bn_g, pixels, half_channels);
+  batch_norm(run, tape.x_normalised, tape.bn_x, tape.x_out, p.bn_x, pixels, half_channels);
+  add_forward(device, tape.s, tape.s, tape.x_normalised, half);
+  relu_forward(device, tape.s, tape.s, half);
+  conv2d_forward(device, tape.psi_out, tape.s, p.psi, no_bias, run.workspace, tape.psi(run.N));
+  batch_norm(run, tape.alpha, tape.bn_psi, tape.psi_out, p.bn_psi, pixels, Index{1});
+  sigmoid_forward(device, tape.alpha, tape.alpha, pixels);
+  attention_multiply_forward(device, tape.out, x, tape.alpha, pixels, tape.C);
+}
+
+/// d_out -> d (gradients of the parameters), tape.dx (overwritten), and dg, to which the gate's share is added.
+template <class B, class T>
+void attention_gate_backward(const Run<B>& run, AttentionGateTape<T>& tape, const AttentionGateTensors<T>& p,
+                             const AttentionGateTensors<T>& d, const T* g, const T* x, const T* d_out, T* dg) {
+  auto& device = run.device;
+  const Index pixels = run.N * tape.H * tape.W, half_channels = tape.C / 2, half = pixels * half_channels;
+  T* no_bias = nullptr;
+  attention_multiply_backward(device, tape.dx, tape.dalpha, d_out, x, tape.alpha, pixels, tape.C);
+  sigmoid_backward(device, tape.dalpha, tape.dalpha, tape.alpha, pixels);
+  batch_norm_backward(device, tape.dalpha, d.bn_psi.gamma, d.bn_psi.beta, tape.dalpha, tape.psi_out, tape.bn_psi.mean,
+                      tape.bn_psi.inv_std, p.bn_psi.gamma, run.workspace, pixels, Index{1});
+  conv2d_backward_weights(device, d.psi, no_bias, tape.dalpha, tape.s, run.workspace, tape.psi(run.N));
+  conv2d_backward_data(device, tape.ds, tape.dalpha, p.psi, run.workspace, tape.psi(run.N), Write::set);
+  relu_backward(device, tape.ds, tape.ds, tape.s, half);
+  batch_norm_backward(device, tape.d_g_out, d.bn_g.gamma, d.bn_g.beta, tape.ds, tape.g_out, tape.bn_g.mean,
+                      tape.bn_g.inv_std, p.bn_g.gamma, run.workspace, pixels, half_channels);
+  batch_norm_backward(device, tape.ds, d.bn_x.gamma, d.bn_x.beta, tape.ds, tape.x_out, tape.bn_x.mean,
+                      tape.bn_x.inv_std, p.bn_x.gamma, run.workspace, pixels, half_channels);
+  conv2d_backward_weights(device, d.wg, no_bias, tape.d_g_out, g, run.workspace, tape.projection(run.N));
+  conv2d_backward_data(device, dg, tape.d_g_out, p.wg, run.workspace, tape.projection(run.N), Write::add);
+  conv2d_backward_weights(device, d.wx, no_bias, tape.ds, x, run.workspace, tape.projection(run.N));
+  conv2d_backward_data(device, tape.dx, tape.ds, p.wx, run.workspace, tape.projection(run.N), Write::add);
+}
+
+}  // namespace attnunet

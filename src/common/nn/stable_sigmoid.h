@@ -1,0 +1,17 @@
+// The logistic function without overflow, shared by sigmoid, BCE and soft Dice on every backend.
+#pragma once
+
+#include <cmath>
+
+#include "common/philox.h"  // ATTNUNET_HOST_DEVICE
+
+namespace attnunet {
+
+/// 1 / (1 + e^-z). For z < 0 written e^z / (1 + e^z), so that the exponent is never positive.
+template <class T>
+ATTNUNET_HOST_DEVICE inline T stable_sigmoid(T z) {
+  const T e = std::exp(-std::abs(z));
+  return (z >= T(0) ? T(1) : e) / (T(1) + e);
+}
+
+}  // namespace attnunet

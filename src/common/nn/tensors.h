@@ -1,0 +1,60 @@
+// Parameters, gradients and running statistics as the blocks see them: pointers into the network's flat buffers.
+// A block's gradients have the type of its parameters, with the running statistics absent.
+#pragma once
+
+#include <string>
+
+#include "common/nn/architecture.h"
+
+namespace attnunet {
+
+/// What distinguishes one forward or backward pass from another.
+struct Pass {
+  bool training = true;    ///< batch statistics and dropout; otherwise running statistics and no dropout
+  std::uint64_t seed = 0;  ///< of the dropout masks
+  std::uint32_t step = 0;  ///< global step, of the dropout masks
+};
+
+/// What a tape is planned for. Inference keeps activations only as long as the forward pass needs them.
+enum class Purpose { inference, training, training_with_input_gradient };
+
+/// Where and with what a block runs. T is B::Scalar.
+template <class B>
+struct Run {
+  typename B::Device& device;
+  Pass pass;
+  Index N;
+  typename B::Scalar* workspace;
+};
+
+/// The flat buffers; `statistics` is null for gradients.
+template <class T>
+struct FlatTensors {
+  const Architecture& architecture;
+  T* parameters;
+  T* statistics;
+
+  T* parameter(const std::string& name) const { return parameters + architecture.parameter(name).offset; }
+  T* statistic(const std::string& name) const {
+    return statistics == nullptr ? nullptr : statistics + architecture.statistic(name).offset;
+  }
+};
+
+template <class T>
+struct BatchNormTensors {
+  T *gamma, *beta, *running_mean, *running_var;
+
+  BatchNormTensors(const FlatTensors<T>& flat, const std::string& name)
+      : gamma(flat.parameter(name + ".weight")),
+        beta(flat.parameter(name + ".bias")),
+        running_mean(flat.statistic(name + ".running_mean")),
+        running_var(flat.statistic(name + ".running_var")) {}
+};
+
+/// Batch statistics of one batch norm, saved for its backward pass.
+template <class T>
+struct BatchNormSaved {
+  T *mean, *inv_std;
+};
+
+}  // namespace attnunet

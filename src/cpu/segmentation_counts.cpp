@@ -1,0 +1,26 @@
+#include "cpu/segmentation_counts.h"
+
+namespace attnunet::cpu {
+
+template <class T>
+void segmentation_counts(Device& device, PixelCounts* counts, const T* logits, const T* target, Index N, Index P) {
+#pragma omp parallel for schedule(static) num_threads(device.threads())
+  for (Index n = 0; n < N; ++n) {
+    std::int64_t truth = 0, predicted = 0, tp = 0, keras_predicted = 0, keras_tp = 0;
+    for (Index i = n * P; i < (n + 1) * P; ++i) {
+      const bool lesion = target[i] > T(0.5), found = logits[i] > T(0);
+      const bool keras_found = static_cast<float>(logits[i]) >= keras_lesion_logit;
+      truth += lesion;
+      predicted += found;
+      tp += lesion && found;
+      keras_predicted += keras_found;
+      keras_tp += lesion && keras_found;
+    }
+    counts[n] = {tp, predicted - tp, truth - tp, P - truth - predicted + tp, keras_tp, keras_predicted - keras_tp};
+  }
+}
+
+template void segmentation_counts(Device&, PixelCounts*, const float*, const float*, Index, Index);
+template void segmentation_counts(Device&, PixelCounts*, const double*, const double*, Index, Index);
+
+}  // namespace attnunet::cpu

@@ -1,0 +1,36 @@
+#include "cpu/edge_pad.h"
+
+#include "common/gradcheck/cases/edge_pad.h"
+#include "support/backends.h"
+#include "support/expect.h"
+
+namespace attnunet {
+namespace {
+
+template <class B>
+class EdgePadGradient : public BackendTest<B> {};
+TYPED_TEST_SUITE(EdgePadGradient, DoubleBackends);
+
+TYPED_TEST(EdgePadGradient, MatchesNumeric) {
+  const auto check = [&](Shape in, Index H, Index W) {
+    expect_gradients(gradcheck::edge_pad_case<TypeParam>(this->device, in, H, W, 7));
+  };
+  check({2, 5, 3, 2}, 8, 6);
+  check({1, 1, 1, 1}, 4, 3);
+  check({3, 4, 7, 1}, 4, 8);
+  check({1, 6, 2, 3}, 7, 2);
+}
+
+template <class B>
+class EdgePad : public BackendTest<B> {};
+TYPED_TEST_SUITE(EdgePad, AllBackends);
+
+TYPED_TEST(EdgePad, RepeatsLastRowAndColumn) {
+  const auto layer = gradcheck::edge_pad_case<TypeParam>(this->device, {1, 2, 2, 1}, 3, 4, 7);
+  EXPECT_EQ(layer.forward({{"x", {1, 2, 3, 4}}}).outputs[0].values,
+            (std::vector<double>{1, 2, 2, 2, 3, 4, 4, 4, 3, 4, 4, 4}));
+  EXPECT_EQ(layer.backward({}, {{"dy", std::vector<double>(12, 1)}})[0].values, (std::vector<double>{1, 3, 2, 6}));
+}
+
+}  // namespace
+}  // namespace attnunet

@@ -1,0 +1,74 @@
+// The encoder's output feeds three consumers (pool, gate, product) and the upsampled tensor two (gate, concat).
+// A backward that drops one of these shares must fail the gradient check: a device whose operations drop one shows it.
+#include "common/gradcheck/cases/attention_unet.h"
+#include "cpu/operations.h"
+#include "support/expect.h"
+
+namespace attnunet {
+namespace mutant {
+
+enum class Dropped { nothing, pool, product, gate_of_skip, gate_of_up, concat };
+
+struct Device : cpu::Device {
+  Dropped dropped;
+  int gate_calls = 0;
+  explicit Device(Dropped what) : cpu::Device(2), dropped(what) {}
+  cpu::Device& base() { return *this; }
+};
+
+// Overloads for this device win over those of cpu:: that its base class makes visible.
+void max_pool_backward(Device& device, double* dx, const double* dy, const std::uint8_t* argmax, const Shape& in,
+                       Write write) {
+  if (device.dropped != Dropped::pool) max_pool_backward(device.base(), dx, dy, argmax, in, write);
+}
+
+void attention_multiply_backward(Device& device, double* dx, double* dalpha, const double* dy, const double* x,
+                                 const double* alpha, Index pixels, Index C) {
+  attention_multiply_backward(device.base(), dx, dalpha, dy, x, alpha, pixels, C);
+  if (device.dropped == Dropped::product) fill_zero(device.base(), dx, pixels * C);
+}
+
+void conv2d_backward_data(Device& device, double* dx, const double* dy, const double* w, double* workspace,
+                          const Conv2dGeometry& g, Write write) {
+  if (write == Write::add) {  // the gate's two projections: of up first, then of the skip
+    const Dropped now = device.gate_calls++ % 2 == 0 ? Dropped::gate_of_up : Dropped::gate_of_skip;
+    if (now == device.dropped) return;
+  }
+  conv2d_backward_data(device.base(), dx, dy, w, workspace, g, write);
+}
+
+void concat_backward(Device& device, double* da, double* db, const double* dy, Index pixels, Index Ca, Index Cb) {
+  concat_backward(device.base(), da, db, dy, pixels, Ca, Cb);
+  if (device.dropped == Dropped::concat) fill_zero(device.base(), db, pixels * Cb);
+}
+
+struct Backend : Cpu<double> {
+  using Device = mutant::Device;
+};
+
+}  // namespace mutant
+
+namespace {
+
+bool passes(mutant::Dropped dropped) {
+  mutant::Device device(dropped);
+  NetworkConfig config;
+  config.levels = 3;
+  config.base = 2;
+  const auto network = gradcheck::attention_unet_case<mutant::Backend>(device, config, 1, 8, 16, Pass{true, 5, 3}, 11);
+  bool all = true;
+  for (const gradcheck::Result& result : gradcheck::check_network(network, 1)) all = all && result.passed();
+  return all;
+}
+
+TEST(FanOut, EveryShareIsNeeded) {
+  EXPECT_TRUE(passes(mutant::Dropped::nothing));
+  EXPECT_FALSE(passes(mutant::Dropped::pool));
+  EXPECT_FALSE(passes(mutant::Dropped::product));
+  EXPECT_FALSE(passes(mutant::Dropped::gate_of_skip));
+  EXPECT_FALSE(passes(mutant::Dropped::gate_of_up));
+  EXPECT_FALSE(passes(mutant::Dropped::concat));
+}
+
+}  // namespace
+}  // namespace attnunet

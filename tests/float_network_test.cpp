@@ -1,0 +1,124 @@
+// The networks' forward in float32 against double. No bound in closed form is of use here: errors pass through batch
+// norms, gates and kinks. The bound is derived by Monte Carlo arithmetic (Parker, Pierce and Eggert 2000): the double
+// network runs several times with every layer's output perturbed at random by what float32 rounding may do to it
+// (tests/support/tolerance.h, one standard deviation); the spread of the logits is then the expected float32 error.
+#include <cmath>
+
+#include "common/gradcheck/cases/attention_unet.h"
+#include "cpu/operations.h"
+#include "support/backends.h"
+#include "support/expect.h"
+
+namespace attnunet {
+namespace perturbed {
+
+struct Device : cpu::Device {
+  Random random;
+  explicit Device(std::uint64_t seed) : cpu::Device(2), random(seed) {}
+  cpu::Device& base() { return *this; }
+};
+
+// One standard deviation of the rounding error of a sum of `length` terms.
+double noise(Device& device, double sum_of_terms, double length) {
+  return device.random.normal() * 0x1p-24 * std::sqrt(length + 2) * sum_of_terms;
+}
+
+std::vector<double> absolute(const double* values, Index n) {
+  std::vector<double> result(static_cast<std::size_t>(n));
+  for (Index i = 0; i < n; ++i) result[static_cast<std::size_t>(i)] = std::abs(values[i]);
+  return result;
+}
+
+void conv2d_forward(Device& device, double* y, const double* x, const double* w, const double* bias, double* workspace,
+                    const Conv2dGeometry& g) {
+  const auto terms_x = absolute(x, g.pixels() * g.C), terms_w = absolute(w, g.weights());
+  std::vector<double> terms(static_cast<std::size_t>(g.pixels() * g.K));
+  const double* no_bias = nullptr;
+  conv2d_forward(device.base(), terms.data(), terms_x.data(), terms_w.data(), no_bias, workspace, g);
+  conv2d_forward(device.base(), y, x, w, bias, workspace, g);
+  for (Index i = 0; i < g.pixels() * g.K; ++i)
+    y[i] += noise(device, terms[static_cast<std::size_t>(i)], static_cast<double>(g.R * g.R * g.C));
+}
+
+void conv_transpose2d_forward(Device& device, double* y, const double* x, const double* w, const double* bias,
+                              double* workspace, const ConvTranspose2dGeometry& g) {
+  const auto terms_x = absolute(x, g.input_pixels() * g.C), terms_w = absolute(w, g.weights());
+  std::vector<double> terms(static_cast<std::size_t>(4 * g.input_pixels() * g.K));
+  const double* no_bias = nullptr;
+  conv_transpose2d_forward(device.base(), terms.data(), terms_x.data(), terms_w.data(), no_bias, workspace, g);
+  conv_transpose2d_forward(device.base(), y, x, w, bias, workspace, g);
+  for (Index i = 0; i < 4 * g.input_pixels() * g.K; ++i)
+    y[i] += noise(device, terms[static_cast<std::size_t>(i)], static_cast<double>(g.C));
+}
+
+// y = (x - mean) scale + beta: four roundings of terms no larger than |y| + 2 |beta| + |mean| scale.
+void batch_norm_forward(Device& device, double* y, double* mean, double* inv_std, double* running_mean,
+                        double* running_var, const double* x, const double* gamma, const double* beta,
+                        double* workspace, Index pixels, Index C) {
+  batch_norm_forward(device.base(), y, mean, inv_std, running_mean, running_var, x, gamma, beta, workspace, pixels, C);
+  for (Index i = 0; i < pixels * C; ++i) {
+    const Index c = i % C;
+    y[i] += noise(device, std::abs(y[i]) + 2 * std::abs(beta[c]) + std::abs(mean[c] * inv_std[c] * gamma[c]), 2);
+  }
+}
+
+void sigmoid_forward(Device& device, double* y, const double* x, Index n) {
+  sigmoid_forward(device.base(), y, x, n);
+  for (Index i = 0; i < n; ++i) y[i] += noise(device, y[i], 2);
+}
+
+void attention_multiply_forward(Device& device, double* y, const double* x, const double* alpha, Index pixels,
+                                Index C) {
+  attention_multiply_forward(device.base(), y, x, alpha, pixels, C);
+  for (Index i = 0; i < pixels * C; ++i) y[i] += noise(device, std::abs(y[i]), 0);
+}
+
+struct Backend : Cpu<double> {
+  using Device = perturbed::Device;
+};
+
+}  // namespace perturbed
+
+namespace {
+
+template <class B>
+class FloatNetwork : public BackendTest<B> {
+ protected:
+  void check(int levels, Index N, Index H, Index W) {
+    NetworkConfig config;
+    config.levels = levels;
+    config.base = 4;
+    const Pass pass{true, 5, 3};
+    auto low = gradcheck::attention_unet_case<B>(this->device, config, N, H, W, pass, 11);
+    TestDevice<Cpu<double>> exact_device;
+    const auto exact = gradcheck::attention_unet_case<Cpu<double>>(exact_device, config, N, H, W, pass, 11);
+    perturbed::Device noisy_device(17);
+    const auto noisy = gradcheck::attention_unet_case<perturbed::Backend>(noisy_device, config, N, H, W, pass, 11);
+    for (auto& input : low.inputs) input = rounded_to_float(input);
+
+    const auto logits = exact.forward(low.inputs).outputs[0];
+    constexpr int samples = 8;
+    double squares = 0;
+    for (int sample = 0; sample < samples; ++sample) {
+      const auto moved = noisy.forward(low.inputs).outputs[0];
+      for (std::size_t i = 0; i < logits.values.size(); ++i) squares += std::pow(moved.values[i] - logits.values[i], 2);
+    }
+    const double spread = std::sqrt(squares / samples / static_cast<double>(logits.values.size()));
+    const auto actual = low.forward(low.inputs).outputs[0];
+    const auto bounds = everywhere(logits, 8 * spread);
+    EXPECT_TRUE(close(actual, logits, bounds));
+    EXPECT_LT(spread, 1e-4) << "a bound so wide would prove little";
+    this->RecordProperty("tightness", std::to_string(tightness(actual, logits, bounds)));
+  }
+};
+TYPED_TEST_SUITE(FloatNetwork, FloatBackends);
+
+TYPED_TEST(FloatNetwork, Attention3ForwardWithinRounding) {
+  this->check(3, 2, 24, 32);
+}
+TYPED_TEST(FloatNetwork, Attention4ForwardWithinRounding) {
+  this->check(4, 1, 37, 48);
+}
+
+}  // namespace
+}  // namespace attnunet
