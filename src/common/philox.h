@@ -17,21 +17,24 @@ struct PhiloxWords {
   std::uint32_t word[4];
 };
 
+/// One of the ten rounds; philox_next_key follows each.
+ATTNUNET_HOST_DEVICE inline PhiloxWords philox_round(PhiloxWords c, std::uint32_t key0, std::uint32_t key1) {
+  const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * c.word[0];
+  const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * c.word[2];
+  return {{static_cast<std::uint32_t>(product1 >> 32) ^ c.word[1] ^ key0, static_cast<std::uint32_t>(product1),
+           static_cast<std::uint32_t>(product0 >> 32) ^ c.word[3] ^ key1, static_cast<std::uint32_t>(product0)}};
+}
+
+ATTNUNET_HOST_DEVICE inline void philox_next_key(std::uint32_t& key0, std::uint32_t& key1) {
+  key0 += 0x9E3779B9u;
+  key1 += 0xBB67AE85u;
+}
+
 ATTNUNET_HOST_DEVICE inline PhiloxWords philox4x32(PhiloxWords counter, std::uint64_t key) {
-  std::uint32_t key0 = static_cast<std::uint32_t>(key);
-  std::uint32_t key1 = static_cast<std::uint32_t>(key >> 32);
-  std::uint32_t* c = counter.word;
+  std::uint32_t key0 = static_cast<std::uint32_t>(key), key1 = static_cast<std::uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round) {
-    const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * c[0];
-    const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * c[2];
-    const std::uint32_t next0 = static_cast<std::uint32_t>(product1 >> 32) ^ c[1] ^ key0;
-    const std::uint32_t next2 = static_cast<std::uint32_t>(product0 >> 32) ^ c[3] ^ key1;
-    c[0] = next0;
-    c[1] = static_cast<std::uint32_t>(product1);
-    c[2] = next2;
-    c[3] = static_cast<std::uint32_t>(product0);
-    key0 += 0x9E3779B9u;
-    key1 += 0xBB67AE85u;
+    counter = philox_round(counter, key0, key1);
+    philox_next_key(key0, key1);
   }
   return counter;
 }

@@ -80,11 +80,6 @@ std::string kind_of(const std::string& name) {
   return name.substr(begin);
 }
 
-// std::max ignores a NaN in its second argument; this keeps it.
-double larger(double a, double b) {
-  return b <= a ? a : b;
-}
-
 }  // namespace
 
 std::vector<Result> check_layer(const LayerCase& layer_case, std::uint64_t seed) {

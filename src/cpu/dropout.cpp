@@ -1,0 +1,74 @@
+#include "cpu/dropout.h"
+
+#include <algorithm>
+
+#include "common/philox.h"
+
+namespace attnunet::cpu {
+namespace {
+
+constexpr int group = 64;           // counters drawn side by side, so that Philox's arithmetic vectorises
+constexpr Index block = 4 * group;  // elements they decide on
+
+// The words of elements 4 * first ... 4 * first + block - 1.
+void draw(std::uint32_t words[block], std::uint64_t first, const DropoutKey& key) {
+  std::uint32_t c0[group], c1[group], c2[group], c3[group];
+  for (int i = 0; i < group; ++i) {
+    const std::uint64_t counter = first + static_cast<std::uint64_t>(i);
+    c0[i] = static_cast<std::uint32_t>(counter);
+    c1[i] = static_cast<std::uint32_t>(counter >> 32);
+    c2[i] = key.layer;
+    c3[i] = key.step;
+  }
+  std::uint32_t key0 = static_cast<std::uint32_t>(key.seed), key1 = static_cast<std::uint32_t>(key.seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+#pragma omp simd
+    for (int i = 0; i < group; ++i) {
+      const PhiloxWords next = philox_round({{c0[i], c1[i], c2[i], c3[i]}}, key0, key1);
+      c0[i] = next.word[0];
+      c1[i] = next.word[1];
+      c2[i] = next.word[2];
+      c3[i] = next.word[3];
+    }
+    philox_next_key(key0, key1);
+  }
+  for (int i = 0; i < group; ++i) {
+    words[4 * i] = c0[i];
+    words[4 * i + 1] = c1[i];
+    words[4 * i + 2] = c2[i];
+    words[4 * i + 3] = c3[i];
+  }
+}
+
+template <class T>
+void apply_mask(Device& device, T* y, const T* x, double rate, const DropoutKey& key, Index n) {
+  const std::uint32_t threshold = dropout_threshold(rate);
+  const T scale = static_cast<T>(dropout_scale(rate));
+#pragma omp parallel for schedule(static) num_threads(device.threads())
+  for (Index begin = 0; begin < n; begin += block) {
+    std::uint32_t words[block];
+    draw(words, static_cast<std::uint64_t>(begin / 4), key);
+    const Index count = std::min(block, n - begin);
+#pragma omp simd
+    for (Index i = 0; i < count; ++i) y[begin + i] = words[i] >= threshold ? x[begin + i] * scale : T(0);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void dropout_forward(Device& device, T* y, const T* x, double rate, const DropoutKey& key, Index n) {
+  apply_mask(device, y, x, rate, key, n);
+}
+
+template <class T>
+void dropout_backward(Device& device, T* dx, const T* dy, double rate, const DropoutKey& key, Index n) {
+  apply_mask(device, dx, dy, rate, key, n);
+}
+
+template void dropout_forward(Device&, float*, const float*, double, const DropoutKey&, Index);
+template void dropout_forward(Device&, double*, const double*, double, const DropoutKey&, Index);
+template void dropout_backward(Device&, float*, const float*, double, const DropoutKey&, Index);
+template void dropout_backward(Device&, double*, const double*, double, const DropoutKey&, Index);
+
+}  // namespace attnunet::cpu

@@ -1,0 +1,37 @@
+#include "cpu/concat.h"
+
+#include "common/gradcheck/cases/concat.h"
+#include "support/backends.h"
+#include "support/expect.h"
+#include "support/linear.h"
+
+namespace attnunet {
+namespace {
+
+template <class B>
+class ConcatGradient : public BackendTest<B> {};
+TYPED_TEST_SUITE(ConcatGradient, DoubleBackends);
+
+TYPED_TEST(ConcatGradient, MatchesNumericAndIsAdjoint) {
+  struct {
+    Index pixels, Ca, Cb;
+  } const shapes[] = {{35, 3, 5}, {1, 1, 1}, {64, 1, 4}, {7, 16, 16}};
+  for (const auto& s : shapes) {
+    const auto layer = gradcheck::concat_case<TypeParam>(this->device, s.pixels, s.Ca, s.Cb, 7);
+    expect_gradients(layer);
+    expect_adjoint(layer);
+  }
+}
+
+template <class B>
+class Concat : public BackendTest<B> {};
+TYPED_TEST_SUITE(Concat, AllBackends);
+
+TYPED_TEST(Concat, FirstInputComesFirst) {
+  const auto layer = gradcheck::concat_case<TypeParam>(this->device, 2, 1, 2, 7);
+  EXPECT_EQ(layer.forward({{"a", {1, 2}}, {"b", {3, 4, 5, 6}}}).outputs[0].values,
+            (std::vector<double>{1, 3, 4, 2, 5, 6}));
+}
+
+}  // namespace
+}  // namespace attnunet

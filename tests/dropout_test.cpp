@@ -1,0 +1,78 @@
+#include "cpu/dropout.h"
+
+#include <cmath>
+
+#include "common/gradcheck/cases/dropout.h"
+#include "common/philox.h"
+#include "support/backends.h"
+#include "support/expect.h"
+#include "support/linear.h"
+
+namespace attnunet {
+namespace {
+
+template <class B>
+class DropoutGradient : public BackendTest<B> {};
+TYPED_TEST_SUITE(DropoutGradient, DoubleBackends);
+
+TYPED_TEST(DropoutGradient, MatchesNumeric) {
+  for (const Index n : {1, 7, 256, 1001}) {
+    const auto layer = gradcheck::dropout_case<TypeParam>(this->device, n, 0.3, {5, 1, 3}, 7);
+    if (n > 1) expect_gradients(layer);
+    expect_adjoint(layer);
+  }
+}
+
+template <class B>
+class Dropout : public BackendTest<B> {};
+TYPED_TEST_SUITE(Dropout, AllBackends);
+
+// The definition, element by element.
+TYPED_TEST(Dropout, MaskIsThePhiloxWord) {
+  using T = typename TypeParam::Scalar;
+  const DropoutKey key{0x123456789ABCDEFull, 7, 41};
+  for (const double rate : {0.1, 0.2, 0.3, 0.999}) {
+    const auto layer = gradcheck::dropout_case<TypeParam>(this->device, 1027, rate, key, 7);
+    auto inputs = layer.inputs;
+    inputs[0] = rounded_to_float(inputs[0]);
+    const auto y = layer.forward(inputs).outputs[0].values;
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const auto words = philox4x32({{static_cast<std::uint32_t>(i / 4), 0, key.layer, key.step}}, key.seed);
+      const bool kept = static_cast<double>(words.word[i % 4]) >= std::round(rate * 4294967296.0);
+      const T expected = static_cast<T>(inputs[0].values[i]) * static_cast<T>(static_cast<float>(1 / (1 - rate)));
+      ASSERT_EQ(static_cast<T>(y[i]), kept ? expected : T(0)) << "element " << i << " at rate " << rate;
+    }
+  }
+}
+
+TYPED_TEST(Dropout, RateZeroKeepsEverything) {
+  const auto layer = gradcheck::dropout_case<TypeParam>(this->device, 333, 0, {1, 2, 3}, 7);
+  const std::vector<gradcheck::Array> inputs{rounded_to_float(layer.inputs[0])};
+  EXPECT_EQ(layer.forward(inputs).outputs[0].values, inputs[0].values);
+}
+
+TYPED_TEST(Dropout, StepLayerAndSeedEachChangeTheMask) {
+  const auto y = [&](const DropoutKey& key) {
+    const auto layer = gradcheck::dropout_case<TypeParam>(this->device, 400, 0.3, key, 7);
+    return layer.forward(layer.inputs).outputs[0].values;
+  };
+  const auto reference = y({1, 2, 3});
+  EXPECT_EQ(y({1, 2, 3}), reference);
+  EXPECT_NE(y({2, 2, 3}), reference);
+  EXPECT_NE(y({1ull << 32 | 1, 2, 3}), reference);
+  EXPECT_NE(y({1, 3, 3}), reference);
+  EXPECT_NE(y({1, 2, 4}), reference);
+}
+
+// Binomial: the share of dropped elements is within five standard deviations of the rate.
+TYPED_TEST(Dropout, DropsTheRate) {
+  const Index n = 100000;
+  const auto layer = gradcheck::dropout_case<TypeParam>(this->device, n, 0.2, {1, 2, 3}, 7);
+  const auto y = layer.forward({{"x", std::vector<double>(n, 1)}}).outputs[0].values;
+  double dropped = 0;
+  for (const double value : y) dropped += value == 0;
+  EXPECT_NEAR(dropped / n, 0.2, 5 * std::sqrt(0.2 * 0.8 / n));
+}
+
+}  // namespace
+}  // namespace attnunet
