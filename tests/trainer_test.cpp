@@ -100,10 +100,10 @@ class TrainerTest : public ::testing::Test {
   TrainConfig config;
 };
 
-// Interrupts when asked for the n-th time (from 0).
+// The signal comes before the n-th time (from 0) that the trainer asks for it.
 TrainCallbacks stop_at(int n) {
   TrainCallbacks callbacks;
-  callbacks.interrupted = [n, asked = 0]() mutable { return asked++ == n; };
+  callbacks.interrupted = [n, asked = 0]() mutable { return asked++ >= n; };
   return callbacks;
 }
 
@@ -117,9 +117,12 @@ TEST_F(TrainerTest, SameCommandTwiceAndAnyThreads) {
   EXPECT_EQ(load_checkpoint(a.last()).step, 6);
 }
 
-// A network of two channels learns to find a dark square.
+// A network of four channels learns to find a dark square.
 TEST_F(TrainerTest, Learns) {
   config.epochs = 25;
+  config.lr = 2e-2;
+  config.network.base = 4;
+  config.network.dropout = 0.0;
   std::vector<EpochRow> rows;
   TrainCallbacks callbacks;
   callbacks.epoch = [&](const EpochRow& row, bool) { rows.push_back(row); };
@@ -127,28 +130,43 @@ TEST_F(TrainerTest, Learns) {
   ASSERT_EQ(rows.size(), 25u);
   EXPECT_LT(rows.back().train.loss, 0.5 * rows.front().train.loss);
   EXPECT_GT(rows.back().train.iou, 0.8);
+  EXPECT_GT(rows.back().val.iou, 0.8);
 }
 
 // Wherever it is stopped, between any two steps or within validation: the same files in the end.
 TEST_F(TrainerTest, StoppedAnywhereAndResumed) {
   config.epochs = 2;
+  config.batch = 1;
   config.augment = "strong";
   config.loss = "bce+dice";
   config.lr_schedule = "cosine";
   config.weight_decay = 1e-3;
   const RunFolder whole = train_new(in("whole"));
-  // An epoch asks before each of 2 steps, before validation and after its one batch.
-  for (int n = 0; n < 8; ++n) {
-    const std::string name = "stopped" + std::to_string(n);
-    const TrainConfig here = in(name);
+  // An epoch asks before each of 4 steps, before validation and after each of its 2 batches.
+  const int before_validation = 4, after_validation = 6, asked_in_epoch = 7;
+  for (int n : {0, 1, 3, 4, 5, 6, 7, 9, 12}) {
+    const TrainConfig here = in("stopped" + std::to_string(n));
     const RunFolder run = RunFolder::create(here);
-    const bool done = train(new_run(here), run, stop_at(n));
-    EXPECT_EQ(done, false) << n;
+    EXPECT_FALSE(train(new_run(here), run, stop_at(n)));
     const Checkpoint stopped = load_checkpoint(run.last());
-    EXPECT_EQ(stopped.epoch, n / 4);
-    EXPECT_EQ(stopped.batch, std::min(n % 4, 2));
+    EXPECT_EQ(stopped.epoch, (n + 1) / asked_in_epoch) << n;
+    EXPECT_EQ(stopped.batch,
+              n % asked_in_epoch == after_validation ? 0 : std::min(n % asked_in_epoch, before_validation));
     expect_same_run(whole, resume(run.last(), TrainConfig(), {}));
   }
+  // With the last epoch's validation done there is nothing left to interrupt.
+  const TrainConfig here = in("late");
+  const RunFolder late = RunFolder::create(here);
+  EXPECT_TRUE(train(new_run(here), late, stop_at(2 * asked_in_epoch - 1)));
+  expect_same_run(whole, late);
+}
+
+// The last batch of an epoch is smaller; stopped before it.
+TEST_F(TrainerTest, StoppedBeforeTheSmallerBatch) {
+  const RunFolder whole = train_new(in("whole"));
+  const RunFolder stopped = train_new(in("a"), stop_at(1));
+  EXPECT_EQ(load_checkpoint(stopped.last()).sums.images(), 3);
+  expect_same_run(whole, resume(stopped.last(), TrainConfig(), {}));
 }
 
 TEST_F(TrainerTest, StoppedTwiceInOneEpoch) {
@@ -269,29 +287,32 @@ TEST_F(TrainerTest, EvaluatorRepeatsTheRow) {
 }
 
 TEST_F(TrainerTest, LossThatIsNotFinite) {
-  // A learning rate that throws the weights out of range with the first step.
-  TrainConfig here = in("a");
-  here.lr = 1e38;
+  const TrainConfig here = in("a");
   const RunFolder run = RunFolder::create(here);
-  const std::string message = message_of<Error>([&] { train(new_run(here), run); });
-  EXPECT_NE(message.find("not finite in epoch 1, step"), std::string::npos) << message;
-  EXPECT_NE(message.find("learning rate 1e+38"), std::string::npos) << message;
+  Checkpoint start = new_run(here);
+  const TensorSpec spec = make_architecture(here.network).parameter("head.weight");
+  std::fill_n(start.parameters.begin() + spec.offset, spec.size, 3e38f);
+  const std::string message = message_of<Error>([&] { train(start, run); });
+  EXPECT_NE(message.find("the loss is not finite in epoch 1, step 1 "), std::string::npos) << message;
+  EXPECT_NE(message.find("learning rate 0.01"), std::string::npos) << message;
   EXPECT_NE(message.find("--lr"), std::string::npos) << message;
   EXPECT_NE(message.find(run.last().string()), std::string::npos) << message;
-  // The initial state, whole.
   EXPECT_EQ(load_checkpoint(run.last()).step, 0);
-  EXPECT_EQ(load_checkpoint(run.last()).parameters, new_run(here).parameters);
+  EXPECT_EQ(load_checkpoint(run.last()).parameters, start.parameters);
   EXPECT_FALSE(fs::exists(run.best()));
 }
 
 // Interrupted right after the step that ruined the weights: the good checkpoint is not overwritten.
 TEST_F(TrainerTest, WeightsThatAreNotFiniteAreNotSaved) {
-  TrainConfig here = in("a");
-  here.lr = 1e39;
+  const TrainConfig here = in("a");
   const RunFolder run = RunFolder::create(here);
-  const std::string message = message_of<Error>([&] { train(new_run(here), run, stop_at(1)); });
-  EXPECT_NE(message.find("a weight is not finite"), std::string::npos) << message;
+  Checkpoint start = new_run(here);
+  const TensorSpec spec = make_architecture(here.network).parameter("head.bias");
+  start.adam_m[static_cast<std::size_t>(spec.offset)] = 3e38f;
+  const std::string message = message_of<Error>([&] { train(start, run, stop_at(1)); });
+  EXPECT_NE(message.find("a weight is not finite in epoch 1, step 1 "), std::string::npos) << message;
   EXPECT_EQ(load_checkpoint(run.last()).step, 0);
+  EXPECT_EQ(load_checkpoint(run.last()).parameters, start.parameters);
 }
 
 TEST_F(TrainerTest, Init) {

@@ -81,7 +81,7 @@ class Trainer {
   Index images_done() const { return std::min(state_.batch * state_.config.batch, images()); }
   Index images() const { return static_cast<Index>(split_.train.size()); }
   void fetch_state();
-  Error diverged(const std::string& what) const;
+  Error diverged(const std::string& what, Index step) const;
 
   typename B::Device& device_;
   data::Split split_;
@@ -194,7 +194,7 @@ void Trainer<B>::step(const data::Batch& batch, double lr) {
   network_.forward(tape_, pass);
   scorer_.score(tape_, first);
   scorer_.read(first, first + batch.count, [&](const ImageScore& score) {
-    if (!std::isfinite(score.loss)) throw diverged("the loss");
+    if (!std::isfinite(score.loss)) throw diverged("the loss", state_.step + 1);
     state_.sums.add(score);
   });
   scorer_.backward(tape_);
@@ -213,7 +213,7 @@ void Trainer<B>::finish_epoch(const std::vector<ImageScore>& validation, double 
                               const TrainCallbacks& callbacks) {
   MetricSums sums;
   for (const ImageScore& score : validation) {
-    if (!std::isfinite(score.loss)) throw diverged("the validation loss");
+    if (!std::isfinite(score.loss)) throw diverged("the validation loss", state_.step);
     sums.add(score);
   }
   fetch_state();
@@ -249,7 +249,7 @@ void Trainer<B>::fetch_state() {
   const auto fetch = [&](std::vector<float>& host, const T* source) {
     copy_to_host(device_, host.data(), source, static_cast<Index>(host.size()));
     if (!std::all_of(host.begin(), host.end(), [](float value) { return std::isfinite(value); }))
-      throw diverged("a weight");
+      throw diverged("a weight", state_.step);
   };
   fetch(state_.parameters, network_.parameters());
   fetch(state_.statistics, network_.statistics());
@@ -258,13 +258,12 @@ void Trainer<B>::fetch_state() {
 }
 
 template <class B>
-Error Trainer<B>::diverged(const std::string& what) const {
+Error Trainer<B>::diverged(const std::string& what, Index step) const {
   const TrainConfig& config = state_.config;
   char lr[40];
   std::snprintf(lr, sizeof lr, "%g", learning_rate(config.lr_schedule, config.lr, state_.epoch, config.epochs));
-  return Error(what + " is not finite in epoch " + std::to_string(state_.epoch + 1) + ", step " +
-               std::to_string(state_.step) + " (learning rate " + lr +
-               "): the training diverged; use a smaller --lr. " + folder_.last().string() +
+  return Error(what + " is not finite in epoch " + std::to_string(state_.epoch + 1) + ", step " + std::to_string(step) +
+               " (learning rate " + lr + "): the training diverged; use a smaller --lr. " + folder_.last().string() +
                " holds the last good state");
 }
 
