@@ -54,7 +54,7 @@ inline double tightness(const gradcheck::Array& actual, const gradcheck::Array& 
   double worst = 0;
   for (std::size_t i = 0; i < expected.values.size(); ++i) {
     const double share = std::abs(actual.values[i] - expected.values[i]) / bounds[i];
-    if (!(share <= worst)) worst = share;
+    if (!std::isnan(worst) && !(share <= worst)) worst = share;
   }
   return worst;
 }

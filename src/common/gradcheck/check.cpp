@@ -25,9 +25,9 @@ double dot(const std::vector<Array>& a, const std::vector<Array>& b) {
   return sum;
 }
 
-// std::max ignores a NaN in its second argument; this keeps it.
+// std::max can lose a NaN; this keeps one in either argument, so that no later value hides it.
 double larger(double a, double b) {
-  return b <= a ? a : b;
+  return std::isnan(a) || b <= a ? a : b;
 }
 
 // L at the given inputs, L's analytic gradient at the start, and the side of every kink there.

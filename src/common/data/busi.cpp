@@ -1,0 +1,121 @@
+#include "common/data/busi.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <system_error>
+
+#include "common/data/resize.h"
+#include "common/error.h"
+
+namespace attnunet::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string quoted(const fs::path& path) {
+  return "'" + path.string() + "'";
+}
+
+const char* layout_help() {
+  return "expected are the folders benign, malignant, normal with images 'benign (1).png' and masks 'benign "
+         "(1)_mask.png' (tools/get_busi.sh fetches BUSI, 'attnunet data synth' makes a phantom set)";
+}
+
+/// "benign (4)" for the stems "benign (4)_mask" and "benign (4)_mask_12"; "" for a stem that is no mask's.
+std::string masked_name(const std::string& stem) {
+  std::string name = stem;
+  const std::size_t digits = name.find_last_not_of("0123456789");
+  if (digits != std::string::npos && digits + 1 < name.size() && name[digits] == '_') name.resize(digits);
+  const std::string ending = "_mask";
+  if (name.size() <= ending.size() || name.compare(name.size() - ending.size(), ending.size(), ending) != 0) return "";
+  return name.substr(0, name.size() - ending.size());
+}
+
+/// File names of the PNG files of a folder, bytewise.
+std::set<std::string> png_names(const fs::path& folder) {
+  std::error_code failure;
+  std::set<std::string> names;
+  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure)) {
+    if (entry->path().extension() != ".png") continue;
+    if (entry->is_directory())
+      throw Error(quoted(entry->path()) + " is a folder, not a PNG image; rename or remove it");
+    names.insert(entry->path().filename().string());
+  }
+  if (failure) throw Error("cannot read the folder " + quoted(folder) + ": " + failure.message());
+  return names;
+}
+
+void scan_class(Dataset& dataset, const std::string& class_name) {
+  const fs::path folder = dataset.root / class_name;
+  const std::set<std::string> names = png_names(folder);
+  std::map<std::string, std::vector<fs::path>> masks;
+  for (const std::string& name : names) {
+    const std::string masked = masked_name(fs::path(name).stem().string());
+    if (!masked.empty()) masks[masked].push_back(folder / name);
+  }
+  for (const std::string& name : names) {
+    const std::string stem = fs::path(name).stem().string();
+    if (!masked_name(stem).empty()) continue;
+    const auto found = masks.find(stem);
+    if (found == masks.end())
+      throw Error("the image " + quoted(folder / name) + " has no mask; add " + quoted(folder / (stem + "_mask.png")) +
+                  " (all black where there is no lesion) or remove the image");
+    dataset.cases.push_back({stem, class_name, folder / name, found->second});
+    masks.erase(found);
+  }
+  for (const auto& [name, orphans] : masks)
+    dataset.orphan_masks.insert(dataset.orphan_masks.end(), orphans.begin(), orphans.end());
+}
+
+}  // namespace
+
+const std::vector<std::string>& class_names() {
+  static const std::vector<std::string> names{"benign", "malignant", "normal"};
+  return names;
+}
+
+Dataset scan(const fs::path& root, const std::vector<std::string>& classes) {
+  const std::vector<std::string>& known = class_names();
+  for (const std::string& name : classes)
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw UsageError("there is no class '" + name + "'; choose from benign, malignant, normal");
+  if (!fs::exists(root)) throw Error("there is no dataset at " + quoted(root) + "; " + layout_help());
+  if (!fs::is_directory(root)) throw Error(quoted(root) + " is a file, not a dataset folder; " + layout_help());
+
+  Dataset dataset{root, {}, {}};
+  for (const std::string& name : known) {
+    const bool asked = std::find(classes.begin(), classes.end(), name) != classes.end();
+    if (!asked && !classes.empty()) continue;
+    if (fs::is_directory(root / name))
+      scan_class(dataset, name);
+    else if (asked)
+      throw Error("the dataset " + quoted(root) + " has no folder '" + name + "'; " + layout_help());
+  }
+  if (dataset.cases.empty()) throw Error("the dataset " + quoted(root) + " holds no case; " + layout_help());
+  return dataset;
+}
+
+Sample load_full(const Case& one) {
+  Sample sample{read_luma(one.image), {}};
+  const Grey& image = sample.image;
+  sample.mask = {image.width, image.height, std::vector<std::uint8_t>(image.pixels.size(), 0)};
+  for (const fs::path& path : one.masks) {
+    const Grey mask = read_luma(path);
+    if (mask.width != image.width || mask.height != image.height)
+      throw Error("the mask " + quoted(path) + " has " + std::to_string(mask.width) + " x " +
+                  std::to_string(mask.height) + " pixels but its image " + quoted(one.image) + " has " +
+                  std::to_string(image.width) + " x " + std::to_string(image.height) + "; replace one of them");
+    for (std::size_t i = 0; i < mask.pixels.size(); ++i)
+      if (mask.pixels[i] > 127) sample.mask.pixels[i] = 1;
+  }
+  return sample;
+}
+
+Sample load(const Case& one, int size) {
+  Sample sample = load_full(one);
+  if (sample.image.width == size && sample.image.height == size) return sample;
+  return {resize_bilinear(sample.image, size, size), resize_nearest(sample.mask, size, size)};
+}
+
+}  // namespace attnunet::data

@@ -1,0 +1,35 @@
+// PNG files: any of them read as 8-bit luma, 8-bit grey and RGB written.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+namespace attnunet::data {
+
+/// A grey image, row by row, one byte a pixel.
+struct Grey {
+  int width = 0, height = 0;
+  std::vector<std::uint8_t> pixels;
+};
+
+/// A colour image, row by row, three bytes (R, G, B) a pixel.
+struct Rgb {
+  int width = 0, height = 0;
+  std::vector<std::uint8_t> pixels;
+};
+
+/// Images of more pixels are refused before anything is allocated for them.
+constexpr std::int64_t largest_image = std::int64_t{1} << 28;
+
+/// Any colour type and bit depth. Colour becomes luma = (19595 R + 38470 G + 7471 B + 32768) >> 16, which leaves grey
+/// exact; 16 bits keep the high byte, fewer than 8 are stretched to 0..255; alpha is ignored.
+/// Throws Error, one line naming the file, where it is missing, a folder, empty, not a PNG, damaged or too large.
+Grey read_luma(const std::filesystem::path& path);
+
+/// Written beside its place under a temporary name, then renamed: at `path` there is the old file or the whole new one.
+/// Throws Error naming the file where it cannot be written (folder missing, not permitted, disk full).
+void write_png(const std::filesystem::path& path, const Grey& image);
+void write_png(const std::filesystem::path& path, const Rgb& image);
+
+}  // namespace attnunet::data

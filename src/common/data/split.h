@@ -1,0 +1,43 @@
+// Which cases train and which validate.
+//
+// Grouped (the default): near-duplicates (similarity.h) stay on one side, or the network would be asked in validation
+// what it saw in training. A group, or a case that is in none, is a unit. For class c with n_c cases the target is
+// round(0.2 n_c) validation cases:
+//   1. Units that span several classes, in seeded order: a unit goes to validation where that brings the validation
+//      counts of such units closer to 0.2 of their own numbers (sum over classes of the absolute differences).
+//   2. Each class for itself, its remaining units in seeded order: of all subsets the sum of whose sizes is closest to
+//      what the target still lacks (the smaller sum where two are as close), the first in that order is taken: a unit
+//      is in it whenever the rest can still be completed. Where single cases are many, as in BUSI, the target is met
+//      exactly.
+// Folds: units in seeded order, the larger ones first, each to the fold where it raises
+// sum over classes of (cases in fold / n_c)^2 least; ties go to the fold with fewer cases, then to the first.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/data/busi.h"
+
+namespace attnunet::data {
+
+struct SplitOptions {
+  std::string kind = "grouped";                ///< random, grouped, paper or lists
+  std::filesystem::path train_list, val_list;  ///< of kind lists: files with a case name a line
+  int folds = 0, fold = 0;                     ///< folds > 0: fold number `fold` validates (kind grouped)
+  std::uint64_t seed = 0;
+};
+
+/// Indices into Dataset::cases, each in case order.
+struct Split {
+  std::vector<std::size_t> train, val;
+};
+
+/// random: round(0.2 n) validation cases of each class. paper: the first floor(0.8 n) cases of the case order train.
+/// lists: as the files say; cases named in neither are left out. Throws Error where a list is wrong (file and line are
+/// named), or no training or no validation case is left; UsageError for an unknown kind or impossible folds.
+Split make_split(const Dataset& dataset, const SplitOptions& options);
+
+}  // namespace attnunet::data

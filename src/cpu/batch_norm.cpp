@@ -1,0 +1,309 @@
+#include "cpu/batch_norm.h"
+
+#include <cmath>
+
+#include "cpu/lanes.h"
+
+namespace attnunet::cpu {
+namespace {
+
+constexpr Index block_bytes = 16 * 1024;  // half of the L1 cache
+
+template <class T>
+Index block_pixels(const Tile& tile) {
+  const Index rows = std::max<Index>(1, block_bytes / static_cast<Index>(sizeof(T)) / tile.lanes());
+  return rows * tile.pixels_per_row;
+}
+
+// The partial sums: two doubles a channel and chunk, laid out [chunk][2][C].
+template <class T>
+double* partials(T* workspace) {
+  return reinterpret_cast<double*>(workspace);
+}
+
+// Mean and sum of squares about it of a chunk's channels, to partial[0 .. C-1] and partial[C .. 2C-1].
+template <class T>
+void chunk_moments(double* partial, const T* x, const Tile& tile, Index begin, Index end) {
+  alignas(64) double mean[max_lanes] = {}, squares[max_lanes] = {}, fold1[max_lanes], fold2[max_lanes];
+  alignas(64) T sum1[max_lanes], sum2[max_lanes], block_mean[max_lanes];
+  const Index step = block_pixels<T>(tile), lanes = tile.lanes();
+  for (Index first = begin; first < end; first += step) {
+    const Index last = std::min(end, first + step);
+    const double before = static_cast<double>(first - begin), count = static_cast<double>(last - first);
+    const double all = before + count;
+
+    for (Index l = 0; l < lanes; ++l) sum1[l] = 0;
+    for_rows(tile, first, last, [&](Index offset, Index width) {
+      const T* row = x + offset;
+#pragma omp simd
+      for (Index l = 0; l < width; ++l) sum1[l] += row[l];
+    });
+    for (Index l = 0; l < lanes; ++l) fold1[l] = static_cast<double>(sum1[l]);
+    fold(tile, fold1);
+    for (Index c = 0; c < tile.channels; ++c) fold1[c] /= count;
+    spread(Tile{0, tile.channels, tile.channels, tile.pixels_per_row}, block_mean, fold1);
+
+    for (Index l = 0; l < lanes; ++l) sum1[l] = sum2[l] = 0;
+    for_rows(tile, first, last, [&](Index offset, Index width) {
+      const T* row = x + offset;
+#pragma omp simd
+      for (Index l = 0; l < width; ++l) {
+        const T deviation = row[l] - block_mean[l];
+        sum1[l] += deviation;
+        sum2[l] += deviation * deviation;
+      }
+    });
+    for (Index l = 0; l < lanes; ++l) {
+      fold1[l] = static_cast<double>(sum1[l]);
+      fold2[l] = static_cast<double>(sum2[l]);
+    }
+    fold(tile, fold1);
+    fold(tile, fold2);
+
+    const double share = count / all, weight = before * share;
+    for (Index c = 0; c < tile.channels; ++c) {
+      const double correction = fold1[c] / count;  // what rounding left of the mean
+      const double delta = static_cast<double>(block_mean[c]) + correction - mean[c];
+      mean[c] += delta * share;
+      squares[c] += fold2[c] - fold1[c] * correction + delta * delta * weight;
+    }
+  }
+  for (Index c = 0; c < tile.channels; ++c) {
+    partial[tile.first + c] = mean[c];
+    partial[tile.C + tile.first + c] = squares[c];
+  }
+}
+
+// sum dy and sum dy (x - mean) of a chunk's channels, to partial[0 .. C-1] and partial[C .. 2C-1].
+template <class T>
+void chunk_gradient_sums(double* partial, const T* dy, const T* x, const T* mean, const Tile& tile, Index begin,
+                         Index end) {
+  alignas(64) double fold1[max_lanes] = {}, fold2[max_lanes] = {};
+  alignas(64) T sum1[max_lanes], sum2[max_lanes], means[max_lanes];
+  spread(tile, means, mean);
+  const Index step = block_pixels<T>(tile), lanes = tile.lanes();
+  for (Index first = begin; first < end; first += step) {
+    for (Index l = 0; l < lanes; ++l) sum1[l] = sum2[l] = 0;
+    for_rows(tile, first, std::min(end, first + step), [&](Index offset, Index width) {
+      const T* dy_row = dy + offset;
+      const T* x_row = x + offset;
+#pragma omp simd
+      for (Index l = 0; l < width; ++l) {
+        sum1[l] += dy_row[l];
+        sum2[l] += dy_row[l] * (x_row[l] - means[l]);
+      }
+    });
+    for (Index l = 0; l < lanes; ++l) {
+      fold1[l] += static_cast<double>(sum1[l]);
+      fold2[l] += static_cast<double>(sum2[l]);
+    }
+  }
+  fold(tile, fold1);
+  fold(tile, fold2);
+  for (Index c = 0; c < tile.channels; ++c) {
+    partial[tile.first + c] = fold1[c];
+    partial[tile.C + tile.first + c] = fold2[c];
+  }
+}
+
+template <class T>
+void gradient_sums(Device& device, double* partial, const T* dy, const T* x, const T* mean, Index pixels, Index C) {
+  const Chunks chunks = chunks_of(pixels, C);
+#pragma omp parallel for schedule(static) num_threads(device.threads())
+  for (Index chunk = 0; chunk < chunks.count; ++chunk)
+    for (Index t = 0; t < tile_count(C); ++t)
+      chunk_gradient_sums(partial + 2 * C * chunk, dy, x, mean, tile_of(t, C), chunks.begin(chunk),
+                          chunks.end(chunk, pixels));
+}
+
+// Sum over the chunks of partial number `which` (0 or 1) of channel c.
+double total(const double* partial, Index chunk_count, Index which, Index c, Index C) {
+  double sum = 0;
+  for (Index chunk = 0; chunk < chunk_count; ++chunk) sum += partial[(2 * chunk + which) * C + c];
+  return sum;
+}
+
+// y = (x - mean) scale + shift
+template <class T>
+void normalise(T* y, const T* x, const T* mean, const T* scale, const T* shift, const Tile& tile, Index begin,
+               Index end) {
+  for_rows(tile, begin, end, [&](Index offset, Index width) {
+    const T* x_row = x + offset;
+    T* y_row = y + offset;
+#pragma omp simd
+    for (Index l = 0; l < width; ++l) y_row[l] = (x_row[l] - mean[l]) * scale[l] + shift[l];
+  });
+}
+
+template <class T>
+T inverse_deviation(T variance) {
+  return static_cast<T>(1 / std::sqrt(static_cast<double>(variance) + batch_norm_eps));
+}
+
+template <class T>
+T running_average(T running, double batch) {
+  return static_cast<T>((1 - batch_norm_momentum) * static_cast<double>(running) + batch_norm_momentum * batch);
+}
+
+}  // namespace
+
+Index batch_norm_workspace(const Device&, Index pixels, Index C) {
+  // Room for the doubles where T is float, and two coefficients a channel (backward).
+  constexpr Index elements_a_double = sizeof(double) / sizeof(float);
+  return 2 * C * chunks_of(pixels, C).count * elements_a_double + 2 * C;
+}
+
+template <class T>
+void batch_norm_forward(Device& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
+                        const T* gamma, const T* beta, T* workspace, Index pixels, Index C) {
+  const Chunks chunks = chunks_of(pixels, C);
+  double* partial = partials(workspace);
+#pragma omp parallel num_threads(device.threads())
+  {
+#pragma omp for schedule(static)
+    for (Index chunk = 0; chunk < chunks.count; ++chunk)
+      for (Index t = 0; t < tile_count(C); ++t)
+        chunk_moments(partial + 2 * C * chunk, x, tile_of(t, C), chunks.begin(chunk), chunks.end(chunk, pixels));
+
+#pragma omp for schedule(static)
+    for (Index c = 0; c < C; ++c) {
+      double batch_mean = 0, squares = 0;
+      for (Index chunk = 0; chunk < chunks.count; ++chunk) {
+        const double before = static_cast<double>(chunks.begin(chunk));
+        const double all = static_cast<double>(chunks.end(chunk, pixels)), share = (all - before) / all;
+        const double delta = partial[2 * C * chunk + c] - batch_mean;
+        batch_mean += delta * share;
+        squares += partial[2 * C * chunk + C + c] + delta * delta * before * share;
+      }
+      const double n = static_cast<double>(pixels), variance = squares / n;
+      mean[c] = static_cast<T>(batch_mean);
+      inv_std[c] = static_cast<T>(1 / std::sqrt(variance + batch_norm_eps));
+      running_mean[c] = running_average(running_mean[c], batch_mean);
+      running_var[c] = running_average(running_var[c], pixels > 1 ? squares / (n - 1) : variance);
+    }
+
+#pragma omp for schedule(static)
+    for (Index chunk = 0; chunk < chunks.count; ++chunk)
+      for (Index t = 0; t < tile_count(C); ++t) {
+        const Tile tile = tile_of(t, C);
+        alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], shift[max_lanes];
+        spread(tile, means, mean);
+        spread(tile, scale, inv_std);
+        spread(tile, gammas, gamma);
+        spread(tile, shift, beta);
+        for (Index l = 0; l < tile.lanes(); ++l) scale[l] *= gammas[l];
+        normalise(y, x, means, scale, shift, tile, chunks.begin(chunk), chunks.end(chunk, pixels));
+      }
+  }
+}
+
+template <class T>
+void batch_norm_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x, const T* mean,
+                         const T* inv_std, const T* gamma, T* workspace, Index pixels, Index C) {
+  const Chunks chunks = chunks_of(pixels, C);
+  double* partial = partials(workspace);
+  T* dy_mean = workspace + (batch_norm_workspace(device, pixels, C) - 2 * C);
+  T* slope = dy_mean + C;
+  gradient_sums(device, partial, dy, x, mean, pixels, C);
+#pragma omp parallel num_threads(device.threads())
+  {
+    // dx = gamma inv_std (dy - dbeta / n - (x - mean) slope)    with slope = inv_std dgamma / n
+#pragma omp for schedule(static)
+    for (Index c = 0; c < C; ++c) {
+      const double n = static_cast<double>(pixels), inverse = static_cast<double>(inv_std[c]);
+      const double sum_dy = total(partial, chunks.count, 0, c, C);
+      const double sum_dy_xhat = total(partial, chunks.count, 1, c, C) * inverse;
+      dbeta[c] = static_cast<T>(sum_dy);
+      dgamma[c] = static_cast<T>(sum_dy_xhat);
+      dy_mean[c] = static_cast<T>(sum_dy / n);
+      slope[c] = static_cast<T>(sum_dy_xhat * inverse / n);
+    }
+
+#pragma omp for schedule(static)
+    for (Index chunk = 0; chunk < chunks.count; ++chunk)
+      for (Index t = 0; t < tile_count(C); ++t) {
+        const Tile tile = tile_of(t, C);
+        alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], dy_means[max_lanes], slopes[max_lanes];
+        spread(tile, means, mean);
+        spread(tile, scale, inv_std);
+        spread(tile, gammas, gamma);
+        spread(tile, dy_means, dy_mean);
+        spread(tile, slopes, slope);
+        for (Index l = 0; l < tile.lanes(); ++l) scale[l] *= gammas[l];
+        for_rows(tile, chunks.begin(chunk), chunks.end(chunk, pixels), [&](Index offset, Index width) {
+          const T* dy_row = dy + offset;
+          const T* x_row = x + offset;
+          T* dx_row = dx + offset;
+#pragma omp simd
+          for (Index l = 0; l < width; ++l)
+            dx_row[l] = scale[l] * (dy_row[l] - dy_means[l] - (x_row[l] - means[l]) * slopes[l]);
+        });
+      }
+  }
+}
+
+template <class T>
+void batch_norm_inference_forward(Device& device, T* y, const T* x, const T* gamma, const T* beta,
+                                  const T* running_mean, const T* running_var, Index pixels, Index C) {
+  const Chunks chunks = chunks_of(pixels, C);
+#pragma omp parallel for schedule(static) num_threads(device.threads())
+  for (Index chunk = 0; chunk < chunks.count; ++chunk)
+    for (Index t = 0; t < tile_count(C); ++t) {
+      const Tile tile = tile_of(t, C);
+      alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], shift[max_lanes];
+      spread(tile, means, running_mean);
+      spread(tile, scale, running_var);
+      spread(tile, gammas, gamma);
+      spread(tile, shift, beta);
+      for (Index l = 0; l < tile.lanes(); ++l) scale[l] = inverse_deviation(scale[l]) * gammas[l];
+      normalise(y, x, means, scale, shift, tile, chunks.begin(chunk), chunks.end(chunk, pixels));
+    }
+}
+
+template <class T>
+void batch_norm_inference_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x,
+                                   const T* running_mean, const T* running_var, const T* gamma, T* workspace,
+                                   Index pixels, Index C) {
+  const Chunks chunks = chunks_of(pixels, C);
+  double* partial = partials(workspace);
+  gradient_sums(device, partial, dy, x, running_mean, pixels, C);
+#pragma omp parallel num_threads(device.threads())
+  {
+#pragma omp for schedule(static)
+    for (Index c = 0; c < C; ++c) {
+      dbeta[c] = static_cast<T>(total(partial, chunks.count, 0, c, C));
+      dgamma[c] = static_cast<T>(total(partial, chunks.count, 1, c, C) *
+                                 static_cast<double>(inverse_deviation(running_var[c])));
+    }
+
+#pragma omp for schedule(static)
+    for (Index chunk = 0; chunk < chunks.count; ++chunk)
+      for (Index t = 0; t < tile_count(C); ++t) {
+        const Tile tile = tile_of(t, C);
+        alignas(64) T scale[max_lanes], gammas[max_lanes];
+        spread(tile, scale, running_var);
+        spread(tile, gammas, gamma);
+        for (Index l = 0; l < tile.lanes(); ++l) scale[l] = inverse_deviation(scale[l]) * gammas[l];
+        for_rows(tile, chunks.begin(chunk), chunks.end(chunk, pixels), [&](Index offset, Index width) {
+          const T* dy_row = dy + offset;
+          T* dx_row = dx + offset;
+#pragma omp simd
+          for (Index l = 0; l < width; ++l) dx_row[l] = scale[l] * dy_row[l];
+        });
+      }
+  }
+}
+
+#define ATTNUNET_INSTANTIATE(T)                                                                                       \
+  template void batch_norm_forward(Device&, T*, T*, T*, T*, T*, const T*, const T*, const T*, T*, Index, Index);      \
+  template void batch_norm_backward(Device&, T*, T*, T*, const T*, const T*, const T*, const T*, const T*, T*, Index, \
+                                    Index);                                                                           \
+  template void batch_norm_inference_forward(Device&, T*, const T*, const T*, const T*, const T*, const T*, Index,    \
+                                             Index);                                                                  \
+  template void batch_norm_inference_backward(Device&, T*, T*, T*, const T*, const T*, const T*, const T*, const T*,  \
+                                              T*, Index, Index);
+ATTNUNET_INSTANTIATE(float)
+ATTNUNET_INSTANTIATE(double)
+#undef ATTNUNET_INSTANTIATE
+
+}  // namespace attnunet::cpu

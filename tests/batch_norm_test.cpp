@@ -1,0 +1,248 @@
+#include "cpu/batch_norm.h"
+
+#include "common/gradcheck/cases/batch_norm.h"
+#include "support/backends.h"
+#include "support/expect.h"
+
+namespace attnunet {
+namespace {
+
+using gradcheck::Array;
+using gradcheck::LayerCase;
+
+template <class B>
+class BatchNormGradient : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormGradient, DoubleBackends);
+
+TYPED_TEST(BatchNormGradient, MatchesNumeric) {
+  for (auto [pixels, C] : {std::pair<Index, Index>{35, 1}, {12, 7}, {30, 5}, {133, 2}})
+    expect_gradients(gradcheck::batch_norm_case<TypeParam>(this->device, pixels, C, 3));
+}
+
+// More channels than a tile has lanes. The truncation error of the difference quotient is of the order (h /
+// deviation)^2, and three pixels can lie close together: they are spread out, so that the gate keeps its margin.
+TYPED_TEST(BatchNormGradient, MatchesNumericAcrossTiles) {
+  auto layer = gradcheck::batch_norm_case<TypeParam>(this->device, 3, 300, 3);
+  for (double& value : layer.inputs[0].values) value *= 8;
+  expect_gradients(layer);
+}
+
+// One pixel is its own mean: y = beta whatever x is.
+TYPED_TEST(BatchNormGradient, OnePixelHasNoGradientButBeta) {
+  const auto layer = gradcheck::batch_norm_case<TypeParam>(this->device, 1, 3, 3);
+  EXPECT_EQ(layer.forward(layer.inputs).outputs[0].values, layer.inputs[2].values);
+  const auto gradients = layer.backward(layer.inputs, {{"dy", {1, 2, 3}}});
+  EXPECT_EQ(gradients[0].values, (std::vector<double>{0, 0, 0}));
+  EXPECT_EQ(gradients[1].values, (std::vector<double>{0, 0, 0}));
+  EXPECT_EQ(gradients[2].values, (std::vector<double>{1, 2, 3}));
+}
+
+TYPED_TEST(BatchNormGradient, InferenceMatchesNumeric) {
+  for (auto [pixels, C] : {std::pair<Index, Index>{1, 1}, {1, 5}, {35, 1}, {12, 7}, {133, 2}, {3, 300}})
+    expect_gradients(gradcheck::batch_norm_inference_case<TypeParam>(this->device, pixels, C, 4));
+}
+
+// The two directions that the second and third term of dx remove.
+TYPED_TEST(BatchNormGradient, IsOrthogonalToOnesAndXhat) {
+  const Index pixels = 20000, C = 3;
+  auto layer = gradcheck::batch_norm_case<TypeParam>(this->device, pixels, C, 5);
+  layer.inputs[1].values.assign(C, 1.0);
+  layer.inputs[2].values.assign(C, 0.0);
+  for (double& value : layer.inputs[0].values) value *= 1e3;  // so that eps does not count
+  Random random(6);
+  const Array dy = gradcheck::random_array("dy", pixels * C, random);
+  const Array xhat = layer.forward(layer.inputs).outputs[0];
+  const Array dx = layer.backward(layer.inputs, {dy})[0];
+  for (Index c = 0; c < C; ++c) {
+    double sum = 0, along_xhat = 0, magnitude = 0;
+    for (Index i = c; i < pixels * C; i += C) {
+      const auto at = static_cast<std::size_t>(i);
+      sum += dx.values[at];
+      along_xhat += dx.values[at] * xhat.values[at];
+      magnitude += std::abs(dx.values[at]);
+    }
+    EXPECT_TRUE(std::abs(sum) <= 1e-13 * magnitude) << sum << " of " << magnitude;
+    // dx . xhat = (1 - var / (var + eps)) ..., of the order eps / var = 1e-11.
+    EXPECT_TRUE(std::abs(along_xhat) <= 1e-10 * magnitude) << along_xhat << " of " << magnitude;
+  }
+}
+
+template <class B>
+class BatchNorm : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNorm, AllBackends);
+
+struct Statistics {
+  Array mean, inv_std, running_mean, running_var;
+};
+
+template <class B>
+Statistics statistics(typename B::Device& device, const Array& x, double running_mean, double running_var, Index C) {
+  using gradcheck::upload;
+  const Index pixels = static_cast<Index>(x.values.size()) / C;
+  auto same = [&](double value) {
+    return upload<B>(device, {"", std::vector<double>(static_cast<std::size_t>(C), value)});
+  };
+  auto new_mean = same(running_mean), new_var = same(running_var);
+  const auto gamma = same(1), beta = same(0), x_device = upload<B>(device, x);
+  auto mean = gradcheck::poisoned<B>(device, C), inv_std = gradcheck::poisoned<B>(device, C);
+  auto y = gradcheck::poisoned<B>(device, pixels * C);
+  auto workspace = gradcheck::poisoned<B>(device, batch_norm_workspace(device, pixels, C));
+  batch_norm_forward(device, y.data(), mean.data(), inv_std.data(), new_mean.data(), new_var.data(), x_device.data(),
+                     gamma.data(), beta.data(), workspace.data(), pixels, C);
+  return {gradcheck::download<B>(device, "mean", mean), gradcheck::download<B>(device, "inv_std", inv_std),
+          gradcheck::download<B>(device, "running_mean", new_mean),
+          gradcheck::download<B>(device, "running_var", new_var)};
+}
+
+TYPED_TEST(BatchNorm, RunningStatistics) {
+  // x = 1, 2, 3, 6: mean 3, biased variance 14 / 4, unbiased 14 / 3.
+  const auto s = statistics<TypeParam>(this->device, {"x", {1, 2, 3, 6}}, 10, 20, 1);
+  EXPECT_NEAR(s.mean.values[0], 3, 1e-6);
+  EXPECT_NEAR(s.inv_std.values[0], 1 / std::sqrt(3.5 + 1e-5), 1e-6);
+  EXPECT_NEAR(s.running_mean.values[0], 9 + 0.3, 2e-6);
+  EXPECT_NEAR(s.running_var.values[0], 18 + 0.1 * 14 / 3, 4e-6);
+}
+
+TYPED_TEST(BatchNorm, OnePixelTakesTheBiasedVariance) {
+  const auto s = statistics<TypeParam>(this->device, {"x", {4, -2}}, 1, 2, 2);
+  EXPECT_NEAR(s.running_mean.values[0], 0.9 + 0.4, 1e-6);
+  EXPECT_NEAR(s.running_mean.values[1], 0.9 - 0.2, 1e-6);
+  EXPECT_NEAR(s.running_var.values[0], 1.8, 1e-6);
+  EXPECT_NEAR(s.inv_std.values[1], 1 / std::sqrt(1e-5), 1e-3);
+}
+
+// Mean 1e4 deviations: E[x^2] - E[x]^2 would have no digit left in float. Relative error of the variance: a block adds
+// at most 64 squares a lane, so about 67 u, half of it in inv_std; the mean: its own rounding to T, u of itself.
+TYPED_TEST(BatchNorm, LargeMeanKeepsTheVariance) {
+  const Index pixels = 30011;
+  for (Index C : {1, 3, 32}) {
+    Random random(8);
+    const Array x = rounded_to_float(gradcheck::random_array("x", pixels * C, random, 1e4, 1.0));
+    const auto s = statistics<TypeParam>(this->device, x, 0, 0, C);
+    for (Index c = 0; c < C; ++c) {
+      double mean = 0, squares = 0;
+      for (Index i = c; i < pixels * C; i += C) mean += x.values[static_cast<std::size_t>(i)];
+      mean /= static_cast<double>(pixels);
+      for (Index i = c; i < pixels * C; i += C) squares += std::pow(x.values[static_cast<std::size_t>(i)] - mean, 2);
+      const auto at = static_cast<std::size_t>(c);
+      const double expected = 1 / std::sqrt(squares / static_cast<double>(pixels) + 1e-5);
+      EXPECT_TRUE(std::abs(s.mean.values[at] - mean) <= 0x1p-23 * mean) << s.mean.values[at] << " " << mean;
+      EXPECT_TRUE(std::abs(s.inv_std.values[at] - expected) <= 64 * 0x1p-24 * expected)
+          << s.inv_std.values[at] << " " << expected;
+    }
+  }
+}
+
+TYPED_TEST(BatchNorm, SameBitsForAnyNumberOfThreads) {
+  for (auto [pixels, C] : {std::pair<Index, Index>{50003, 1}, {20001, 3}, {4001, 32}, {301, 300}}) {
+    Random random(9);
+    const Array dy = gradcheck::random_array("dy", pixels * C, random);
+    std::vector<std::vector<double>> first;
+    for (int threads : {1, 2, 3}) {
+      typename TypeParam::Device device(threads);
+      const auto layer = gradcheck::batch_norm_case<TypeParam>(device, pixels, C, 10);
+      std::vector<std::vector<double>> now = {layer.forward(layer.inputs).outputs[0].values};
+      for (const Array& gradient : layer.backward(layer.inputs, {dy})) now.push_back(gradient.values);
+      if (first.empty()) first = now;
+      EXPECT_TRUE(first == now) << pixels << " x " << C << ", " << threads << " threads";
+    }
+  }
+}
+
+TYPED_TEST(BatchNorm, BackwardMayWorkInPlace) {
+  using gradcheck::download;
+  using gradcheck::upload;
+  const Index pixels = 5003, C = 3;
+  const auto layer = gradcheck::batch_norm_case<TypeParam>(this->device, pixels, C, 16);
+  Random random(17);
+  const Array dy = gradcheck::random_array("dy", pixels * C, random);
+  const auto statistic = statistics<TypeParam>(this->device, layer.inputs[0], 0, 0, C);
+  const auto x = upload<TypeParam>(this->device, layer.inputs[0]),
+             gamma = upload<TypeParam>(this->device, layer.inputs[1]);
+  const auto mean = upload<TypeParam>(this->device, statistic.mean);
+  const auto inv_std = upload<TypeParam>(this->device, statistic.inv_std);
+  auto dx = upload<TypeParam>(this->device, dy);
+  auto dgamma = gradcheck::poisoned<TypeParam>(this->device, C),
+       dbeta = gradcheck::poisoned<TypeParam>(this->device, C);
+  auto workspace = gradcheck::poisoned<TypeParam>(this->device, batch_norm_workspace(this->device, pixels, C));
+  batch_norm_backward(this->device, dx.data(), dgamma.data(), dbeta.data(), dx.data(), x.data(), mean.data(),
+                      inv_std.data(), gamma.data(), workspace.data(), pixels, C);
+  EXPECT_EQ(download<TypeParam>(this->device, "x", dx).values, layer.backward(layer.inputs, {dy})[0].values);
+}
+
+template <class B>
+class BatchNormFloat : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormFloat, FloatBackends);
+
+// First-order bounds, u = 2^-24, s = |gamma| inv_std. Rounding the saved mean moves x - mean by u |mean|; forming xhat
+// and y takes a handful of roundings of the terms met. float_bound(., 6) is 17 u of them.
+void expect_float_close(const LayerCase& in_float, const LayerCase& in_double, Index C) {
+  std::vector<Array> inputs;
+  for (const Array& input : in_double.inputs) inputs.push_back(rounded_to_float(input));
+  Random random(12);
+  const Array dy = rounded_to_float(gradcheck::random_array("dy", static_cast<Index>(inputs[0].values.size()), random));
+  const std::vector<double>&x = inputs[0].values, &gamma = inputs[1].values, &beta = inputs[2].values;
+  const auto expected = in_double.backward(inputs, {dy});
+  const Array expected_y = in_double.forward(inputs).outputs[0];
+  const std::size_t channels = static_cast<std::size_t>(C), pixels = x.size() / channels;
+
+  std::vector<double> y_bound(x.size()), dx_bound(x.size()), dgamma_bound(channels), dbeta_bound(channels);
+  for (std::size_t c = 0; c < channels; ++c) {
+    // The layer is affine a channel: y = slope x + intercept, dy/dx at constant statistics = slope.
+    double largest_x = 0, sum_dy = 0, sum_dy_xhat = 0, low = 1e30, high = -1e30, y_low = 0, y_high = 0;
+    for (std::size_t i = c; i < x.size(); i += channels) {
+      largest_x = std::max(largest_x, std::abs(x[i]));
+      if (x[i] < low) low = x[i], y_low = expected_y.values[i];
+      if (x[i] > high) high = x[i], y_high = expected_y.values[i];
+    }
+    const double slope = std::abs((y_high - y_low) / (high - low)), inv_std = slope / std::abs(gamma[c]);
+    for (std::size_t i = c; i < x.size(); i += channels) {
+      // |xhat| plus what rounding x - mean costs: |x| and |mean| are at most largest_x.
+      sum_dy += std::abs(dy.values[i]);
+      sum_dy_xhat += std::abs(dy.values[i]) * 2 * largest_x * inv_std;
+    }
+    const double n = static_cast<double>(pixels), length = static_cast<double>(pixels);
+    dbeta_bound[c] = float_bound(sum_dy, length);
+    dgamma_bound[c] = float_bound(sum_dy_xhat, length);
+    for (std::size_t i = c; i < x.size(); i += channels) {
+      y_bound[i] = float_bound(2 * largest_x * slope + std::abs(beta[c]), 6);
+      dx_bound[i] =
+          float_bound(slope * (std::abs(dy.values[i]) + sum_dy / n + 2 * largest_x * inv_std * sum_dy_xhat / n), 6);
+    }
+  }
+  const Array y = in_float.forward(inputs).outputs[0];
+  const auto gradients = in_float.backward(inputs, {dy});
+  EXPECT_TRUE(close(y, expected_y, y_bound)) << in_float.name;
+  EXPECT_TRUE(close(gradients[0], expected[0], dx_bound)) << in_float.name;
+  EXPECT_TRUE(close(gradients[1], expected[1], dgamma_bound)) << in_float.name;
+  EXPECT_TRUE(close(gradients[2], expected[2], dbeta_bound)) << in_float.name;
+  ::testing::Test::RecordProperty("tightness_y", std::to_string(tightness(y, expected_y, y_bound)));
+  ::testing::Test::RecordProperty("tightness_dx", std::to_string(tightness(gradients[0], expected[0], dx_bound)));
+}
+
+TYPED_TEST(BatchNormFloat, MatchesDouble) {
+  using Double = typename Rebind<TypeParam, double>::type;
+  TestDevice<Double> exact;
+  for (auto [pixels, C] : {std::pair<Index, Index>{50003, 1}, {2001, 3}, {4001, 32}, {301, 300}})
+    expect_float_close(gradcheck::batch_norm_case<TypeParam>(this->device, pixels, C, 13),
+                       gradcheck::batch_norm_case<Double>(exact, pixels, C, 13), C);
+}
+
+TYPED_TEST(BatchNormFloat, MatchesDoubleAtALargeMean) {
+  using Double = typename Rebind<TypeParam, double>::type;
+  TestDevice<Double> exact;
+  auto in_double = gradcheck::batch_norm_case<Double>(exact, 4001, 5, 15);
+  for (double& value : in_double.inputs[0].values) value += 1e4;
+  expect_float_close(gradcheck::batch_norm_case<TypeParam>(this->device, 4001, 5, 15), in_double, 5);
+}
+
+TYPED_TEST(BatchNormFloat, InferenceMatchesDouble) {
+  using Double = typename Rebind<TypeParam, double>::type;
+  TestDevice<Double> exact;
+  for (auto [pixels, C] : {std::pair<Index, Index>{50003, 1}, {2001, 3}, {4001, 32}, {301, 300}})
+    expect_float_close(gradcheck::batch_norm_inference_case<TypeParam>(this->device, pixels, C, 14),
+                       gradcheck::batch_norm_inference_case<Double>(exact, pixels, C, 14), C);
+}
+
+}  // namespace
+}  // namespace attnunet

@@ -1,0 +1,238 @@
+#include "cpu/conv2d.h"
+
+#include <cstring>
+#include <tuple>
+
+#include "common/gradcheck/cases/conv2d.h"
+#include "support/backends.h"
+#include "support/expect.h"
+
+namespace attnunet {
+namespace {
+
+using gradcheck::Array;
+using gradcheck::random_array;
+
+struct Gradients {
+  Array dx, dw, db;
+};
+
+// The definition, in seven loops: at(y, x, w) is called for every product of the sum.
+template <class At>
+void for_each_product(const Conv2dGeometry& g, const At& at) {
+  const Index q = (g.R - 1) / 2;
+  for (Index n = 0; n < g.N; ++n)
+    for (Index h = 0; h < g.H; ++h)
+      for (Index w = 0; w < g.W; ++w)
+        for (Index r = 0; r < g.R; ++r)
+          for (Index s = 0; s < g.R; ++s) {
+            const Index i = h + r - q, j = w + s - q;
+            if (i < 0 || i >= g.H || j < 0 || j >= g.W) continue;
+            for (Index k = 0; k < g.K; ++k)
+              for (Index c = 0; c < g.C; ++c)
+                at(static_cast<std::size_t>(((n * g.H + h) * g.W + w) * g.K + k),
+                   static_cast<std::size_t>(((n * g.H + i) * g.W + j) * g.C + c),
+                   static_cast<std::size_t>(((k * g.R + r) * g.R + s) * g.C + c));
+          }
+}
+
+Array zeros(const std::string& name, Index n) {
+  return {name, std::vector<double>(static_cast<std::size_t>(n))};
+}
+
+Array naive_forward(const Conv2dGeometry& g, const Array& x, const Array& w, const Array& b) {
+  Array y = zeros("y", g.pixels() * g.K);
+  for (std::size_t i = 0; i < y.values.size(); ++i) y.values[i] = b.values[i % b.values.size()];
+  for_each_product(g, [&](std::size_t to, std::size_t from, std::size_t weight) {
+    y.values[to] += x.values[from] * w.values[weight];
+  });
+  return y;
+}
+
+Gradients naive_backward(const Conv2dGeometry& g, const Array& x, const Array& w, const Array& dy) {
+  Gradients d{zeros("dx", g.pixels() * g.C), zeros("dw", g.weights()), zeros("db", g.K)};
+  for_each_product(g, [&](std::size_t to, std::size_t from, std::size_t weight) {
+    d.dx.values[from] += dy.values[to] * w.values[weight];
+    d.dw.values[weight] += dy.values[to] * x.values[from];
+  });
+  for (std::size_t i = 0; i < dy.values.size(); ++i) d.db.values[i % d.db.values.size()] += dy.values[i];
+  return d;
+}
+
+// Of the sum of |terms|: in float32 as derived, in double the same with its unit roundoff.
+template <class T>
+std::vector<double> bounds(const Array& sums_of_magnitudes, Index length) {
+  std::vector<double> result;
+  for (double sum : sums_of_magnitudes.values)
+    result.push_back(float_bound(sum, static_cast<double>(length)) * (sizeof(T) == 8 ? 0x1p-29 : 1));
+  return result;
+}
+
+struct Data {
+  Data(const Conv2dGeometry& g, std::uint64_t seed) : random(seed) {
+    x = rounded_to_float(random_array("x", g.pixels() * g.C, random));
+    w = rounded_to_float(random_array("w", g.weights(), random));
+    b = rounded_to_float(random_array("b", g.K, random));
+    dy = rounded_to_float(random_array("dy", g.pixels() * g.K, random));
+    before = rounded_to_float(random_array("before", g.pixels() * g.C, random));
+  }
+  Random random;
+  Array x, w, b, dy, before;
+};
+
+std::string text(const Conv2dGeometry& g) {
+  std::string result;
+  for (Index n : {g.N, g.H, g.W, g.C, g.K, g.R}) result += std::to_string(n) + " ";
+  return result;
+}
+
+// {N, H, W, C, K, R}
+const std::vector<Conv2dGeometry> small = {
+    {2, 5, 7, 3, 4, 3}, {1, 1, 1, 1, 1, 3}, {1, 1, 6, 2, 3, 3}, {3, 4, 1, 9, 2, 3}, {1, 2, 2, 8, 1, 3},
+    {2, 2, 1, 1, 5, 3}, {1, 3, 5, 9, 8, 3}, {1, 6, 3, 1, 2, 3}, {2, 3, 2, 2, 9, 3}, {2, 3, 5, 4, 7, 1},
+    {1, 1, 1, 1, 1, 1}, {3, 2, 3, 5, 1, 1}, {1, 4, 3, 1, 6, 1}};
+
+// Several tiles an image, the last one short; several partial sums; channels in slices; beyond one packed panel.
+const std::vector<Conv2dGeometry> large = {{2, 37, 41, 8, 9, 3},   {1, 61, 65, 1, 32, 3},   {1, 3, 515, 9, 8, 3},
+                                           {1, 2, 1100, 8, 3, 3},  {1, 35, 33, 16, 130, 3}, {2, 16, 16, 40, 257, 3},
+                                           {1, 4, 4, 200, 300, 3}, {1, 67, 129, 8, 16, 3},  {3, 2, 2, 600, 16, 3},
+                                           {1, 9, 70, 2, 3, 3},    {1, 31, 65, 32, 1, 1},   {2, 33, 40, 16, 33, 1},
+                                           {1, 130, 128, 8, 4, 1}, {1, 4, 5, 700, 600, 1},  {1, 40, 40, 1, 9, 1}};
+
+std::vector<Conv2dGeometry> all_shapes() {
+  std::vector<Conv2dGeometry> all = small;
+  all.insert(all.end(), large.begin(), large.end());
+  return all;
+}
+
+template <class B>
+class Conv2dGradient : public BackendTest<B> {};
+TYPED_TEST_SUITE(Conv2dGradient, DoubleBackends);
+
+TYPED_TEST(Conv2dGradient, MatchesNumeric) {
+  for (const Conv2dGeometry& g : small)
+    for (bool bias : {false, true}) expect_gradients(gradcheck::conv2d_case<TypeParam>(this->device, g, bias, 7));
+}
+
+TYPED_TEST(Conv2dGradient, MatchesNumericAcrossTiles) {
+  for (const Conv2dGeometry& g : {Conv2dGeometry{1, 3, 300, 1, 2, 3}, {1, 19, 31, 1, 1, 3}, {1, 2, 280, 1, 1, 1}})
+    expect_gradients(gradcheck::conv2d_case<TypeParam>(this->device, g, true, 3));
+}
+
+template <class B>
+class Conv2d : public BackendTest<B> {};
+TYPED_TEST_SUITE(Conv2d, AllBackends);
+
+TYPED_TEST(Conv2d, MatchesTheDefinition) {
+  using T = typename TypeParam::Scalar;
+  double tightest = 0;
+  for (const Conv2dGeometry& g : all_shapes()) {
+    SCOPED_TRACE(text(g));
+    const Data d(g, 11);
+    const auto layer = gradcheck::conv2d_case<TypeParam>(this->device, g, true, 1);
+    const Array y = layer.forward({d.x, d.w, d.b}).outputs[0];
+    const Array expected = naive_forward(g, d.x, d.w, d.b);
+    const auto bound =
+        bounds<T>(naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), g.R * g.R * g.C + 1);
+    EXPECT_TRUE(close(y, expected, bound));
+    tightest = std::max(tightest, tightness(y, expected, bound));
+
+    const std::vector<Array> gradients = layer.backward({d.x, d.w, d.b}, {d.dy});
+    const Gradients naive = naive_backward(g, d.x, d.w, d.dy);
+    const Gradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
+    EXPECT_TRUE(close(gradients[0], naive.dx, bounds<T>(sums.dx, g.R * g.R * g.K)));
+    EXPECT_TRUE(close(gradients[1], naive.dw, bounds<T>(sums.dw, g.pixels())));
+    EXPECT_TRUE(close(gradients[2], naive.db, bounds<T>(sums.db, g.pixels())));
+  }
+  this->RecordProperty("tightness", std::to_string(tightest));
+}
+
+TYPED_TEST(Conv2d, WorksWithoutBias) {
+  using T = typename TypeParam::Scalar;
+  for (const Conv2dGeometry& g : small) {
+    SCOPED_TRACE(text(g));
+    const Data d(g, 12);
+    const auto layer = gradcheck::conv2d_case<TypeParam>(this->device, g, false, 1);
+    const Array none = zeros("b", g.K);
+    EXPECT_TRUE(close(layer.forward({d.x, d.w}).outputs[0], naive_forward(g, d.x, d.w, none),
+                      bounds<T>(naive_forward(g, magnitudes(d.x), magnitudes(d.w), none), g.R * g.R * g.C)));
+  }
+}
+
+TYPED_TEST(Conv2d, BackwardDataAdds) {
+  using T = typename TypeParam::Scalar;
+  for (const Conv2dGeometry& g : all_shapes()) {
+    SCOPED_TRACE(text(g));
+    const Data d(g, 13);
+    const auto w = gradcheck::upload<TypeParam>(this->device, d.w);
+    const auto dy = gradcheck::upload<TypeParam>(this->device, d.dy);
+    auto dx = gradcheck::upload<TypeParam>(this->device, d.before);
+    auto workspace = gradcheck::poisoned<TypeParam>(this->device, conv2d_workspace(this->device, g));
+    conv2d_backward_data(this->device, dx.data(), dy.data(), w.data(), workspace.data(), g, Write::add);
+    Array expected = naive_backward(g, d.x, d.w, d.dy).dx;
+    Array sums = naive_backward(g, d.x, magnitudes(d.w), magnitudes(d.dy)).dx;
+    for (std::size_t i = 0; i < expected.values.size(); ++i) {
+      expected.values[i] += d.before.values[i];
+      sums.values[i] += std::abs(d.before.values[i]);
+    }
+    EXPECT_TRUE(
+        close(gradcheck::download<TypeParam>(this->device, "dx", dx), expected, bounds<T>(sums, g.R * g.R * g.K + 1)));
+  }
+}
+
+template <class B>
+class Conv2dAdjoint : public BackendTest<B> {};
+TYPED_TEST_SUITE(Conv2dAdjoint, DoubleBackends);
+
+double dot(const Array& a, const Array& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.values.size(); ++i) sum += a.values[i] * b.values[i];
+  return sum;
+}
+
+// <A x, y> = <x, A' y>, for the map from x and for the map from w, at shapes of the network.
+TYPED_TEST(Conv2dAdjoint, HoldsForDataAndWeights) {
+  for (const Conv2dGeometry& g : {Conv2dGeometry{2, 64, 64, 16, 24, 3},
+                                  {1, 256, 256, 1, 8, 3},
+                                  {2, 16, 16, 128, 256, 3},
+                                  {1, 100, 256, 8, 1, 1}}) {
+    SCOPED_TRACE(text(g));
+    const Data d(g, 14);
+    const auto layer = gradcheck::conv2d_case<TypeParam>(this->device, g, false, 1);
+    const Array y = layer.forward({d.x, d.w}).outputs[0];
+    const std::vector<Array> gradients = layer.backward({d.x, d.w}, {d.dy});
+    const double left = dot(y, d.dy), gate = 1e-12 * std::sqrt(dot(y, y) * dot(d.dy, d.dy));
+    EXPECT_LE(std::abs(left - dot(d.x, gradients[0])), gate);
+    EXPECT_LE(std::abs(left - dot(d.w, gradients[1])), gate);
+  }
+}
+
+template <class T>
+class Conv2dThreads : public ::testing::Test {};
+using Scalars = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(Conv2dThreads, Scalars);
+
+// Bits do not depend on the number of threads.
+TYPED_TEST(Conv2dThreads, GiveTheSameBits) {
+  using B = Cpu<TypeParam>;
+  for (const Conv2dGeometry& g : all_shapes()) {
+    SCOPED_TRACE(text(g));
+    const Data d(g, 15);
+    std::vector<std::vector<Array>> results;
+    for (int threads : {1, 2, 3}) {
+      cpu::Device device(threads);
+      const auto layer = gradcheck::conv2d_case<B>(device, g, true, 1);
+      results.push_back(layer.backward({d.x, d.w, d.b}, {d.dy}));
+      results.back().push_back(layer.forward({d.x, d.w, d.b}).outputs[0]);
+    }
+    for (std::size_t t = 1; t < results.size(); ++t)
+      for (std::size_t i = 0; i < results[0].size(); ++i)
+        EXPECT_EQ(std::memcmp(results[t][i].values.data(), results[0][i].values.data(),
+                              results[0][i].values.size() * sizeof(double)),
+                  0)
+            << results[0][i].name << ", " << t + 1 << " threads";
+  }
+}
+
+}  // namespace
+}  // namespace attnunet

@@ -1,0 +1,52 @@
+// Batch norm against PyTorch in float64: training, running statistics, inference.
+#include "common/gradcheck/cases/batch_norm.h"
+#include "cpu/batch_norm.h"
+#include "support/backends.h"
+#include "support/golden.h"
+
+namespace attnunet {
+namespace {
+
+template <class B>
+class GoldenBatchNorm : public BackendTest<B> {
+ protected:
+  static std::vector<Golden> files() { return {read_golden("batch_norm"), read_golden("batch_norm_one_channel")}; }
+};
+TYPED_TEST_SUITE(GoldenBatchNorm, DoubleBackends);
+
+TYPED_TEST(GoldenBatchNorm, Training) {
+  for (const Golden& golden : this->files()) {
+    const Shape x = golden.shape("x");
+    const auto layer = gradcheck::batch_norm_case<TypeParam>(this->device, x.pixels(), x.C, 1);
+    expect_golden_layer(layer, golden, {"x", "gamma", "beta"}, "y");
+  }
+}
+
+TYPED_TEST(GoldenBatchNorm, RunningStatisticsAndInference) {
+  using namespace gradcheck;
+  using B = TypeParam;
+  auto& device = this->device;
+  for (const Golden& golden : this->files()) {
+    const Shape shape = golden.shape("x");
+    const Index pixels = shape.pixels(), C = shape.C;
+    const auto x = upload<B>(device, golden.array("x"));
+    const auto gamma = upload<B>(device, golden.array("gamma"));
+    const auto beta = upload<B>(device, golden.array("beta"));
+    auto running_mean = upload<B>(device, golden.array("running_mean"));
+    auto running_var = upload<B>(device, golden.array("running_var"));
+    auto y = poisoned<B>(device, shape.size());
+    batch_norm_inference_forward(device, y.data(), x.data(), gamma.data(), beta.data(), running_mean.data(),
+                                 running_var.data(), pixels, C);
+    expect_golden(download<B>(device, "y_eval", y), golden.array("y_eval"), 0);
+
+    auto mean = poisoned<B>(device, C), inv_std = poisoned<B>(device, C);
+    auto workspace = poisoned<B>(device, batch_norm_workspace(device, pixels, C));
+    batch_norm_forward(device, y.data(), mean.data(), inv_std.data(), running_mean.data(), running_var.data(), x.data(),
+                       gamma.data(), beta.data(), workspace.data(), pixels, C);
+    expect_golden(download<B>(device, "mean", running_mean), golden.array("after.running_mean"), 0);
+    expect_golden(download<B>(device, "var", running_var), golden.array("after.running_var"), 0);
+  }
+}
+
+}  // namespace
+}  // namespace attnunet

@@ -1,0 +1,321 @@
+"""Writes tests/golden/*.safetensors: what PyTorch computes in float64 for each layer, block and network.
+
+    python3 tools/make_golden.py [FOLDER]
+
+The numbers in the repository come from PyTorch 1.13.0a0 as Debian 12 ships it (python3-torch), one thread; the version
+that wrote a file stands in its __metadata__. Running it again on the same kind of machine gives the same bytes; another
+processor or version may round differently in the last digits, far below the tests' bound of 1e-10.
+
+Activations are NHWC, weights as PyTorch holds them. Names: tests/golden/README.md.
+"""
+
+import pathlib
+import sys
+import zlib
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+import safetensors_io
+from pytorch_network import (
+    AttentionGate,
+    AttentionUNet,
+    DoubleConv,
+    PhiloxDropout,
+    bce,
+    dropout_factors,
+    soft_dice,
+    tensors,
+)
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden"
+METADATA = {"torch": torch.__version__, "made_by": "tools/make_golden.py"}
+
+
+def nchw(array):
+    """NHWC numpy array -> NCHW tensor."""
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, 3, 1)))
+
+
+def nhwc(tensor):
+    return np.ascontiguousarray(np.moveaxis(tensor.detach().numpy(), 1, 3))
+
+
+def leaf(tensor):
+    return tensor.clone().requires_grad_()
+
+
+def random_for(name):
+    """A stream of its own for each file, so that a new case leaves the others as they are."""
+    return np.random.default_rng(zlib.crc32(name.encode()))
+
+
+def save(name, values):
+    values = {key: np.ascontiguousarray(value, dtype=np.float64) for key, value in values.items()}
+    for key, value in values.items():
+        assert np.isfinite(value).all(), (name, key)
+    safetensors_io.save(FOLDER / (name + ".safetensors"), values, METADATA)
+
+
+# Layers ---------------------------------------------------------------------------------------------------------------
+
+
+def conv2d(name, N, H, W, C, K, R, bias):
+    random = random_for(name)
+    x, w = random.standard_normal((N, H, W, C)), random.standard_normal((K, C, R, R))
+    b, dy = random.standard_normal(K), random.standard_normal((N, H, W, K))
+    tx, tw, tb = leaf(nchw(x)), leaf(torch.from_numpy(w)), leaf(torch.from_numpy(b))
+    y = F.conv2d(tx, tw, tb if bias else None, padding=(R - 1) // 2)
+    y.backward(nchw(dy))
+    values = {"x": x, "w": w, "y": nhwc(y), "dy": dy, "dx": nhwc(tx.grad), "dw": tw.grad}
+    save(name, {**values, "b": b, "db": tb.grad} if bias else values)
+
+
+def conv_transpose2d(name, N, H, W, C, K):
+    random = random_for(name)
+    x, w = random.standard_normal((N, H, W, C)), random.standard_normal((C, K, 2, 2))
+    b, dy = random.standard_normal(K), random.standard_normal((N, 2 * H, 2 * W, K))
+    tx, tw, tb = leaf(nchw(x)), leaf(torch.from_numpy(w)), leaf(torch.from_numpy(b))
+    y = F.conv_transpose2d(tx, tw, tb, stride=2)
+    y.backward(nchw(dy))
+    save(name, {"x": x, "w": w, "b": b, "y": nhwc(y), "dy": dy, "dx": nhwc(tx.grad), "dw": tw.grad, "db": tb.grad})
+
+
+def batch_norm(name, N, H, W, C):
+    random = random_for(name)
+    x = random.normal(random.normal(0, 3, C), random.uniform(0.1, 2, C), (N, H, W, C))
+    gamma, beta, dy = random.normal(1, 0.5, C), random.standard_normal(C), random.standard_normal((N, H, W, C))
+    mean, var = random.standard_normal(C), random.uniform(0.5, 2, C)
+    tx, tgamma, tbeta = leaf(nchw(x)), leaf(torch.from_numpy(gamma)), leaf(torch.from_numpy(beta))
+    tmean, tvar = torch.from_numpy(mean.copy()), torch.from_numpy(var.copy())
+    inference = F.batch_norm(tx, tmean, tvar, tgamma, tbeta, training=False, eps=1e-5)
+    y = F.batch_norm(tx, tmean, tvar, tgamma, tbeta, training=True, momentum=0.1, eps=1e-5)
+    y.backward(nchw(dy))
+    save(
+        name,
+        {
+            **{"x": x, "gamma": gamma, "beta": beta, "running_mean": mean, "running_var": var, "y": nhwc(y), "dy": dy},
+            **{"dx": nhwc(tx.grad), "dgamma": tgamma.grad, "dbeta": tbeta.grad},
+            **{"after.running_mean": tmean, "after.running_var": tvar, "y_eval": nhwc(inference)},
+        },
+    )
+
+
+def from_inputs(name, inputs, function):
+    """inputs: {name: NHWC array}; the gradient of each input `a` is named `da`."""
+    leaves = {key: leaf(nchw(value)) for key, value in inputs.items()}
+    y = function(*leaves.values())
+    dy = random_for(name + " dy").standard_normal(nhwc(y).shape)
+    y.backward(nchw(dy))
+    gradients = {"d" + key: nhwc(value.grad) for key, value in leaves.items()}
+    save(name, {**inputs, "y": nhwc(y), "dy": dy, **gradients})
+
+
+def normal(name, *shape):
+    return random_for(name).standard_normal(shape)
+
+
+def dropout(name, N, H, W, C, rate, seed, layer, step):
+    x, dy = normal(name, N, H, W, C), normal(name + " dy", N, H, W, C)
+    factors = dropout_factors(x.size, rate, seed, layer, step).reshape(x.shape)
+    key = {"rate": [rate], "seed": [seed], "layer": [layer], "step": [step]}
+    save(name, {**key, "x": x, "y": x * factors, "dy": dy, "dx": dy * factors})
+
+
+def loss(name, function, N, H, W, target):
+    logits = 4 * normal(name, N, H, W, 1)
+    tlogits = leaf(nchw(logits))
+    value = function(tlogits, nchw(target))
+    value.backward()
+    save(name, {"logits": logits, "target": target, "loss": [value.item()], "dlogits": nhwc(tlogits.grad)})
+
+
+def random_target(name, N, H, W):
+    return (random_for(name + " target").random((N, H, W, 1)) < 0.4).astype(np.float64)
+
+
+def layers():
+    conv2d("conv2d_3x3", 2, 5, 7, 3, 4, 3, bias=False)
+    conv2d("conv2d_3x3_wide", 2, 3, 19, 8, 6, 3, bias=False)
+    conv2d("conv2d_3x3_bias", 1, 9, 4, 1, 5, 3, bias=True)
+    conv2d("conv2d_1x1", 3, 2, 5, 4, 7, 1, bias=False)
+    conv2d("conv2d_1x1_bias", 2, 5, 3, 6, 1, 1, bias=True)
+    conv_transpose2d("conv_transpose2d", 2, 3, 5, 4, 7)
+    conv_transpose2d("conv_transpose2d_one_channel", 1, 5, 2, 1, 3)
+    batch_norm("batch_norm", 2, 3, 5, 4)
+    batch_norm("batch_norm_one_channel", 1, 7, 3, 1)
+    from_inputs("relu", {"x": normal("relu", 2, 3, 5, 4)}, F.relu)
+    from_inputs("sigmoid", {"x": 10 * normal("sigmoid", 2, 3, 5, 4)}, torch.sigmoid)
+    from_inputs("max_pool", {"x": normal("max_pool", 2, 6, 4, 3)}, lambda x: F.max_pool2d(x, 2))
+    from_inputs(
+        "concat",
+        {"a": normal("concat a", 2, 3, 5, 4), "b": normal("concat b", 2, 3, 5, 3)},
+        lambda a, b: torch.cat([a, b], dim=1),
+    )
+    from_inputs(
+        "attention_multiply",
+        {"x": normal("attention_multiply", 2, 3, 5, 4), "alpha": random_for("alpha").random((2, 3, 5, 1))},
+        lambda x, alpha: x * alpha,
+    )
+    dropout("dropout", 2, 3, 5, 7, rate=0.3, seed=2**40 + 12345, layer=6, step=70001)
+    dropout("dropout_single", 1, 1, 1, 1, rate=0.1, seed=0, layer=0, step=0)
+    from_inputs(
+        "edge_pad",
+        {"x": normal("edge_pad", 2, 5, 7, 3)},
+        lambda x: F.pad(x, (0, 1, 0, 3), mode="replicate"),
+    )
+    from_inputs("crop", {"x": normal("crop", 2, 8, 12, 1)}, lambda x: x[:, :, :5, :9])
+    loss("bce", bce, 2, 3, 5, random_target("bce", 2, 3, 5))
+    loss("bce_single", bce, 1, 1, 1, np.ones((1, 1, 1, 1)))
+    loss("dice", soft_dice, 3, 5, 4, random_target("dice", 3, 5, 4))
+    loss("dice_empty", soft_dice, 1, 7, 2, np.zeros((1, 7, 2, 1)))
+
+
+# Blocks and networks --------------------------------------------------------------------------------------------------
+
+
+def randomise(module, random):
+    """Every parameter and statistic drawn; batch norm's gamma and beta away from 1 and 0."""
+    module.double()
+    with torch.no_grad():
+        for name, tensor in module.state_dict().items():
+            shape = tuple(tensor.shape)
+            if name.endswith("num_batches_tracked"):
+                continue
+            if name.endswith("running_var"):
+                drawn = random.uniform(0.5, 1.5, shape)
+            elif len(shape) > 1:
+                drawn = random.normal(0, (2 / tensor[0].numel()) ** 0.5, shape)
+            elif name.endswith("weight"):
+                drawn = random.uniform(0.5, 1.5, shape)
+            else:
+                drawn = random.normal(0, 0.3, shape)
+            tensor.copy_(torch.from_numpy(np.asarray(drawn)))
+
+
+def parameter_gradients(module):
+    return {"grad." + name: parameter.grad.numpy().copy() for name, parameter in module.named_parameters()}
+
+
+def statistics_after(module):
+    return {"after." + name: value for name, value in tensors(module).items() if ".running_" in name}
+
+
+def double_conv_block(name, N, H, W, C, K, key, layer):
+    random = random_for(name)
+    block = DoubleConv(C, K, PhiloxDropout(0.3, layer, key))
+    randomise(block, random)
+    values = {"rate": [0.3], "seed": [key["seed"]], "layer": [layer], "step": [key["step"]], **tensors(block)}
+    x, dy = random.standard_normal((N, H, W, C)), random.standard_normal((N, H, W, K))
+    y_eval = block.eval()(nchw(x))
+    tx = leaf(nchw(x))
+    y = block.train()(tx)
+    y.backward(nchw(dy))
+    values.update({"x": x, "y": nhwc(y), "y_eval": nhwc(y_eval), "dy": dy, "dx": nhwc(tx.grad)})
+    save(name, {**values, **parameter_gradients(block), **statistics_after(block)})
+
+
+def attention_gate_block(name, N, H, W, C):
+    random = random_for(name)
+    gate = AttentionGate(C)
+    randomise(gate, random)
+    values = tensors(gate)
+    g, x, dy = (random.standard_normal((N, H, W, C)) for _ in range(3))
+    y_eval = gate.eval()(nchw(g), nchw(x))
+    tg, tx = leaf(nchw(g)), leaf(nchw(x))
+    y = gate.train()(tg, tx)
+    y.backward(nchw(dy))
+    values.update({"g": g, "x": x, "y": nhwc(y), "y_eval": nhwc(y_eval), "dy": dy})
+    values.update({"dg": nhwc(tg.grad), "dx": nhwc(tx.grad)})
+    save(name, {**values, **parameter_gradients(gate), **statistics_after(gate)})
+
+
+def random_network(levels, base, key, random):
+    network = AttentionUNet(levels, base, lambda rate, layer: PhiloxDropout(rate, layer, key))
+    randomise(network, random)
+    return network
+
+
+def network_pass(levels, base, N, H, W):
+    name = f"attention{levels}_{N}x{H}x{W}"
+    random = random_for(name)
+    key = {"seed": 5, "step": 3}
+    network = random_network(levels, base, key, random)
+    values = {"base": [base], "seed": [key["seed"]], "step": [key["step"]], **tensors(network)}
+    image, target = random.random((N, H, W, 1)), random_target(name, N, H, W)
+    logits_eval = network.eval()(nchw(image))
+    timage, ttarget = leaf(nchw(image)), nchw(target)
+    logits = network.train()(timage)
+    loss_bce = bce(logits, ttarget)
+    loss_bce_dice = loss_bce + soft_dice(logits, ttarget)
+    loss_bce_dice.backward()
+    values.update({"input": image, "target": target, "logits": nhwc(logits), "logits_eval": nhwc(logits_eval)})
+    values.update({"loss.bce": [loss_bce.item()], "loss.bce_dice": [loss_bce_dice.item()]})
+    values["grad.input"] = nhwc(timage.grad)
+    save(name, {**values, **parameter_gradients(network), **statistics_after(network)})
+
+
+def adam(name, optimiser, weight_decay):
+    """Gradients of every size from 1e-9 to 100, so that eps is seen, and some zeros."""
+    random = random_for(name)
+    steps, n, lr = 10, 50, 1e-3
+    initial = random.standard_normal(n)
+    g = random.standard_normal((steps, n)) * 10 ** random.uniform(-9, 2, n)
+    g[random.random((steps, n)) < 0.1] = 0
+    parameter = torch.nn.Parameter(torch.from_numpy(initial.copy()))
+    stepper = optimiser([parameter], lr=lr, weight_decay=weight_decay)
+    w, m, v = [], [], []
+    for step in range(steps):
+        parameter.grad = torch.from_numpy(g[step].copy())
+        stepper.step()
+        w.append(parameter.detach().numpy().copy())
+        m.append(stepper.state[parameter]["exp_avg"].numpy().copy())
+        v.append(stepper.state[parameter]["exp_avg_sq"].numpy().copy())
+    save(name, {"lr": [lr], "weight_decay": [weight_decay], "initial": initial, "g": g, "w": w, "m": m, "v": v})
+
+
+def training():
+    """Five steps of Adam on one batch; the dropout step is the number of steps done before."""
+    name, steps, lr = "training_attention3", 5, 1e-3
+    random = random_for(name)
+    key = {"seed": 5, "step": 0}
+    network = random_network(3, 2, key, random)
+    values = {"base": [2], "seed": [key["seed"]], "lr": [lr], **tensors(network)}
+    image, target = random.random((2, 32, 32, 1)), random_target(name, 2, 32, 32)
+    optimiser = torch.optim.Adam(network.parameters(), lr=lr)
+    losses = []
+    for step in range(steps):
+        key["step"] = step
+        optimiser.zero_grad()
+        logits = network(nchw(image))
+        loss_bce_dice = bce(logits, nchw(target)) + soft_dice(logits, nchw(target))
+        loss_bce_dice.backward()
+        optimiser.step()
+        losses.append(loss_bce_dice.item())
+    values.update({"input": image, "target": target, "losses": losses})
+    save(name, {**values, **{"after." + key: value for key, value in tensors(network).items()}})
+
+
+def main():
+    global FOLDER
+    if len(sys.argv) > 1:
+        FOLDER = pathlib.Path(sys.argv[1])
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    layers()
+    double_conv_block("double_conv", 2, 5, 7, 3, 4, {"seed": 2**33 + 7, "step": 11}, layer=2)
+    double_conv_block("double_conv_one_channel", 1, 6, 3, 1, 2, {"seed": 1, "step": 0}, layer=0)
+    attention_gate_block("attention_gate", 2, 5, 7, 6)
+    attention_gate_block("attention_gate_two_channels", 1, 3, 8, 2)
+    network_pass(3, 2, 1, 16, 24)
+    network_pass(3, 2, 2, 17, 24)
+    network_pass(4, 2, 1, 37, 33)
+    network_pass(4, 2, 2, 19, 32)
+    adam("adam", torch.optim.Adam, 0)
+    adam("adamw", torch.optim.AdamW, 0.01)
+    training()
+
+
+if __name__ == "__main__":
+    main()
