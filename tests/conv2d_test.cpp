@@ -115,7 +115,7 @@ TYPED_TEST(Conv2dGradient, MatchesNumeric) {
 }
 
 TYPED_TEST(Conv2dGradient, MatchesNumericAcrossTiles) {
-  for (const Conv2dGeometry& g : {Conv2dGeometry{1, 3, 300, 1, 2, 3}, {1, 19, 31, 1, 1, 3}, {1, 2, 280, 1, 1, 1}})
+  for (const Conv2dGeometry& g : {Conv2dGeometry{1, 2, 400, 1, 1, 3}, {1, 1, 520, 1, 1, 1}})
     expect_gradients(gradcheck::conv2d_case<TypeParam>(this->device, g, true, 3));
 }
 

@@ -24,11 +24,19 @@ std::vector<float> normalised(const Grey& image) {
   return vector;
 }
 
-double dot(const std::vector<float>& a, const std::vector<float>& b) {
+double dot(const float* a, const float* b, std::size_t count) {
   float sums[lanes] = {};
-  for (std::size_t i = 0; i < a.size(); i += lanes)
+  for (std::size_t i = 0; i < count; i += lanes)
     for (std::size_t lane = 0; lane < lanes; ++lane) sums[lane] += a[i + lane] * b[i + lane];
   return std::accumulate(sums, sums + lanes, 0.0);
+}
+
+/// How much of a vector tells most pairs apart, and the length of what comes after it.
+std::size_t head(const std::vector<float>& vector) {
+  return vector.size() / 8 / lanes * lanes;
+}
+double length_after_head(const std::vector<float>& vector) {
+  return std::sqrt(std::max(0.0, 1 - dot(vector.data(), vector.data(), head(vector))));
 }
 
 }  // namespace
@@ -54,10 +62,15 @@ std::vector<Grey> thumbnails(const Dataset& dataset) {
 std::vector<SimilarPair> similar_pairs(const std::vector<Grey>& thumbnails, double threshold) {
   std::vector<std::vector<float>> vectors;
   for (const Grey& thumbnail : thumbnails) vectors.push_back(normalised(thumbnail));
+  std::vector<double> rests;
+  for (const std::vector<float>& vector : vectors) rests.push_back(length_after_head(vector));
   std::vector<SimilarPair> pairs;
   for (std::size_t a = 0; a < vectors.size(); ++a)
     for (std::size_t b = a + 1; b < vectors.size(); ++b) {
-      const double correlation = dot(vectors[a], vectors[b]);
+      // By Cauchy and Schwarz the rest adds at most the product of the rests' lengths; 1e-4 covers rounding.
+      const double most = dot(vectors[a].data(), vectors[b].data(), head(vectors[a])) + rests[a] * rests[b];
+      if (most + 1e-4 < threshold) continue;
+      const double correlation = dot(vectors[a].data(), vectors[b].data(), vectors[a].size());
       if (correlation > threshold) pairs.push_back({a, b, correlation});
     }
   return pairs;
