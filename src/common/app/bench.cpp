@@ -1,0 +1,210 @@
+#include "common/app/bench.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "common/app/layer_timing.h"
+#include "common/app/options.h"
+#include "common/app/table.h"
+#include "common/nn/attention_unet.h"
+#include "common/train/atomic_file.h"
+#include "cpu/machine_peaks.h"
+#include "cpu/operations.h"
+
+namespace attnunet::app {
+namespace {
+
+using Backend = Cpu<float>;
+
+struct Options {
+  NetworkConfig network;
+  std::string backend = "cpu", json;
+  int size = 256, threads = 1, warmup = 1, repeats = 5;
+  Index batch = 16;
+  bool no_layers = false;
+};
+
+struct Times {
+  double min, median, max;  ///< milliseconds
+};
+
+Times measure(const Options& options, const std::function<void()>& work) {
+  for (int i = 0; i < options.warmup; ++i) work();
+  std::vector<double> times;
+  for (int i = 0; i < options.repeats; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+  }
+  std::sort(times.begin(), times.end());
+  const std::size_t middle = times.size() / 2;
+  const double median = times.size() % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2;
+  return {times.front(), median, times.back()};
+}
+
+struct NetworkTimes {
+  Times train_step, inference;
+};
+
+/// Random images and masks that stay on the device: what is timed is the network, the loss and Adam.
+NetworkTimes time_network(Backend::Device& device, const Options& options) {
+  const Architecture architecture = make_architecture(options.network);
+  const Index N = options.batch, P = Index{options.size} * options.size, elements = architecture.parameter_elements;
+  AttentionUNet<Backend> network(device, architecture, true);
+  {
+    std::vector<double> parameters, statistics;
+    initial_values(architecture, 0, parameters, statistics);
+    network.load(parameters, statistics);
+  }
+  std::vector<float> image(static_cast<std::size_t>(N * P)), mask(image.size());
+  Random random(0);
+  for (float& value : image) value = static_cast<float>(random.uniform());
+  for (float& value : mask) value = random.uniform() < 0.1 ? 1.0f : 0.0f;
+
+  NetworkTimes times{};
+  {
+    Backend::Buffer<float> adam_m(device, elements), adam_v(device, elements), target(device, N * P);
+    Backend::Buffer<double> loss(device, N);
+    fill_zero(device, adam_m.data(), elements);
+    fill_zero(device, adam_v.data(), elements);
+    copy_to_device(device, target.data(), mask.data(), N * P);
+    AttentionUNetTape<Backend> tape(device, architecture, N, options.size, options.size, Purpose::training);
+    copy_to_device(device, tape.input, image.data(), N * P);
+    Pass pass;
+    AdamOptions adam;
+    times.train_step = measure(options, [&] {
+      network.forward(tape, pass);
+      bce_forward(device, loss.data(), tape.logits, target.data(), N, P);
+      bce_backward(device, tape.d_logits, tape.logits, target.data(), N, P, Write::set);
+      network.backward(tape, pass);
+      adam_step(device, network.parameters(), adam_m.data(), adam_v.data(), network.gradients(), elements, adam);
+      ++pass.step;
+      ++adam.step;
+    });
+  }
+  AttentionUNetTape<Backend> tape(device, architecture, N, options.size, options.size, Purpose::inference);
+  copy_to_device(device, tape.input, image.data(), N * P);
+  Pass pass;
+  pass.training = false;
+  times.inference = measure(options, [&] { network.forward(tape, pass); });
+  return times;
+}
+
+/// MiB, as PyTorch's side of the comparison counts.
+double peak_resident_mb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(file, line))
+    if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos)
+      return line.substr(line.find(": ") + 2);
+  return "CPU";
+}
+
+void print_times(const char* what, const Times& times, Index batch) {
+  std::printf("%-15s %9.1f ms  (min %.1f, max %.1f)  %8.2f images/s\n", what, times.median, times.min, times.max,
+              1e3 * static_cast<double>(batch) / times.median);
+}
+
+/// ms, GFLOP/s, GB/s and percent of the nearer of the two peaks.
+void add_cells(std::vector<std::string>& row, const Timing& timing, const cpu::MachinePeaks& peaks) {
+  if (timing.seconds == 0) {
+    row.insert(row.end(), {"-", "-", "-", "-"});
+    return;
+  }
+  const double gigaflops = timing.flops / timing.seconds / 1e9, gigabytes = timing.bytes / timing.seconds / 1e9;
+  const double share = std::max(gigaflops / peaks.gigaflops, gigabytes / peaks.gigabytes_second);
+  row.insert(row.end(), {fixed(1e3 * timing.seconds, 2), timing.flops > 0 ? fixed(gigaflops, 1) : "-",
+                         fixed(gigabytes, 1), fixed(100 * share, 0)});
+}
+
+void print_layers(Backend::Device& device, const Options& options) {
+  const cpu::MachinePeaks peaks = cpu::measure_machine_peaks(device);
+  std::printf("\nThis machine with %d threads: %.1f GFLOP/s (float32 multiply-add), %.1f GB/s (copy, read + write).\n",
+              device.threads(), peaks.gigaflops, peaks.gigabytes_second);
+  std::printf("Each layer alone, forward and then backward; %% is of the nearer of these two peaks.\n\n");
+  Table table({"layer", "output", "ms", "GFLOP/s", "GB/s", "%", "ms", "GFLOP/s", "GB/s", "%"}, 2);
+  double forward = 0, backward = 0;
+  for (const LayerInfo& layer : list_layers(options.network, options.batch, options.size, options.size)) {
+    const LayerTiming timing = time_layer<Backend>(device, layer, options.repeats);
+    std::vector<std::string> row{layer.name, shape_text(layer.output)};
+    add_cells(row, timing.forward, peaks);
+    add_cells(row, timing.backward, peaks);
+    table.add(row);
+    forward += timing.forward.seconds;
+    backward += timing.backward.seconds;
+  }
+  table.print();
+  std::printf("\nall layers      forward %.1f ms, backward %.1f ms\n", 1e3 * forward, 1e3 * backward);
+}
+
+void run(const Options& options) {
+  require_backend(options.backend);
+  require_size(options.network, options.size);
+  // Made first: a file that cannot be written shows before the work.
+  std::optional<AtomicFile> file;
+  if (!options.json.empty()) file.emplace(options.json);
+
+  Backend::Device device(options.threads);
+  const std::string name = processor_name();
+  std::printf("%s, %d threads; %s, base %d, batch %lld, %d x %d, float32\n", name.c_str(), options.threads,
+              variant_name(options.network).c_str(), options.network.base, static_cast<long long>(options.batch),
+              options.size, options.size);
+  const NetworkTimes times = time_network(device, options);
+  const double peak_mb = peak_resident_mb();
+  print_times("training step", times.train_step, options.batch);
+  print_times("inference", times.inference, options.batch);
+  std::printf("peak memory     %9.1f MB\n", peak_mb);
+  if (file) {
+    const auto object = [](const Times& t) {
+      return nlohmann::ordered_json{{"min", t.min}, {"median", t.median}, {"max", t.max}};
+    };
+    const nlohmann::ordered_json json{{"backend", Backend::name},
+                                      {"device", name},
+                                      {"variant", variant_name(options.network)},
+                                      {"base", options.network.base},
+                                      {"size", options.size},
+                                      {"batch", options.batch},
+                                      {"threads", options.threads},
+                                      {"precision", "float32"},
+                                      {"train_step_ms", object(times.train_step)},
+                                      {"inference_ms", object(times.inference)},
+                                      {"peak_memory_mb", peak_mb}};
+    const std::string text = json.dump(2) + "\n";
+    file->write(text.data(), text.size());
+    file->commit();
+  }
+  if (!options.no_layers) print_layers(device, options);
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("bench", "Time a training step, inference and every layer");
+  add_backend_option(*command, options->backend);
+  add_network_options(*command, options->network);
+  add_size_option(*command, options->size);
+  command->add_option("--batch", options->batch, "images a step")->check(whole_number(1, largest_batch));
+  add_threads_option(*command, options->threads);
+  command->add_option("--warmup", options->warmup, "runs that are not counted")->check(whole_number(0, 1000));
+  command->add_option("--repeats", options->repeats, "runs that are")->check(whole_number(1, 1000));
+  command->add_option("--json", options->json, "file for the times of the whole network");
+  command->add_flag("--no-layers", options->no_layers, "leave out the table of layers");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace attnunet::app

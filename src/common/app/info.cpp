@@ -1,0 +1,102 @@
+#include "common/app/info.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "common/app/options.h"
+#include "common/app/table.h"
+#include "common/nn/layer_list.h"
+#include "common/train/checkpoint.h"
+
+namespace attnunet::app {
+namespace {
+
+struct Options {
+  NetworkConfig network;
+  int size = 256;
+  Index batch = 1;
+  std::string checkpoint;
+};
+
+void print_network(const NetworkConfig& network, Index batch, int size) {
+  const Architecture architecture = make_architecture(network);
+  std::printf("%s, base %d, batch %lld, %d x %d: shapes are images x height x width x channels\n\n",
+              variant_name(network).c_str(), network.base, static_cast<long long>(batch), size, size);
+  Table table({"layer", "kind", "output", "parameters", "MFLOP", "activation MB"}, 2);
+  double flops = 0;
+  Index bytes = 0;
+  for (const LayerInfo& layer : list_layers(network, batch, size, size)) {
+    std::string kind = layer_kind_name(layer.kind);
+    if (layer.kernel > 0) kind += " " + std::to_string(layer.kernel) + "x" + std::to_string(layer.kernel);
+    if (layer.dropout_rate > 0) kind += " " + fixed(layer.dropout_rate, 2);
+    const double megabytes = static_cast<double>(layer.activation_bytes) / 1e6;
+    table.add({layer.name, kind, shape_text(layer.output), layer.parameters > 0 ? grouped(layer.parameters) : "-",
+               layer.forward_flops > 0 ? fixed(layer.forward_flops / 1e6, 1) : "-",
+               layer.activation_bytes > 0 ? fixed(megabytes, 2) : "in place"});
+    flops += layer.forward_flops;
+    bytes += layer.activation_bytes;
+  }
+  table.print();
+  std::printf("\nparameters            %s\n", grouped(architecture.parameter_count()).c_str());
+  std::printf("forward               %.2f GFLOP (convolutions), a training step about three times that\n", flops / 1e9);
+  std::printf("activations           %.1f MB that a training step keeps\n", static_cast<double>(bytes) / 1e6);
+}
+
+void add_tensors(Table& table, const std::vector<TensorSpec>& specs, const std::vector<float>& values) {
+  for (const TensorSpec& spec : specs) {
+    std::string shape;
+    for (Index extent : spec.shape) shape += (shape.empty() ? "" : " x ") + std::to_string(extent);
+    double squares = 0;
+    const float* begin = values.data() + spec.offset;
+    for (Index i = 0; i < spec.size; ++i) squares += static_cast<double>(begin[i]) * static_cast<double>(begin[i]);
+    table.add({spec.name, shape, fixed(static_cast<double>(*std::min_element(begin, begin + spec.size)), 4),
+               fixed(static_cast<double>(*std::max_element(begin, begin + spec.size)), 4),
+               fixed(std::sqrt(squares / static_cast<double>(spec.size)), 4)});
+  }
+}
+
+void print_checkpoint(const std::string& path, std::optional<int> levels, std::optional<int> base) {
+  const Checkpoint checkpoint = load_checkpoint(path, levels, base);
+  const TrainConfig& config = checkpoint.config;
+  std::printf("%s\n\n", path.c_str());
+  std::printf("network        %s, base %d\n", variant_name(config.network).c_str(), config.network.base);
+  std::printf("image size     %d x %d\n", config.size, config.size);
+  std::printf("trained        %d of %d epochs, %lld batches of the next, %lld steps in all\n", checkpoint.epoch,
+              config.epochs, static_cast<long long>(checkpoint.batch), static_cast<long long>(checkpoint.step));
+  if (checkpoint.epoch > 0) std::printf("best so far    validation IoU %.4f\n", checkpoint.best_val_iou);
+  std::printf("configuration  %s\n\n", deciding_json(config).c_str());
+  const Architecture architecture = make_architecture(config.network);
+  Table table({"tensor", "shape", "min", "max", "rms"}, 2);
+  add_tensors(table, architecture.parameters, checkpoint.parameters);
+  add_tensors(table, architecture.statistics, checkpoint.statistics);
+  table.print();
+  std::printf("\nand Adam's two moments of each of the %s parameters\n",
+              grouped(architecture.parameter_count()).c_str());
+}
+
+}  // namespace
+
+void add_info_command(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("info", "A network layer by layer: shapes, parameters, FLOPs, memory");
+  add_network_options(*command, options->network);
+  add_size_option(*command, options->size);
+  command->add_option("--batch", options->batch, "images")->check(whole_number(1, largest_batch));
+  CLI::Option* checkpoint = command->add_option("--checkpoint", options->checkpoint, "what this checkpoint holds");
+  for (const char* name : {"--size", "--batch"}) checkpoint->excludes(command->get_option(name));
+  command->callback([options, command] {
+    const auto asked = [&](const char* name, int value) {
+      return command->count(name) > 0 ? std::optional<int>(value) : std::nullopt;
+    };
+    if (!options->checkpoint.empty())
+      return print_checkpoint(options->checkpoint, asked("--variant", options->network.levels),
+                              asked("--base", options->network.base));
+    require_size(options->network, options->size);
+    print_network(options->network, options->batch, options->size);
+  });
+}
+
+}  // namespace attnunet::app

@@ -1,0 +1,196 @@
+// One layer at its real shape, alone: what `bench` prints line by line. Each layer runs on buffers of its own, so what
+// the layer before left in the caches does not help it, and its work is that of a training step.
+// Include the backend's operations.h before the place of instantiation.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <vector>
+
+#include "common/nn/dropout_key.h"
+#include "common/nn/layer_list.h"
+#include "common/random.h"
+
+namespace attnunet::app {
+
+/// One direction of a layer.
+struct Timing {
+  double seconds = 0;  ///< the fastest of the repeats; 0 where the layer has nothing to do in this direction
+  double flops = 0;
+  double bytes = 0;  ///< each operand read and each result written once
+};
+
+struct LayerTiming {
+  Timing forward, backward;
+};
+
+namespace layer_timing {
+
+template <class B>
+using Tensor = typename B::template Buffer<typename B::Scalar>;
+
+/// Normal numbers: zeros or denormal ones would make some processors faster or slower than real work does.
+template <class B>
+Tensor<B> random_tensor(typename B::Device& device, Index count) {
+  using T = typename B::Scalar;
+  Random random(1);
+  std::vector<T> period(static_cast<std::size_t>(std::min<Index>(count, 4099)));
+  for (T& value : period) value = static_cast<T>(random.normal());
+  std::vector<T> host(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < host.size(); ++i) host[i] = period[i % period.size()];
+  Tensor<B> tensor(device, count);
+  copy_to_device(device, tensor.data(), host.data(), count);
+  return tensor;
+}
+
+inline double fastest(int repeats, const std::function<void()>& work) {
+  if (!work) return 0;
+  work();
+  double best = 1e30;
+  for (int i = 0; i < repeats; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  return best;
+}
+
+}  // namespace layer_timing
+
+/// Times the layer; backward is all that a training step asks of it (for a convolution the gradients of weights, bias
+/// and, where needed, input).
+template <class B>
+LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int repeats) {
+  using T = typename B::Scalar;
+  const Shape &in = layer.input, &out = layer.output;
+  const Index n = out.size(), C = out.C, pixels = out.pixels();
+  const Conv2dGeometry conv{in.N, in.H, in.W, in.C, C, layer.kernel};
+  const ConvTranspose2dGeometry up{in.N, in.H, in.W, in.C, C};
+  const DropoutKey key{1, 1, 1};
+
+  Index workspace_size = 0;
+  if (layer.kind == LayerKind::conv2d) workspace_size = conv2d_workspace(device, conv);
+  if (layer.kind == LayerKind::conv_transpose2d) workspace_size = conv_transpose2d_workspace(device, up);
+  if (layer.kind == LayerKind::batch_norm) workspace_size = batch_norm_workspace(device, pixels, C);
+  layer_timing::Tensor<B> workspace(device, workspace_size);
+  T* scratch = workspace.data();
+
+  auto x = layer_timing::random_tensor<B>(device, in.size());
+  auto y = layer_timing::random_tensor<B>(device, n);
+  auto dx = layer_timing::random_tensor<B>(device, in.size());
+  auto dy = layer_timing::random_tensor<B>(device, n);
+  auto p = layer_timing::random_tensor<B>(device, layer.parameters);
+  auto dp = layer_timing::random_tensor<B>(device, layer.parameters);
+  const Index weights = layer.parameters - (layer.bias ? C : 0);
+  T* bias = layer.bias ? p.data() + weights : nullptr;
+  T* dbias = layer.bias ? dp.data() + weights : nullptr;
+
+  const double value = sizeof(T);
+  const double size_in = value * static_cast<double>(in.size()), size_out = value * static_cast<double>(n);
+  const double size_p = value * static_cast<double>(layer.parameters);
+  LayerTiming timing;
+  Timing &f = timing.forward, &b = timing.backward;
+  f.flops = layer.forward_flops;
+  f.bytes = size_in + size_out + size_p;
+  const auto time = [&](const std::function<void()>& forward, const std::function<void()>& backward) {
+    f.seconds = layer_timing::fastest(repeats, forward);
+    b.seconds = layer_timing::fastest(repeats, backward);
+  };
+
+  switch (layer.kind) {
+    case LayerKind::conv2d:
+      b.flops = (layer.input_gradient ? 2 : 1) * f.flops;
+      b.bytes = size_out + size_in + size_p + (layer.input_gradient ? size_out + size_in + size_p : 0);
+      time([&] { conv2d_forward(device, y.data(), x.data(), p.data(), bias, scratch, conv); },
+           [&] {
+             conv2d_backward_weights(device, dp.data(), dbias, dy.data(), x.data(), scratch, conv);
+             if (layer.input_gradient)
+               conv2d_backward_data(device, dx.data(), dy.data(), p.data(), scratch, conv, Write::set);
+           });
+      break;
+    case LayerKind::conv_transpose2d:
+      b.flops = 2 * f.flops;
+      b.bytes = 2 * (size_in + size_out + size_p);
+      time([&] { conv_transpose2d_forward(device, y.data(), x.data(), p.data(), bias, scratch, up); },
+           [&] {
+             conv_transpose2d_backward_weights(device, dp.data(), dbias, dy.data(), x.data(), scratch, up);
+             conv_transpose2d_backward_data(device, dx.data(), dy.data(), p.data(), scratch, up, Write::set);
+           });
+      break;
+    case LayerKind::batch_norm: {
+      auto saved = layer_timing::random_tensor<B>(device, 4 * C);
+      T *mean = saved.data(), *inv_std = mean + C, *running_mean = inv_std + C, *running_var = running_mean + C;
+      b.bytes = 3 * size_in + 2 * size_p;
+      time(
+          [&] {
+            batch_norm_forward(device, y.data(), mean, inv_std, running_mean, running_var, x.data(), p.data(),
+                               p.data() + C, scratch, pixels, C);
+          },
+          [&] {
+            batch_norm_backward(device, dx.data(), dp.data(), dp.data() + C, dy.data(), x.data(), mean, inv_std,
+                                p.data(), scratch, pixels, C);
+          });
+      break;
+    }
+    case LayerKind::relu:
+      b.bytes = 3 * size_in;
+      time([&] { relu_forward(device, y.data(), y.data(), n); },
+           [&] { relu_backward(device, dy.data(), dy.data(), y.data(), n); });
+      break;
+    case LayerKind::dropout:
+      b.bytes = 2 * size_in;
+      time([&] { dropout_forward(device, y.data(), x.data(), layer.dropout_rate, key, n); },
+           [&] { dropout_backward(device, dx.data(), dy.data(), layer.dropout_rate, key, n); });
+      break;
+    case LayerKind::max_pool: {
+      typename B::template Buffer<std::uint8_t> argmax(device, n);
+      f.bytes += static_cast<double>(n);
+      b.bytes = size_out + static_cast<double>(n) + 2 * size_in;  // the gradient is added to the skip's
+      time([&] { max_pool_forward(device, y.data(), argmax.data(), x.data(), in); },
+           [&] { max_pool_backward(device, dx.data(), dy.data(), argmax.data(), in, Write::add); });
+      break;
+    }
+    case LayerKind::add:  // its gradient goes to both summands as it is
+      f.bytes = 3 * size_in;
+      time([&] { add_forward(device, y.data(), y.data(), x.data(), n); }, nullptr);
+      break;
+    case LayerKind::sigmoid:
+      b.bytes = 3 * size_in;
+      time([&] { sigmoid_forward(device, y.data(), x.data(), n); },
+           [&] { sigmoid_backward(device, dy.data(), dy.data(), y.data(), n); });
+      break;
+    case LayerKind::attention_multiply: {
+      auto alpha = layer_timing::random_tensor<B>(device, pixels);
+      auto dalpha = layer_timing::random_tensor<B>(device, pixels);
+      const double size_alpha = value * static_cast<double>(pixels);
+      f.bytes += size_alpha;
+      b.bytes = 3 * size_in + 2 * size_alpha;
+      time([&] { attention_multiply_forward(device, y.data(), x.data(), alpha.data(), pixels, C); },
+           [&] {
+             attention_multiply_backward(device, dx.data(), dalpha.data(), dy.data(), x.data(), alpha.data(), pixels,
+                                         C);
+           });
+      break;
+    }
+    case LayerKind::concat: {
+      auto second = layer_timing::random_tensor<B>(device, in.size());
+      f.bytes = b.bytes = 2 * size_out;
+      time([&] { concat_forward(device, y.data(), x.data(), second.data(), pixels, in.C, in.C); },
+           [&] { concat_backward(device, dx.data(), second.data(), dy.data(), pixels, in.C, in.C); });
+      break;
+    }
+    case LayerKind::edge_pad:  // training does not ask for its gradient
+      time([&] { edge_pad_forward(device, y.data(), x.data(), in, out.H, out.W); }, nullptr);
+      break;
+    case LayerKind::crop:
+      f.bytes = 2 * size_out;
+      b.bytes = size_in + size_out;
+      time([&] { crop_forward(device, y.data(), x.data(), out, in.H, in.W); },
+           [&] { crop_backward(device, dx.data(), dy.data(), out, in.H, in.W); });
+      break;
+  }
+  return timing;
+}
+
+}  // namespace attnunet::app

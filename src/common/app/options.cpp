@@ -1,0 +1,114 @@
+#include "common/app/options.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <thread>
+
+#include "common/error.h"
+
+namespace attnunet::app {
+
+CLI::Validator whole_number(std::uint64_t low, std::uint64_t high) {
+  const std::string range = std::to_string(low) + " to " + std::to_string(high);
+  return CLI::Validator(
+      [=](std::string& text) {
+        std::uint64_t value = 0;
+        const char* end = text.data() + text.size();
+        const std::from_chars_result parsed = std::from_chars(text.data(), end, value);
+        if (parsed.ec == std::errc() && parsed.ptr == end && value >= low && value <= high) return std::string();
+        return "'" + text + "' is out of range: a whole number from " + range;
+      },
+      std::to_string(low) + ".." + std::to_string(high));
+}
+
+CLI::Validator number(bool (*allowed)(double), const std::string& range) {
+  return CLI::Validator(
+      [=](std::string& text) {
+        char* end = nullptr;
+        const double value = std::strtod(text.c_str(), &end);
+        if (!text.empty() && *end == '\0' && allowed(value)) return std::string();
+        return "'" + text + "' is out of range: a number " + range;
+      },
+      range);
+}
+
+CLI::Validator one_of(std::vector<std::string> names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : "|") + name;
+  return CLI::Validator(
+      [=](std::string& text) {
+        if (std::find(names.begin(), names.end(), text) != names.end()) return std::string();
+        return "'" + text + "' is unknown: one of " + list;
+      },
+      list);
+}
+
+void add_backend_option(CLI::App& command, std::string& backend) {
+  command.add_option("--backend", backend, "what computes")->check(one_of({"cpu", "cuda", "cuda-sim"}));
+}
+
+void require_backend(const std::string& backend) {
+  if (backend != "cpu") throw Error("this build has no backend " + backend + ", only cpu: leave --backend out");
+}
+
+void add_threads_option(CLI::App& command, int& threads) {
+  const unsigned cores = std::thread::hardware_concurrency();
+  threads = cores == 0 ? 1 : static_cast<int>(std::min<unsigned>(cores, largest_threads));
+  command.add_option("--threads", threads, "OpenMP threads; the result does not depend on it")
+      ->check(whole_number(1, largest_threads));
+}
+
+void add_network_options(CLI::App& command, NetworkConfig& network) {
+  command
+      .add_option_function<std::string>(
+          "--variant", [&network](const std::string& variant) { network.levels = variant_levels(variant); },
+          "the network: levels of its encoder")
+      ->default_str(variant_name(network))
+      ->check(one_of({"attention3", "attention4"}));
+  command.add_option("--base", network.base, "channels of the first level")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            int value = 0;
+            const char* end = text.data() + text.size();
+            const std::from_chars_result parsed = std::from_chars(text.data(), end, value);
+            if (parsed.ec == std::errc() && parsed.ptr == end && value >= 2 && value <= 512 && value % 2 == 0)
+              return std::string();
+            return "'" + text + "' is out of range: an even number from 2 to 512";
+          },
+          "2..512, even"));
+}
+
+void add_size_option(CLI::App& command, int& size) {
+  command.add_option("--size", size, "side of the square images; at least 8 (attention3) or 16 (attention4)")
+      ->check(whole_number(8, largest_size));
+}
+
+void require_size(const NetworkConfig& network, int size) {
+  if (size < network.multiple() || size > largest_size)
+    throw UsageError("--size: " + std::to_string(size) + " is out of range: a whole number from " +
+                     std::to_string(network.multiple()) + " to " + std::to_string(largest_size) + " for " +
+                     variant_name(network));
+}
+
+void add_data_options(CLI::App& command, TrainConfig& config) {
+  command.add_option("--data", config.data, "dataset folder in BUSI's layout");
+  command.add_option("--classes", config.classes, "classes to use, separated by commas; all where not given")
+      ->delimiter(',');
+  command.add_option("--split", config.split, "how cases are shared out to training and validation")
+      ->check(one_of({"random", "grouped", "paper"}));
+  command.add_option("--folds", config.folds, "cross-validation with this many folds, instead of --split")
+      ->check(whole_number(2, 1000));
+  command.add_option("--fold", config.fold, "the fold that validates, from 0 on")->check(whole_number(0, 999));
+  command.add_option("--train-list", config.train_list, "file with the names of the training cases, one a line");
+  command.add_option("--val-list", config.val_list, "file with the names of the validation cases");
+}
+
+std::set<std::string> given_options(const CLI::App& command) {
+  std::set<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    if (option->count() > 0) names.insert(option->get_single_name());
+  return names;
+}
+
+}  // namespace attnunet::app

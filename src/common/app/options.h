@@ -1,0 +1,45 @@
+// What the commands share: options that name their allowed range, and the option every command on a network has.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "common/train/train_config.h"
+
+namespace attnunet::app {
+
+/// Rejects (exit code 2) what is not a whole number from low to high, saying so.
+CLI::Validator whole_number(std::uint64_t low, std::uint64_t high);
+/// Rejects what is not a number for which allowed(value) holds, NaN included; `range` is the rule in words.
+CLI::Validator number(bool (*allowed)(double), const std::string& range);
+
+/// Rejects what is not among the names, listing them.
+CLI::Validator one_of(std::vector<std::string> names);
+
+/// --backend, one of those that exist in some build.
+void add_backend_option(CLI::App& command, std::string& backend);
+/// Throws Error where this build lacks the backend.
+void require_backend(const std::string& backend);
+
+/// --threads; the default in `threads` becomes all cores.
+void add_threads_option(CLI::App& command, int& threads);
+
+/// --variant and --base, straight into the configuration.
+void add_network_options(CLI::App& command, NetworkConfig& network);
+void add_size_option(CLI::App& command, int& size);
+/// Throws UsageError where the network cannot take images of that size.
+void require_size(const NetworkConfig& network, int size);
+
+/// Where cases come from: --data, --classes, --split, --folds, --fold, --train-list, --val-list.
+void add_data_options(CLI::App& command, TrainConfig& config);
+
+/// The options given on the command line, without dashes.
+std::set<std::string> given_options(const CLI::App& command);
+
+constexpr std::uint64_t largest_seed = std::numeric_limits<std::uint64_t>::max();
+constexpr int largest_size = 4096, largest_batch = 4096, largest_threads = 1024;
+
+}  // namespace attnunet::app

@@ -1,0 +1,146 @@
+#include "common/app/train.h"
+
+#include <cstdio>
+#include <ctime>
+#include <memory>
+
+#include "common/app/dataset.h"
+#include "common/app/options.h"
+#include "common/app/progress.h"
+#include "common/train/cases.h"
+#include "common/train/signals.h"
+#include "common/train/trainer.h"
+#include "cpu/operations.h"
+
+namespace attnunet::app {
+namespace {
+
+std::string default_folder(const TrainConfig& config) {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y%m%d-%H%M%S", &local);
+  return "runs/" + variant_name(config.network) + "-" + text;
+}
+
+/// The checkpoint to continue from, with the configuration to continue by.
+Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
+  Checkpoint checkpoint = load_checkpoint(given.resume);
+  if (options.count("data") == 0) {
+    const std::string recorded = recorded_data_folder(given.resume);
+    if (!recorded.empty()) given.data = recorded;
+  }
+  if (!given.train_list.empty() && !given.val_list.empty()) {
+    TrainConfig listed = given;
+    listed.classes = checkpoint.config.classes;
+    split_of(open_dataset(listed), listed);
+    given.train_cases = listed.train_cases;
+    given.val_cases = listed.val_cases;
+  }
+  checkpoint.config = resumed_config(checkpoint.config, given, options);
+  return checkpoint;
+}
+
+void print_start(const TrainConfig& config, const data::Dataset& dataset, const data::Split& split,
+                 const RunFolder& folder) {
+  std::printf("%s, base %d, %d x %d, batch %lld, %d threads, backend %s\n", variant_name(config.network).c_str(),
+              config.network.base, config.size, config.size, static_cast<long long>(config.batch), config.threads,
+              config.backend.c_str());
+  std::printf("%s: %zu cases, %zu for training, %zu for validation; run folder %s\n", dataset.root.c_str(),
+              dataset.cases.size(), split.train.size(), split.val.size(), folder.path().c_str());
+}
+
+/// False where interrupted.
+bool run(const TrainConfig& given, const std::set<std::string>& options) {
+  require_backend(given.backend);
+  Checkpoint start;
+  if (given.resume.empty()) {
+    validate(given);
+    start.config = given;
+  } else {
+    start = resumed(given, options);
+    validate(start.config);
+  }
+  TrainConfig& config = start.config;
+  const data::Dataset dataset = open_dataset(config);
+  const data::Split split = split_of(dataset, config);
+  if (config.resume.empty()) {
+    if (config.out.empty()) config.out = default_folder(config);
+    start = new_run(config);
+  }
+
+  catch_interrupts();
+  const RunFolder folder = config.resume.empty() ? RunFolder::create(config) : RunFolder::resume(start);
+  if (!config.quiet) print_start(config, dataset, split, folder);
+  cpu::Device device(config.threads);
+  Trainer<Cpu<float>> trainer(device, dataset, split, start, folder);
+
+  ProgressDisplay display(static_cast<Index>(split.train.size()), static_cast<Index>(split.val.size()), config.quiet);
+  EpochRow best_row, last_row;
+  best_row.val.iou = start.best_val_iou;
+  TrainCallbacks callbacks;
+  callbacks.interrupted = interrupted;
+  callbacks.progress = [&](const TrainProgress& progress) { display.update(progress); };
+  callbacks.epoch = [&](const EpochRow& row, bool best) {
+    last_row = row;
+    if (best) best_row = row;
+    display.finish_epoch(row, config.epochs, best);
+  };
+  const bool finished = trainer.run(callbacks);
+  display.clear();
+  if (!finished) {
+    std::printf("interrupted; continue with: attnunet train --resume '%s'\n", folder.last().c_str());
+    return false;
+  }
+  if (last_row.epoch > 0) {
+    std::printf("validation IoU %.4f after the last epoch; best %.4f", last_row.val.iou, best_row.val.iou);
+    if (best_row.epoch > 0)
+      std::printf(" in epoch %d\n", best_row.epoch);
+    else
+      std::printf(" before this run was resumed\n");
+  }
+  std::printf("run folder %s\n", folder.path().c_str());
+  return true;
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app, int& exit_code) {
+  const auto config = std::make_shared<TrainConfig>();
+  CLI::App* command = app.add_subcommand("train", "Train a network; writes a run folder");
+  add_backend_option(*command, config->backend);
+  add_network_options(*command, config->network);
+  add_size_option(*command, config->size);
+  add_data_options(*command, *config);
+  command->add_option("--batch", config->batch, "images a step")->check(whole_number(1, largest_batch));
+  command->add_option("--epochs", config->epochs, "0 writes the initial checkpoint and stops")
+      ->check(whole_number(0, 100000));
+  command->add_option("--lr", config->lr, "learning rate of Adam")
+      ->check(number([](double value) { return value > 0 && value <= 100; }, "above 0, at most 100"));
+  command->add_option("--lr-schedule", config->lr_schedule, "how it falls from epoch to epoch")
+      ->check(one_of({"constant", "cosine", "poly"}));
+  command->add_option("--weight-decay", config->weight_decay, "decoupled, as in AdamW")
+      ->check(number([](double value) { return value >= 0 && value <= 100; }, "from 0 to 100"));
+  command->add_option("--loss", config->loss, "mean over pixels; dice is the soft Dice loss of each image")
+      ->check(one_of({"bce", "bce+dice"}));
+  command->add_option("--dropout", config->network.dropout, "one rate for all levels, instead of 0.1 to 0.3 by level")
+      ->check(number([](double value) { return value >= 0 && value < 1; }, "at least 0 and below 1"))
+      ->default_str("");
+  command->add_option("--augment", config->augment, "light: flips and quarter turns; strong: also small distortions")
+      ->check(one_of({"none", "light", "strong"}));
+  command->add_option("--seed", config->seed, "of everything random")->check(whole_number(0, largest_seed));
+  command->add_flag("--no-shuffle", config->no_shuffle, "take the training cases in case order");
+  add_threads_option(*command, config->threads);
+  command->add_option("--out", config->out, "run folder; runs/VARIANT-DATE-TIME where not given")->default_str("");
+  command->add_option("--init", config->init, "start from the weights of this checkpoint");
+  command->add_option("--resume", config->resume,
+                      "continue the run of this checkpoint; only --epochs, --threads, --out, --data and --quiet may "
+                      "differ from it");
+  command->add_flag("--quiet", config->quiet, "no progress, only the result");
+  command->callback([config, command, &exit_code] {
+    if (!run(*config, given_options(*command))) exit_code = 130;
+  });
+}
+
+}  // namespace attnunet::app

@@ -1,0 +1,169 @@
+// Exit codes, messages and files of the built program.
+#include "support/command_line.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace attnunet {
+namespace {
+
+TEST(CommandLine, HelpAndVersion) {
+  expect_success(attnunet_run({"--help"}));
+  EXPECT_EQ(attnunet_run({"--version"}).out.rfind("attnunet ", 0), 0u);
+  const std::vector<std::vector<std::string>> commands = {{"train"}, {"evaluate"}, {"gradcheck"},
+                                                          {"info"},  {"bench"},    {"data", "synth"}};
+  for (std::vector<std::string> command : commands) {
+    command.push_back("--help");
+    const Finished finished = attnunet_run(command);
+    expect_success(finished);
+    EXPECT_NE(finished.out.find("Usage:"), std::string::npos) << command[0];
+  }
+}
+
+TEST(CommandLine, HelpShowsDefaults) {
+  const std::string help = attnunet_run({"train", "--help"}).out;
+  for (const char* text : {"=cpu", "=attention4", "=32", "=256", "=16", "=20", "=0.001", "=data/BUSI", "=grouped",
+                           "=constant", "=bce", "=none"})
+    EXPECT_NE(help.find(text), std::string::npos) << text;
+}
+
+TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
+  struct {
+    std::vector<std::string> arguments;
+    std::vector<std::string> words;
+  } const cases[] = {
+      {{}, {"subcommand"}},
+      {{"nonsense"}, {}},
+      {{"train", "--nonsense"}, {"--nonsense"}},
+      {{"train", "--batch"}, {"--batch"}},
+      {{"train", "--batch", "0"}, {"--batch", "1 to 4096"}},
+      {{"train", "--batch", "-4"}, {"--batch", "1 to 4096"}},
+      {{"train", "--batch", "4.5"}, {"--batch", "1 to 4096"}},
+      {{"train", "--batch", "many"}, {"--batch", "1 to 4096"}},
+      {{"train", "--batch", "99999999999999999999"}, {"--batch", "1 to 4096"}},
+      {{"train", "--size", "2"}, {"--size", "8 to 4096"}},
+      {{"train", "--size", "15"}, {"--size", "16 to 4096"}},
+      {{"train", "--size", "4097"}, {"--size", "4096"}},
+      {{"train", "--base", "3"}, {"--base", "even number from 2 to 512"}},
+      {{"train", "--base", "0"}, {"--base", "even number from 2 to 512"}},
+      {{"train", "--base", "514"}, {"--base", "even number from 2 to 512"}},
+      {{"train", "--lr", "nan"}, {"--lr", "above 0"}},
+      {{"train", "--lr", "0"}, {"--lr", "above 0"}},
+      {{"train", "--lr", "-1e-3"}, {"--lr", "above 0"}},
+      {{"train", "--lr", "inf"}, {"--lr", "above 0"}},
+      {{"train", "--lr", "fast"}, {"--lr", "above 0"}},
+      {{"train", "--weight-decay", "nan"}, {"--weight-decay", "0 to 100"}},
+      {{"train", "--dropout", "1"}, {"--dropout", "below 1"}},
+      {{"train", "--dropout", "nan"}, {"--dropout", "below 1"}},
+      {{"train", "--epochs", "-1"}, {"--epochs", "0 to 100000"}},
+      {{"train", "--seed", "-1"}, {"--seed", "0 to"}},
+      {{"train", "--threads", "0"}, {"--threads", "1 to 1024"}},
+      {{"train", "--variant", "unet"}, {"--variant", "attention3", "attention4"}},
+      {{"train", "--backend", "gpu"}, {"--backend", "cpu"}},
+      {{"train", "--loss", "mse"}, {"--loss", "bce+dice"}},
+      {{"train", "--lr-schedule", "step"}, {"--lr-schedule", "cosine"}},
+      {{"train", "--augment", "medium"}, {"--augment", "strong"}},
+      {{"train", "--split", "lists"}, {"--split", "grouped"}},
+      {{"train", "--folds", "1"}, {"--folds", "2 to 1000"}},
+      {{"train", "--folds", "5", "--fold", "5"}, {"--fold"}},
+      {{"train", "--fold", "1"}, {"--folds"}},
+      {{"train", "--train-list", "a.txt"}, {"--val-list"}},
+      {{"evaluate"}, {"--checkpoint"}},
+      {{"evaluate", "--checkpoint", "x", "--subset", "test"}, {"--subset", "train"}},
+      {{"info", "--size", "8"}, {"--size", "16 to 4096"}},
+      {{"info", "--checkpoint", "x", "--size", "64"}, {"--checkpoint", "--size"}},
+      {{"bench", "--repeats", "0"}, {"--repeats", "1 to 1000"}},
+      {{"gradcheck", "--backend", "tpu"}, {"--backend", "cpu"}},
+      {{"data"}, {}},
+      {{"data", "synth"}, {"--out"}},
+      {{"data", "synth", "--out", "x", "--count", "0"}, {"--count", "1 to"}},
+      {{"data", "synth", "--out", "x", "--size", "4"}, {"--size", "32 to"}},
+  };
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.arguments.empty() ? "" : one.arguments.back());
+    expect_failure(attnunet_run(one.arguments), 2, one.words);
+  }
+}
+
+TEST(CommandLine, BackendsThatAreNotBuiltAreAnError) {
+  for (const char* backend : {"cuda", "cuda-sim"}) {
+    expect_failure(attnunet_run({"train", "--backend", backend}), 1, {backend, "only cpu"});
+    expect_failure(attnunet_run({"gradcheck", "--backend", backend}), 1, {backend, "only cpu"});
+    expect_failure(attnunet_run({"bench", "--backend", backend}), 1, {backend, "only cpu"});
+    expect_failure(attnunet_run({"evaluate", "--checkpoint", "x", "--backend", backend}), 1, {backend, "only cpu"});
+  }
+}
+
+TEST(CommandLine, NoDatasetNamesTheWaysToOne) {
+  TemporaryFolder folder;
+  ProcessOptions options;
+  options.folder = folder.path().string();
+  expect_failure(attnunet_run({"train"}, options), 1, {"data/BUSI", "tools/get_busi.sh", "data synth"});
+  expect_failure(attnunet_run({"train", "--data", "nowhere"}, options), 1, {"nowhere"});
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(CommandLine, InfoKnowsBothNetworks) {
+  const Finished small = attnunet_run({"info", "--variant", "attention3"}), large = attnunet_run({"info"});
+  expect_success(small);
+  expect_success(large);
+  EXPECT_NE(small.out.find("1,948,503"), std::string::npos);
+  EXPECT_NE(large.out.find("7,850,713"), std::string::npos);
+  EXPECT_NE(attnunet_run({"info", "--size", "255"}).out.find("1 x 256 x 256 x 1"), std::string::npos);
+}
+
+TEST(CommandLine, BenchWritesItsJson) {
+  TemporaryFolder folder;
+  const std::string json = (folder / "bench.json").string();
+  const Finished finished = attnunet_run({"bench", "--base", "2", "--size", "16", "--batch", "1", "--warmup", "0",
+                                          "--repeats", "2", "--threads", "1", "--no-layers", "--json", json});
+  expect_success(finished);
+  const auto object = nlohmann::json::parse(read_text(json));
+  for (const char* key : {"backend", "device", "variant", "base", "size", "batch", "threads", "precision",
+                          "train_step_ms", "inference_ms", "peak_memory_mb"})
+    EXPECT_TRUE(object.contains(key)) << key;
+  EXPECT_EQ(object["backend"], "cpu");
+  EXPECT_EQ(object["precision"], "float32");
+  EXPECT_GT(object["peak_memory_mb"].get<double>(), 0);
+  for (const char* key : {"train_step_ms", "inference_ms"}) {
+    EXPECT_GT(object[key]["min"].get<double>(), 0);
+    EXPECT_LE(object[key]["min"].get<double>(), object[key]["median"].get<double>());
+    EXPECT_LE(object[key]["median"].get<double>(), object[key]["max"].get<double>());
+  }
+  expect_failure(attnunet_run({"bench", "--json", (folder / "no" / "bench.json").string()}), 1, {"bench.json"});
+}
+
+// A table that names every layer, padded sizes included: each is timed without a fault.
+TEST(CommandLine, BenchTimesEveryLayer) {
+  const Finished finished = attnunet_run({"bench", "--variant", "attention3", "--base", "2", "--size", "20", "--batch",
+                                          "2", "--warmup", "0", "--repeats", "1", "--threads", "1"});
+  expect_success(finished);
+  for (const char* layer : {"pad ", "encoder.0.conv1 ", "encoder.2.pool ", "bottleneck.dropout ", "decoder.0.gate.psi ",
+                            "decoder.2.up ", "decoder.1.concat ", "head ", "crop "})
+    EXPECT_NE(finished.out.find(layer), std::string::npos) << layer;
+}
+
+TEST(CommandLine, SynthMakesTheSamePhantomsAndOverwritesNothing) {
+  TemporaryFolder folder;
+  const std::string first = (folder / "a").string(), second = (folder / "b").string();
+  for (const std::string& out : {first, second})
+    expect_success(attnunet_run({"data", "synth", "--out", out, "--count", "12", "--size", "32", "--seed", "3"}));
+  int images = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(first)) {
+    if (!entry.is_regular_file()) continue;
+    const auto other = std::filesystem::path(second) / std::filesystem::relative(entry.path(), first);
+    EXPECT_EQ(read_text(entry.path()), read_text(other)) << entry.path();
+    images += entry.path().filename().string().find("_mask") == std::string::npos ? 1 : 0;
+  }
+  EXPECT_EQ(images, 12);
+  expect_failure(attnunet_run({"data", "synth", "--out", first}), 1, {first});
+}
+
+TEST(CommandLine, OutputThatCannotBeWrittenIsAnError) {
+  const Finished finished = run_process({"/bin/sh", "-c", "'" ATTNUNET_PROGRAM "' info > /dev/full"});
+  expect_failure(finished, 1, {"standard output"});
+}
+
+}  // namespace
+}  // namespace attnunet

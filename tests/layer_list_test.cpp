@@ -1,0 +1,81 @@
+#include "common/nn/layer_list.h"
+
+#include <gtest/gtest.h>
+
+namespace attnunet {
+namespace {
+
+NetworkConfig network(int levels, int base) {
+  NetworkConfig config;
+  config.levels = levels;
+  config.base = base;
+  return config;
+}
+
+Index total_parameters(const std::vector<LayerInfo>& layers) {
+  Index sum = 0;
+  for (const LayerInfo& layer : layers) sum += layer.parameters;
+  return sum;
+}
+
+double total_gigaflops(const std::vector<LayerInfo>& layers) {
+  double sum = 0;
+  for (const LayerInfo& layer : layers) sum += layer.forward_flops;
+  return sum / 1e9;
+}
+
+TEST(LayerList, ParametersAreTheArchitectures) {
+  for (int levels : {3, 4})
+    for (int base : {2, 6, 32})
+      EXPECT_EQ(total_parameters(list_layers(network(levels, base), 1, 64, 48)),
+                make_architecture(network(levels, base)).parameter_count());
+  EXPECT_EQ(total_parameters(list_layers(network(3, 32), 2, 256, 256)), 1948503);
+  EXPECT_EQ(total_parameters(list_layers(network(4, 32), 2, 256, 256)), 7850713);
+}
+
+TEST(LayerList, ForwardWorkIsThePublishedOne) {
+  EXPECT_NEAR(total_gigaflops(list_layers(network(3, 32), 1, 256, 256)), 18.8, 0.05);
+  EXPECT_NEAR(total_gigaflops(list_layers(network(4, 32), 1, 256, 256)), 24.6, 0.05);
+}
+
+TEST(LayerList, WorkIsProportionalToBatchAndParametersAreNot) {
+  const auto one = list_layers(network(3, 4), 1, 32, 64), five = list_layers(network(3, 4), 5, 32, 64);
+  ASSERT_EQ(one.size(), five.size());
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    EXPECT_EQ(five[i].forward_flops, 5 * one[i].forward_flops) << one[i].name;
+    EXPECT_EQ(five[i].activation_bytes, 5 * one[i].activation_bytes) << one[i].name;
+    EXPECT_EQ(five[i].parameters, one[i].parameters) << one[i].name;
+  }
+}
+
+// Every parameter tensor belongs to a layer of its name.
+TEST(LayerList, NamesAreThoseOfTheTensors) {
+  const auto layers = list_layers(network(4, 2), 1, 32, 32);
+  for (const TensorSpec& spec : make_architecture(network(4, 2)).parameters) {
+    const std::string owner = spec.name.substr(0, spec.name.rfind('.'));
+    bool found = false;
+    for (const LayerInfo& layer : layers) found = found || layer.name == owner;
+    EXPECT_TRUE(found) << spec.name;
+  }
+}
+
+TEST(LayerList, ShowsPaddingAndCropping) {
+  const auto padded = list_layers(network(4, 2), 3, 255, 250);
+  EXPECT_EQ(padded.front().kind, LayerKind::edge_pad);
+  EXPECT_TRUE(padded.front().output == (Shape{3, 256, 256, 1}));
+  EXPECT_EQ(padded.back().kind, LayerKind::crop);
+  EXPECT_TRUE(padded.back().output == (Shape{3, 255, 250, 1}));
+  EXPECT_EQ(list_layers(network(4, 2), 3, 256, 256).size() + 2, padded.size());
+}
+
+// Each layer takes what the one before it gave, except where a branch joins.
+TEST(LayerList, ShapesChain) {
+  const auto layers = list_layers(network(3, 4), 2, 40, 24);
+  for (std::size_t i = 1; i < layers.size(); ++i) {
+    if (layers[i].name.find(".wx") != std::string::npos || layers[i].kind == LayerKind::attention_multiply) continue;
+    EXPECT_TRUE(layers[i].input == layers[i - 1].output) << layers[i].name;
+  }
+}
+
+}  // namespace
+}  // namespace attnunet

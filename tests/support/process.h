@@ -1,0 +1,88 @@
+// Runs a program as a shell would: arguments in; exit code, standard output and standard error out.
+#pragma once
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace attnunet {
+
+struct Finished {
+  int exit_code = -1;  ///< 128 + signal where one ended it, as in a shell
+  std::string out, err;
+};
+
+struct ProcessOptions {
+  std::string folder;               ///< to run in; the current one where empty
+  bool interrupts_ignored = false;  ///< start with SIGINT and SIGTERM ignored, as nohup and background jobs are
+  rlim_t largest_file = RLIM_INFINITY;
+  /// Called with what came on standard output so far; returns a signal to send, or 0. One signal is sent at most.
+  std::function<int(const std::string& out)> signal_when;
+};
+
+inline Finished run_process(const std::vector<std::string>& arguments, const ProcessOptions& options = {}) {
+  int out[2], err[2];
+  if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) throw std::runtime_error("pipe failed");
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("fork failed");
+  if (child == 0) {
+    dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+    dup2(out[1], STDOUT_FILENO);
+    dup2(err[1], STDERR_FILENO);
+    if (!options.folder.empty() && chdir(options.folder.c_str()) != 0) _exit(126);
+    for (int number : {SIGINT, SIGTERM}) signal(number, options.interrupts_ignored ? SIG_IGN : SIG_DFL);
+    // Tests share the cores with others: a waiting OpenMP thread must not keep one busy.
+    setenv("OMP_WAIT_POLICY", "passive", 1);
+    if (options.largest_file != RLIM_INFINITY) {
+      const rlimit limit{options.largest_file, options.largest_file};
+      setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  close(out[1]);
+  close(err[1]);
+
+  Finished finished;
+  pollfd sources[2] = {{out[0], POLLIN, 0}, {err[0], POLLIN, 0}};
+  std::string* sinks[2] = {&finished.out, &finished.err};
+  bool signalled = !options.signal_when;
+  for (int open_sources = 2; open_sources > 0;) {
+    poll(sources, 2, 1000);
+    for (int i = 0; i < 2; ++i) {
+      if (sources[i].revents == 0) continue;
+      char buffer[4096];
+      const ssize_t count = read(sources[i].fd, buffer, sizeof buffer);
+      if (count > 0) {
+        sinks[i]->append(buffer, static_cast<std::size_t>(count));
+      } else {
+        close(sources[i].fd);
+        sources[i].fd = -1;
+        --open_sources;
+      }
+    }
+    if (signalled) continue;
+    if (const int number = options.signal_when(finished.out)) {
+      kill(child, number);
+      signalled = true;
+    }
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  finished.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return finished;
+}
+
+}  // namespace attnunet

@@ -1,0 +1,363 @@
+// `attnunet train` and `evaluate` as programs: run folders, interruption and resumption, what happens to bad input.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "support/command_line.h"
+
+namespace attnunet {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+/// metrics.csv without its column of seconds.
+std::string timeless(const fs::path& csv) {
+  std::string result;
+  for (const std::string& line : lines_of(read_text(csv))) {
+    const std::size_t second = line.find(',', line.find(',') + 1), third = line.find(',', second + 1);
+    result += line.substr(0, second) + line.substr(third) + "\n";
+  }
+  return result;
+}
+
+void expect_same_run(const fs::path& actual, const fs::path& expected) {
+  for (const char* name : {"last.safetensors", "best.safetensors"}) {
+    EXPECT_FALSE(read_text(expected / name).empty());
+    EXPECT_TRUE(read_text(actual / name) == read_text(expected / name)) << name << " differs";
+  }
+  EXPECT_EQ(timeless(actual / "metrics.csv"), timeless(expected / "metrics.csv"));
+}
+
+TEST(TrainCommand, WritesARunFolder) {
+  const PhantomFolder phantoms;
+  const Finished finished = attnunet_run(phantoms.train(phantoms / "run"));
+  expect_success(finished);
+  EXPECT_NE(finished.out.find("validation IoU"), std::string::npos);
+  EXPECT_NE(finished.out.find(phantoms / "run"), std::string::npos);
+  EXPECT_EQ(finished.out.find('\r'), std::string::npos) << "a bar where there is no terminal";
+  for (const char* name : {"config.json", "metrics.csv", "last.safetensors", "best.safetensors"})
+    EXPECT_TRUE(fs::is_regular_file(fs::path(phantoms / "run") / name)) << name;
+  EXPECT_EQ(lines_of(read_text(phantoms / "run/metrics.csv")).size(), 3u);
+  EXPECT_EQ(nlohmann::json::parse(read_text(phantoms / "run/config.json"))["base"], 2);
+}
+
+TEST(TrainCommand, DefaultFolderIsUnderRuns) {
+  const PhantomFolder phantoms;
+  ProcessOptions options;
+  options.folder = phantoms.folder.path().string();
+  std::vector<std::string> arguments = phantoms.train("", {"--epochs", "1"});
+  arguments.erase(arguments.begin() + 3, arguments.begin() + 5);  // --out and its value
+  arguments.erase(std::find(arguments.begin(), arguments.end(), "--epochs"),
+                  std::find(arguments.begin(), arguments.end(), "--epochs") + 2);
+  expect_success(attnunet_run(arguments, options));
+  int runs = 0;
+  for (const auto& entry : fs::directory_iterator(phantoms / "runs")) {
+    EXPECT_EQ(entry.path().filename().string().rfind("attention3-", 0), 0u);
+    ++runs;
+  }
+  EXPECT_EQ(runs, 1);
+}
+
+TEST(TrainCommand, QuietPrintsTheResultOnly) {
+  const PhantomFolder phantoms;
+  const Finished finished = attnunet_run(phantoms.train(phantoms / "run", {"--quiet"}));
+  expect_success(finished);
+  EXPECT_EQ(lines_of(finished.out).size(), 2u) << finished.out;
+}
+
+TEST(TrainCommand, SameBitsTwiceAndForAnyNumberOfThreads) {
+  const PhantomFolder phantoms;
+  expect_success(attnunet_run(phantoms.train(phantoms / "a")));
+  std::vector<std::string> two_threads = phantoms.train(phantoms / "b");
+  two_threads.back() = "2";
+  expect_success(attnunet_run(two_threads));
+  expect_success(attnunet_run(phantoms.train(phantoms / "c")));
+  expect_same_run(phantoms / "b", phantoms / "a");
+  expect_same_run(phantoms / "c", phantoms / "a");
+}
+
+TEST(TrainCommand, NoEpochsWritesTheInitialCheckpointOnly) {
+  const PhantomFolder phantoms;
+  std::vector<std::string> arguments = phantoms.train(phantoms / "run");
+  *(std::find(arguments.begin(), arguments.end(), "--epochs") + 1) = "0";
+  expect_success(attnunet_run(arguments));
+  EXPECT_TRUE(fs::exists(phantoms / "run/last.safetensors"));
+  EXPECT_FALSE(fs::exists(phantoms / "run/best.safetensors"));
+}
+
+struct Interruption {
+  const char* name;
+  int signal;
+  bool ignored_before;
+};
+
+class TrainInterrupted : public ::testing::TestWithParam<Interruption> {};
+
+// However long the run got before the signal came: it is resumed for two epochs more, and compared with a run of as
+// many epochs that nothing disturbed.
+TEST_P(TrainInterrupted, ResumesToTheBitsOfTheUndisturbedRun) {
+  const PhantomFolder phantoms;
+  const auto train = [&](const char* out, const std::string& epochs) {
+    std::vector<std::string> arguments = phantoms.train(phantoms / out);
+    *(std::find(arguments.begin(), arguments.end(), "--epochs") + 1) = epochs;
+    *(std::find(arguments.begin(), arguments.end(), "--batch") + 1) = "1";
+    return arguments;
+  };
+  ProcessOptions options;
+  options.interrupts_ignored = GetParam().ignored_before;
+  options.signal_when = [](const std::string& out) {
+    return out.find("validation loss") == std::string::npos ? 0 : GetParam().signal;
+  };
+  const Finished stopped = attnunet_run(train("stopped", "100000"), options);
+  ASSERT_EQ(stopped.exit_code, 130) << stopped.out << stopped.err;
+  EXPECT_NE(stopped.out.find("--resume"), std::string::npos);
+  EXPECT_EQ(stopped.err, "");
+
+  const std::size_t done = lines_of(read_text(phantoms / "stopped/metrics.csv")).size() - 1;
+  ASSERT_GE(done, 1u);
+  const std::string epochs = std::to_string(done + 2);
+  expect_success(
+      attnunet_run({"train", "--resume", phantoms / "stopped/last.safetensors", "--epochs", epochs, "--threads", "1"}));
+  expect_success(attnunet_run(train("whole", epochs)));
+  expect_same_run(phantoms / "stopped", phantoms / "whole");
+}
+
+INSTANTIATE_TEST_SUITE_P(, TrainInterrupted,
+                         ::testing::Values(Interruption{"Interrupt", SIGINT, false},
+                                           Interruption{"Terminate", SIGTERM, false},
+                                           Interruption{"InterruptThatWasIgnored", SIGINT, true},
+                                           Interruption{"TerminateThatWasIgnored", SIGTERM, true}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+class TrainResumed : public ::testing::Test {
+ protected:
+  void SetUp() override { expect_success(attnunet_run(phantoms.train(phantoms / "run"))); }
+  Finished resume(std::vector<std::string> more, const ProcessOptions& options = {}) {
+    more.insert(more.begin(), {"train", "--threads", "1", "--resume", phantoms / "run/last.safetensors"});
+    return attnunet_run(more, options);
+  }
+
+  PhantomFolder phantoms;
+};
+
+TEST_F(TrainResumed, OnlySomeOptionsMayDiffer) {
+  expect_failure(resume({"--lr", "0.5"}), 2, {"--lr", "--epochs"});
+  expect_failure(resume({"--variant", "attention4"}), 2, {"--variant"});
+  expect_failure(resume({"--seed", "1"}), 2, {"--seed"});
+  expect_failure(resume({"--no-shuffle"}), 2, {"--no-shuffle"});
+  expect_failure(resume({"--init", phantoms / "run/best.safetensors"}), 2, {"--init"});
+  expect_failure(resume({"--epochs", "1"}), 2, {"--epochs"});
+  expect_success(resume({"--lr", "1e-3", "--epochs", "3", "--quiet"}));
+}
+
+TEST_F(TrainResumed, IntoAnotherFolder) {
+  expect_success(resume({"--epochs", "3", "--out", phantoms / "other"}));
+  EXPECT_EQ(lines_of(read_text(phantoms / "other/metrics.csv")).size(), 4u);
+  EXPECT_EQ(lines_of(read_text(phantoms / "run/metrics.csv")).size(), 3u);
+}
+
+TEST_F(TrainResumed, FullDiskLosesNothing) {
+  const std::string last = read_text(phantoms / "run/last.safetensors");
+  const std::string csv = read_text(phantoms / "run/metrics.csv");
+  ProcessOptions options;
+  options.largest_file = 20000;
+  expect_failure(resume({"--epochs", "4"}, options), 1, {".safetensors", "File too large"});
+  EXPECT_TRUE(read_text(phantoms / "run/last.safetensors") == last);
+  EXPECT_EQ(read_text(phantoms / "run/metrics.csv"), csv);
+  for (const auto& entry : fs::directory_iterator(phantoms / "run"))
+    EXPECT_EQ(entry.path().filename().string().find("tmp"), std::string::npos) << entry.path();
+  expect_success(resume({"--epochs", "3"}));
+}
+
+TEST_F(TrainResumed, AFolderThatHoldsARunIsNotTrainedInto) {
+  const std::string last = read_text(phantoms / "run/last.safetensors");
+  expect_failure(attnunet_run(phantoms.train(phantoms / "run")), 1, {"--resume"});
+  EXPECT_TRUE(read_text(phantoms / "run/last.safetensors") == last);
+}
+
+TEST_F(TrainResumed, InitTakesTheWeightsOfTheSameNetwork) {
+  expect_success(attnunet_run(phantoms.train(phantoms / "second", {"--init", phantoms / "run/best.safetensors"})));
+  std::vector<std::string> wider = phantoms.train(phantoms / "third", {"--init", phantoms / "run/best.safetensors"});
+  *(std::find(wider.begin(), wider.end(), "--base") + 1) = "4";
+  expect_failure(attnunet_run(wider), 1, {"best.safetensors", "base"});
+}
+
+TEST_F(TrainResumed, EvaluateReportsEveryImage) {
+  const Finished finished =
+      attnunet_run({"evaluate", "--checkpoint", phantoms / "run/best.safetensors", "--subset", "all", "--json",
+                    phantoms / "e.json", "--csv", phantoms / "e.csv", "--threads", "1"});
+  expect_success(finished);
+  const auto json = nlohmann::json::parse(read_text(phantoms / "e.json"));
+  EXPECT_EQ(json["cases"], 20);
+  EXPECT_EQ(json["subset"], "all");
+  for (const char* key : {"loss", "accuracy", "iou", "dice", "precision", "recall", "specificity", "pooled_iou",
+                          "pooled_dice", "keras_mean_iou"})
+    EXPECT_TRUE(json["overall"][key].is_number()) << key;
+  EXPECT_EQ(json["per_class"].size(), 3u);
+  const std::vector<std::string> rows = lines_of(read_text(phantoms / "e.csv"));
+  ASSERT_EQ(rows.size(), 21u);
+  EXPECT_EQ(rows[0], "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels");
+  double sum = 0;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    std::size_t at = 0;
+    for (int column = 0; column < 4; ++column) at = rows[i].find(',', at) + 1;
+    sum += std::stod(rows[i].substr(at));
+  }
+  EXPECT_NEAR(sum / 20, json["overall"]["iou"].get<double>(), 1e-12);
+  EXPECT_TRUE(std::is_sorted(rows.begin() + 1, rows.begin() + 5)) << "not in case order";
+}
+
+// The validation IoU that training wrote is what evaluate finds in that checkpoint.
+TEST_F(TrainResumed, EvaluateAgreesWithTraining) {
+  expect_success(attnunet_run({"evaluate", "--checkpoint", phantoms / "run/last.safetensors", "--json",
+                               phantoms / "e.json", "--threads", "1"}));
+  const auto json = nlohmann::json::parse(read_text(phantoms / "e.json"));
+  const std::vector<std::string> rows = lines_of(read_text(phantoms / "run/metrics.csv"));
+  std::map<std::string, std::string> row;
+  std::istringstream names(rows[0]), values(rows.back());
+  for (std::string name, value; std::getline(names, name, ',') && std::getline(values, value, ',');) row[name] = value;
+  EXPECT_EQ(std::stod(row["val_iou"]), json["overall"]["iou"].get<double>());
+  EXPECT_EQ(std::stod(row["val_loss"]), json["overall"]["loss"].get<double>());
+}
+
+TEST_F(TrainResumed, OutputsThatCannotBeWritten) {
+  const std::string checkpoint = phantoms / "run/best.safetensors";
+  write_text(phantoms / "file", "x");
+  expect_failure(attnunet_run(phantoms.train(phantoms / "file")), 1, {"file"});
+  expect_failure(attnunet_run(phantoms.train(phantoms / "file/run")), 1, {"file/run"});
+  expect_failure(attnunet_run(phantoms.train("/dev/null/run")), 1, {"/dev/null/run"});
+  for (const char* option : {"--json", "--csv"}) {
+    expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, option, phantoms / "file/x"}), 1, {"file/x"});
+    expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, option, phantoms / "no/x"}), 1, {"no/x"});
+  }
+  EXPECT_EQ(read_text(phantoms / "file"), "x");
+}
+
+TEST_F(TrainResumed, BadCheckpointsAreNamed) {
+  const std::string whole = read_text(phantoms / "run/last.safetensors");
+  std::string lying = whole;
+  lying[7] = '\x7f';  // the length of the header
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"empty.safetensors", ""},
+      {"text.safetensors", "not a checkpoint"},
+      {"short.safetensors", whole.substr(0, whole.size() - 5)},
+      {"header.safetensors", whole.substr(0, 40)},
+      {"lying.safetensors", lying},
+      {"long.safetensors", whole + "x"},
+  };
+  fs::create_directory(phantoms / "folder.safetensors");
+  std::vector<std::string> names = {"folder.safetensors", "missing.safetensors"};
+  for (const auto& [name, contents] : files) {
+    write_text(phantoms / name, contents);
+    names.push_back(name);
+  }
+  for (const std::string& name : names) {
+    SCOPED_TRACE(name);
+    expect_failure(attnunet_run({"evaluate", "--checkpoint", phantoms / name}), 1, {name});
+    expect_failure(attnunet_run({"info", "--checkpoint", phantoms / name}), 1, {name});
+    expect_failure(attnunet_run({"train", "--resume", phantoms / name}), 1, {name});
+    expect_failure(attnunet_run(phantoms.train(phantoms / "new", {"--init", phantoms / name})), 1, {name});
+  }
+  EXPECT_FALSE(fs::exists(phantoms / "new")) << "a run folder without a run";
+  const std::string good = phantoms / "run/last.safetensors";
+  expect_success(attnunet_run({"info", "--checkpoint", good}));
+  expect_failure(attnunet_run({"evaluate", "--checkpoint", good, "--variant", "attention4"}), 1, {good, "attention3"});
+  expect_failure(attnunet_run({"info", "--checkpoint", good, "--base", "8"}), 1, {good, "base"});
+}
+
+class BadDataset : public ::testing::Test {
+ protected:
+  fs::path benign(const std::string& name) const { return fs::path(phantoms.data) / "benign" / name; }
+  void expect_rejected(const std::vector<std::string>& words, const std::vector<std::string>& more = {}) {
+    expect_failure(attnunet_run(phantoms.train(phantoms / "run", more)), 1, words);
+    fs::remove_all(phantoms / "run");
+  }
+
+  PhantomFolder phantoms;
+};
+
+TEST_F(BadDataset, BadPngFiles) {
+  const fs::path image = benign("benign (1).png");
+  const std::string whole = read_text(image);
+  std::string huge = whole;
+  huge.replace(16, 8, std::string("\x7f\xff\xff\xff\x7f\xff\xff\xff", 8));  // width and height
+  for (const std::string& contents :
+       {std::string(), std::string("not a PNG"), whole.substr(0, whole.size() / 2), huge}) {
+    write_text(image, contents);
+    expect_rejected({"benign (1).png"});
+  }
+  fs::remove(image);
+  fs::create_directory(image);
+  expect_rejected({"benign (1)"});
+}
+
+TEST_F(BadDataset, MasksThatAreMissingOrOfAnotherSize) {
+  const fs::path mask = benign("benign (2)_mask.png");
+  fs::remove(mask);
+  fs::copy_file(fs::path(phantoms.data) / "normal" / "normal (1)_mask.png", mask);
+  // Sizes of phantoms vary; where the two happen to agree the mask would be accepted.
+  if (read_text(mask).substr(16, 8) != read_text(benign("benign (2).png")).substr(16, 8))
+    expect_rejected({"benign (2).png", "benign (2)_mask.png"});
+  fs::remove(mask);
+  expect_rejected({"benign (2)"});
+}
+
+TEST_F(BadDataset, OrphanMasksAreReportedAndLeftOut) {
+  fs::copy_file(benign("benign (3)_mask.png"), benign("benign (300)_mask.png"));
+  const Finished finished = attnunet_run(phantoms.train(phantoms / "run"));
+  expect_success(finished);
+  EXPECT_NE(finished.out.find("benign (300)_mask.png"), std::string::npos);
+}
+
+TEST_F(BadDataset, NothingToTrainOn) {
+  expect_rejected({"no validation case"}, {"--classes", "normal", "--folds", "50", "--fold", "40"});
+  fs::create_directories(fs::path(phantoms / "empty") / "benign");
+  std::vector<std::string> arguments = phantoms.train(phantoms / "run");
+  arguments[2] = phantoms / "empty";
+  expect_failure(attnunet_run(arguments), 1, {"empty"});
+  arguments[2] = phantoms / "missing";
+  expect_failure(attnunet_run(arguments), 1, {"missing"});
+}
+
+TEST_F(BadDataset, ClassesThatDoNotExist) {
+  expect_failure(attnunet_run(phantoms.train(phantoms / "run", {"--classes", "benign,cyst"})), 2, {"cyst"});
+}
+
+TEST_F(BadDataset, Lists) {
+  const std::string train = phantoms / "train.txt", val = phantoms / "val.txt";
+  const std::vector<std::string> lists = {"--train-list", train, "--val-list", val};
+  write_text(train, "benign (1)\r\nbenign (2)\r\n\r\n");
+  write_text(val, "malignant (1)\n");
+  expect_success(attnunet_run(phantoms.train(phantoms / "run", lists)));
+  fs::remove_all(phantoms / "run");
+
+  write_text(val, "malignant (100)\n");
+  expect_rejected({"val.txt", "malignant (100)"}, lists);
+  write_text(val, "malignant (1)\nmalignant (1)\n");
+  expect_rejected({"val.txt", "malignant (1)"}, lists);
+  write_text(val, "benign (1)\n");
+  expect_rejected({"val.txt", "benign (1)"}, lists);
+  write_text(val, "\n");
+  expect_rejected({"no validation case"}, lists);
+  fs::remove(val);
+  expect_rejected({"val.txt"}, lists);
+}
+
+TEST_F(BadDataset, LossThatIsNotFiniteKeepsTheCheckpoint) {
+  expect_failure(attnunet_run(phantoms.train(phantoms / "run", {"--lr", "100", "--weight-decay", "100"})), 1,
+                 {"not finite", "--lr", "last.safetensors"});
+  expect_success(attnunet_run({"info", "--checkpoint", phantoms / "run/last.safetensors"}));
+}
+
+}  // namespace
+}  // namespace attnunet

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# A layer is a strip of files with one name: src/cpu/X.{h,cpp}, tests/X_test.cpp, where it has a backward pass
+# src/common/gradcheck/cases/X.h, and once there are CUDA kernels src/cuda/X.{h,cu}. Fails naming each file that is
+# missing. The files of src/cpu that are not layers are named here.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+helpers=" machine_peaks matrix_product weight_gradient "
+
+failed=0
+need() {
+  [ -e "$2" ] && return
+  echo "check_layers: $1 has no $2" >&2
+  failed=1
+}
+
+cuda=$(find src -path 'src/cuda/*.cu' -print -quit)
+layers=0
+for source in src/cpu/*.cpp; do
+  name=$(basename "$source" .cpp)
+  [[ $helpers == *" $name "* ]] && continue
+  layers=$((layers + 1))
+  need "$source" "src/cpu/$name.h"
+  need "$source" "tests/${name}_test.cpp"
+  if grep -q '_backward[a-z_]*(' "src/cpu/$name.h"; then need "$source" "src/common/gradcheck/cases/$name.h"; fi
+  if [ -n "$cuda" ]; then
+    need "$source" "src/cuda/$name.h"
+    need "$source" "src/cuda/$name.cu"
+  fi
+done
+[ "$failed" -eq 0 ] && echo "check_layers: $layers layers, each with all its files"
+exit "$failed"

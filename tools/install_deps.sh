@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that building and testing need, and those given as arguments (each a package that
+# brings a command of its own name: clang-format, curl, unzip). Asks nothing; does nothing where all are there.
+set -euo pipefail
+
+header() { [ -e "/usr/include/$1" ] || [ -e "/usr/local/include/$1" ]; }
+
+missing=()
+check_all() {
+  missing=()
+  local package
+  for package in g++ cmake make "$@"; do command -v "$package" > /dev/null || missing+=("$package"); done
+  header eigen3/Eigen/Core || missing+=(libeigen3-dev)
+  header lodepng.h || missing+=(liblodepng-dev)
+  header CLI/CLI.hpp || missing+=(libcli11-dev)
+  header gtest/gtest.h || missing+=(libgtest-dev)
+  header nlohmann/json.hpp || missing+=(nlohmann-json3-dev)
+}
+
+check_all "$@"
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if ! command -v apt-get > /dev/null; then
+  echo "install_deps: no apt-get here; install what these Debian packages hold: ${missing[*]}" >&2
+  exit 1
+fi
+if [ "$(id -u)" -eq 0 ]; then
+  as_root=(env)
+elif command -v sudo > /dev/null && sudo -n true 2> /dev/null; then
+  as_root=(sudo -n env)
+else
+  echo "install_deps: packages are missing and this user may not install them; run this, then try again:" >&2
+  echo "su -c 'apt-get update && apt-get install -y --no-install-recommends ${missing[*]}'" >&2
+  exit 1
+fi
+
+echo "install_deps: installing ${missing[*]}"
+apt=("${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
+# A source of the machine's that does not answer need not matter: the installation decides.
+"${apt[@]}" update < /dev/null || echo "install_deps: apt-get update failed; trying with the package lists at hand"
+"${apt[@]}" install -y --no-install-recommends "${missing[@]}" < /dev/null
+
+check_all "$@"
+if [ ${#missing[@]} -ne 0 ]; then
+  echo "install_deps: still missing after the installation: ${missing[*]}" >&2
+  exit 1
+fi
