@@ -8,7 +8,7 @@ namespace attnunet {
 namespace {
 
 template <class B>
-class AttentionGateGradient : public BackendTest<B> {};
+class AttentionGateGradient : public SmallNetworkTest<B> {};
 TYPED_TEST_SUITE(AttentionGateGradient, DoubleBackends);
 
 TYPED_TEST(AttentionGateGradient, MatchesNumeric) {

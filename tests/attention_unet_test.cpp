@@ -16,7 +16,7 @@ NetworkConfig config_of(int levels, int base) {
 }
 
 template <class B>
-class AttentionUNetGradient : public BackendTest<B> {
+class AttentionUNetGradient : public SmallNetworkTest<B> {
  protected:
   void check(int levels, int base, Index N, Index H, Index W) {
     const Pass pass{true, 5, 3};

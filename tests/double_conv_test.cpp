@@ -8,7 +8,7 @@ namespace attnunet {
 namespace {
 
 template <class B>
-class DoubleConvGradient : public BackendTest<B> {};
+class DoubleConvGradient : public SmallNetworkTest<B> {};
 TYPED_TEST_SUITE(DoubleConvGradient, DoubleBackends);
 
 TYPED_TEST(DoubleConvGradient, MatchesNumeric) {

@@ -12,7 +12,7 @@ enum class Dropped { nothing, pool, product, gate_of_skip, gate_of_up, concat };
 struct Device : cpu::Device {
   Dropped dropped;
   int gate_calls = 0;
-  explicit Device(Dropped what) : cpu::Device(2), dropped(what) {}
+  explicit Device(Dropped what) : cpu::Device(1), dropped(what) {}
   cpu::Device& base() { return *this; }
 };
 

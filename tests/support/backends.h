@@ -13,7 +13,7 @@ struct TestDevice;
 
 template <class T>
 struct TestDevice<Cpu<T>> : cpu::Device {
-  TestDevice() : cpu::Device(2) {}
+  explicit TestDevice(int threads = 2) : cpu::Device(threads) {}
 };
 
 using DoubleBackends = ::testing::Types<Cpu<double>>;
@@ -26,6 +26,13 @@ struct Rebind;
 template <class From, class T>
 struct Rebind<Cpu<From>, T> {
   using type = Cpu<T>;
+};
+
+/// Fixture for whole networks on a few pixels, where starting a second thread takes longer than the work.
+template <class B>
+class SmallNetworkTest : public ::testing::Test {
+ protected:
+  TestDevice<B> device{1};
 };
 
 /// Fixture of a typed test: a backend's device.

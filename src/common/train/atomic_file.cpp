@@ -1,0 +1,95 @@
+#include "common/train/atomic_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace attnunet {
+namespace {
+
+const char* advice(int code) {
+  switch (code) {
+    case ENOSPC:
+    case EDQUOT:
+      return "free some space or choose another folder";
+    case EFBIG:
+      return "raise the file size limit (ulimit -f) or choose another file system";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return "choose a folder that may be written to";
+    case EISDIR:
+    case ENOTEMPTY:
+    case EEXIST:
+      return "a folder has its name: remove it or choose another place";
+    case ENOENT:
+    case ENOTDIR:
+      return "make its folder first or choose another place";
+    default:
+      return "check the path and the disk";
+  }
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
+// Some file systems cannot sync a folder (EINVAL); they give no stronger promise to ask for.
+void sync_folder(const std::filesystem::path& path) {
+  const int folder = open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) throw file_error("cannot sync the folder of", path, errno);
+  const int code = fsync(folder) == 0 ? 0 : errno;
+  close(folder);
+  if (code != 0 && code != EINVAL) throw file_error("cannot sync the folder of", path, code);
+}
+
+}  // namespace
+
+Error file_error(const std::string& what, const std::filesystem::path& path, int code) {
+  return Error(what + " " + path.string() + ": " + std::generic_category().message(code) + "; " + advice(code));
+}
+
+AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
+  temporary_ = folder_of(path_) / ("." + path_.filename().string() + "." + std::to_string(getpid()) + ".tmp");
+  // A file of that name can only be left over from a process that was killed.
+  unlink(temporary_.c_str());
+  descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) throw file_error("cannot write", path_, errno);
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(const void* data, std::size_t bytes) {
+  const char* next = static_cast<const char*>(data);
+  while (bytes > 0) {
+    // Linux writes at most 2 GB at once.
+    const ssize_t written = ::write(descriptor_, next, std::min<std::size_t>(bytes, std::size_t{1} << 30));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) throw file_error("cannot write", path_, errno);
+    next += written;
+    bytes -= static_cast<std::size_t>(written);
+  }
+}
+
+void AtomicFile::commit() {
+  if (fsync(descriptor_) != 0) throw file_error("cannot write", path_, errno);
+  if (close(std::exchange(descriptor_, -1)) != 0) throw file_error("cannot write", path_, errno);
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) throw file_error("cannot write", path_, errno);
+  temporary_.clear();
+  sync_folder(path_);
+}
+
+void write_file_atomically(const std::filesystem::path& path, const std::string& contents) {
+  AtomicFile file(path);
+  file.write(contents.data(), contents.size());
+  file.commit();
+}
+
+}  // namespace attnunet

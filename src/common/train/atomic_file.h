@@ -1,0 +1,39 @@
+// Files that are either the old one or the whole new one, whatever happens while they are written.
+//
+// The bytes go to a temporary file in the same folder, are synced to the disk, and the temporary is renamed over the
+// target (rename replaces atomically within a file system); then the folder is synced, so that the new name survives a
+// power cut as well. A process must ignore SIGXFSZ for a file size limit to be an error here instead of its end.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+
+#include "common/error.h"
+
+namespace attnunet {
+
+/// The error of a failed system call: what failed, the file, the text of `code` (an errno) and what to do about it.
+Error file_error(const std::string& what, const std::filesystem::path& path, int code);
+
+class AtomicFile {
+ public:
+  /// Makes the temporary file. Every member throws Error naming the file where the system refuses.
+  explicit AtomicFile(std::filesystem::path path);
+  /// Without commit: removes the temporary, the old file stays.
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* data, std::size_t bytes);
+  /// Puts the file in its place; nothing can be written afterwards.
+  void commit();
+
+ private:
+  std::filesystem::path path_, temporary_;
+  int descriptor_ = -1;
+};
+
+void write_file_atomically(const std::filesystem::path& path, const std::string& contents);
+
+}  // namespace attnunet

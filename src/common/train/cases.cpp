@@ -1,0 +1,54 @@
+#include "common/train/cases.h"
+
+#include <algorithm>
+#include <map>
+
+#include "common/error.h"
+#include "common/train/safetensors.h"
+
+namespace attnunet {
+namespace {
+
+std::vector<std::size_t> find_cases(const data::Dataset& dataset, const std::vector<std::string>& names) {
+  std::map<std::string, std::size_t> place;
+  for (std::size_t i = 0; i < dataset.cases.size(); ++i) place.emplace(dataset.cases[i].name, i);
+  std::vector<std::size_t> found;
+  for (const std::string& name : names) {
+    const auto entry = place.find(name);
+    if (entry == place.end())
+      throw Error("the checkpoint was trained with case " + in_quotes(name) + ", which is not in " +
+                  dataset.root.string() + "; name its dataset with --data");
+    found.push_back(entry->second);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+}  // namespace
+
+std::vector<std::string> names_of(const data::Dataset& dataset, const std::vector<std::size_t>& cases) {
+  std::vector<std::string> names;
+  for (std::size_t one : cases) names.push_back(dataset.cases[one].name);
+  return names;
+}
+
+data::Split split_of(const data::Dataset& dataset, TrainConfig& config) {
+  const bool lists = !config.train_list.empty();
+  if (!lists && !config.train_cases.empty())
+    return {find_cases(dataset, config.train_cases), find_cases(dataset, config.val_cases)};
+  data::SplitOptions options;
+  options.kind = lists ? "lists" : config.split;
+  options.train_list = config.train_list;
+  options.val_list = config.val_list;
+  options.folds = config.folds;
+  options.fold = config.fold;
+  options.seed = config.seed;
+  const data::Split split = data::make_split(dataset, options);
+  if (lists) {
+    config.train_cases = names_of(dataset, split.train);
+    config.val_cases = names_of(dataset, split.val);
+  }
+  return split;
+}
+
+}  // namespace attnunet

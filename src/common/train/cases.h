@@ -1,0 +1,17 @@
+// Which cases of a dataset a configuration trains and validates on.
+#pragma once
+
+#include "common/data/split.h"
+#include "common/train/train_config.h"
+
+namespace attnunet {
+
+/// By lists where config.train_list names files: their names are then stored in config.train_cases and val_cases; by
+/// those names where they are there already (from a checkpoint); else by folds or by config.split.
+/// Throws what data::make_split throws, and Error where a named case is not in the dataset.
+data::Split split_of(const data::Dataset& dataset, TrainConfig& config);
+
+/// The names of the cases at those indices.
+std::vector<std::string> names_of(const data::Dataset& dataset, const std::vector<std::size_t>& cases);
+
+}  // namespace attnunet

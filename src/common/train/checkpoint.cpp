@@ -1,0 +1,209 @@
+#include "common/train/checkpoint.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <set>
+
+#include "common/error.h"
+#include "common/train/safetensors.h"
+
+namespace attnunet {
+namespace {
+
+const std::string adam_m_prefix = "adam.m.", adam_v_prefix = "adam.v.";
+
+// Where a tensor of the file stands in a checkpoint.
+template <class Values>
+struct Place {
+  std::string name;
+  const TensorSpec* spec;
+  Values* buffer;
+  bool negative_allowed;  // variances and second moments are sums of squares
+};
+
+// Every tensor of the file, in the order of the file. Values is std::vector<float>, const to save.
+template <class Values, class AnyCheckpoint>
+std::vector<Place<Values>> places(const Architecture& architecture, AnyCheckpoint& checkpoint) {
+  std::vector<Place<Values>> all;
+  for (const TensorSpec& spec : architecture.parameters)
+    all.push_back({spec.name, &spec, &checkpoint.parameters, true});
+  for (const TensorSpec& spec : architecture.statistics)
+    all.push_back({spec.name, &spec, &checkpoint.statistics, spec.kind != TensorKind::running_var});
+  for (const TensorSpec& spec : architecture.parameters)
+    all.push_back({adam_m_prefix + spec.name, &spec, &checkpoint.adam_m, true});
+  for (const TensorSpec& spec : architecture.parameters)
+    all.push_back({adam_v_prefix + spec.name, &spec, &checkpoint.adam_v, false});
+  return all;
+}
+
+std::string hex(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%a", value);
+  return text;
+}
+
+void allocate(const Architecture& architecture, Checkpoint& checkpoint) {
+  const auto parameters = static_cast<std::size_t>(architecture.parameter_elements);
+  checkpoint.parameters.assign(parameters, 0.0f);
+  checkpoint.statistics.assign(static_cast<std::size_t>(architecture.statistics_elements), 0.0f);
+  checkpoint.adam_m.assign(parameters, 0.0f);
+  checkpoint.adam_v.assign(parameters, 0.0f);
+}
+
+// The strings of a file's metadata, taken one by one. Throws Error without the file's name.
+class Metadata {
+ public:
+  explicit Metadata(const std::map<std::string, std::string>& strings) : strings_(strings) {}
+
+  const std::string& text(const std::string& key) const {
+    const auto found = strings_.find(key);
+    if (found == strings_.end()) throw Error("its metadata lacks " + key + ", it is no checkpoint of attnunet");
+    return found->second;
+  }
+  Index integer(const std::string& key, Index largest) const {
+    const std::string& digits = text(key);
+    Index value = 0;
+    bool good = !digits.empty() && digits.size() <= 12;
+    for (char digit : digits) {
+      good = good && digit >= '0' && digit <= '9';
+      if (good) value = 10 * value + (digit - '0');
+    }
+    if (!good || value > largest) throw Error("its metadata has " + key + " = " + in_quotes(digits));
+    return value;
+  }
+  /// -inf, or a share in [0, 1].
+  double best(const std::string& key) const {
+    const std::string& number = text(key);
+    char* end = nullptr;
+    const double value = std::strtod(number.c_str(), &end);
+    const bool good = (value >= 0 && value <= 1) || value == -std::numeric_limits<double>::infinity();
+    if (number.empty() || *end != '\0' || !good) throw Error("its metadata has " + key + " = " + in_quotes(number));
+    return value;
+  }
+  void expect(const std::string& key, const std::string& value) const {
+    if (text(key) != value)
+      throw Error("its metadata has " + key + " = " + in_quotes(text(key)) + " but a configuration with " + value);
+  }
+
+ private:
+  const std::map<std::string, std::string>& strings_;
+};
+
+void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
+  checkpoint.config = parse_deciding_json(metadata.text("config"));
+  metadata.expect("variant", variant_name(checkpoint.config.network));
+  metadata.expect("base", std::to_string(checkpoint.config.network.base));
+  metadata.expect("size", std::to_string(checkpoint.config.size));
+  metadata.expect("seed", std::to_string(checkpoint.config.seed));
+  checkpoint.epoch = static_cast<int>(metadata.integer("epoch", 100000));
+  checkpoint.step = metadata.integer("step", std::numeric_limits<std::uint32_t>::max());
+  checkpoint.batch = metadata.integer("batch", checkpoint.step);
+  checkpoint.sums = MetricSums::from_text(metadata.text("sums"));
+  if ((checkpoint.batch == 0) != (checkpoint.sums.images() == 0))
+    throw Error("its place in the epoch does not fit its metric sums");
+  checkpoint.cases = metadata.text("cases");
+  checkpoint.best_val_iou = metadata.best("best_val_iou");
+}
+
+void read_tensors(SafetensorsReader& reader, const Architecture& architecture, Checkpoint& checkpoint) {
+  const auto all = places<std::vector<float>>(architecture, checkpoint);
+  std::set<std::string> known;
+  Index largest = 0;
+  for (const auto& place : all) {
+    const auto entry = reader.tensors().find(place.name);
+    if (entry == reader.tensors().end()) throw Error("it lacks tensor " + place.name);
+    if (entry->second.shape != place.spec->shape) throw Error("tensor " + place.name + " has a wrong shape");
+    largest = std::max(largest, place.spec->size);
+    known.insert(place.name);
+  }
+  for (const auto& [name, tensor] : reader.tensors())
+    if (known.count(name) == 0) throw Error("it has an unknown tensor " + in_quotes(name));
+  allocate(architecture, checkpoint);
+  std::vector<float> values(static_cast<std::size_t>(largest));
+  for (const auto& place : all) {
+    reader.read(reader.tensors().at(place.name), values.data());
+    for (Index i = 0; i < place.spec->size; ++i) {
+      const float value = values[static_cast<std::size_t>(i)];
+      if (!std::isfinite(value) || (value < 0 && !place.negative_allowed))
+        throw Error("tensor " + place.name + " holds " + std::to_string(value));
+    }
+    from_pytorch_layout(*place.spec, place.buffer->data() + place.spec->offset, values.data());
+  }
+}
+
+}  // namespace
+
+Checkpoint initial_checkpoint(const TrainConfig& config) {
+  const Architecture architecture = make_architecture(config.network);
+  Checkpoint checkpoint;
+  checkpoint.config = config;
+  allocate(architecture, checkpoint);
+  std::vector<double> parameters, statistics;
+  initial_values(architecture, config.seed, parameters, statistics);
+  std::transform(parameters.begin(), parameters.end(), checkpoint.parameters.begin(),
+                 [](double value) { return static_cast<float>(value); });
+  std::transform(statistics.begin(), statistics.end(), checkpoint.statistics.begin(),
+                 [](double value) { return static_cast<float>(value); });
+  return checkpoint;
+}
+
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
+  const TrainConfig& config = checkpoint.config;
+  const Architecture architecture = make_architecture(config.network);
+  const std::map<std::string, std::string> metadata{{"variant", variant_name(config.network)},
+                                                    {"base", std::to_string(config.network.base)},
+                                                    {"size", std::to_string(config.size)},
+                                                    {"seed", std::to_string(config.seed)},
+                                                    {"epoch", std::to_string(checkpoint.epoch)},
+                                                    {"step", std::to_string(checkpoint.step)},
+                                                    {"batch", std::to_string(checkpoint.batch)},
+                                                    {"sums", checkpoint.sums.to_text()},
+                                                    {"cases", checkpoint.cases},
+                                                    {"best_val_iou", hex(checkpoint.best_val_iou)},
+                                                    {"config", deciding_json(config)}};
+  const auto all = places<const std::vector<float>>(architecture, checkpoint);
+  std::vector<StoredTensor> tensors;
+  for (const auto& place : all) tensors.push_back({place.name, place.spec->shape});
+  write_safetensors(path, metadata, tensors, [&](std::size_t i, float* values) {
+    to_pytorch_layout(*all[i].spec, values, all[i].buffer->data() + all[i].spec->offset);
+  });
+}
+
+Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<int> levels, std::optional<int> base) {
+  SafetensorsReader reader(path);
+  try {
+    Checkpoint checkpoint;
+    read_metadata(Metadata(reader.metadata()), checkpoint);
+    const NetworkConfig& network = checkpoint.config.network;
+    if ((levels && *levels != network.levels) || (base && *base != network.base))
+      throw Error("it holds " + variant_name(network) + " with base " + std::to_string(network.base) +
+                  ", another network than asked for; leave out --variant and --base or give these");
+    read_tensors(reader, make_architecture(network), checkpoint);
+    return checkpoint;
+  } catch (const Error& error) {
+    const std::string why = error.what();
+    if (why.find(path.string()) != std::string::npos) throw;
+    throw Error("cannot use checkpoint " + path.string() + ": " + why +
+                (why.find(';') == std::string::npos ? "; use another checkpoint" : ""));
+  }
+}
+
+std::string hash_of_cases(const std::vector<std::string>& train, const std::vector<std::string>& val) {
+  std::uint64_t hash = 0xCBF29CE484222325u;
+  const auto take = [&](const std::string& text) {
+    // A zero byte ends each name, so that names cannot run into each other.
+    for (std::size_t i = 0; i <= text.size(); ++i)
+      hash = (hash ^ static_cast<unsigned char>(i < text.size() ? text[i] : '\0')) * 0x100000001B3u;
+  };
+  for (const std::string& name : train) take(name);
+  take("");
+  for (const std::string& name : val) take(name);
+  char text[20];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  return text;
+}
+
+}  // namespace attnunet

@@ -1,0 +1,49 @@
+// A checkpoint: all that a run is at one moment, in a safetensors file that PyTorch can load.
+//
+// Tensors, float32, in PyTorch's names and layouts: the parameters and running statistics of Architecture, and Adam's
+// moments as adam.m.NAME and adam.v.NAME of every parameter. No others.
+// Metadata, all strings: variant, base, size, seed, epoch (completed), step (of the optimiser, from the start), batch
+// (batches done of the running epoch), sums (the running epoch's metric sums, hex floats), cases (a hash of the
+// training and validation cases), best_val_iou (hex float; -inf before the first epoch) and config (the JSON of what
+// decides the result).
+// The same training gives the same bytes: nothing in it tells of time, place or threads.
+#pragma once
+
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/train/metrics.h"
+#include "common/train/train_config.h"
+
+namespace attnunet {
+
+struct Checkpoint {
+  TrainConfig config;
+  int epoch = 0;    ///< completed
+  Index step = 0;   ///< optimiser steps since the start
+  Index batch = 0;  ///< batches done of epoch + 1
+  MetricSums sums;  ///< of those batches
+  std::string cases;
+  double best_val_iou = -std::numeric_limits<double>::infinity();
+  /// Flat buffers of Architecture, in our layout; gaps hold zeros.
+  std::vector<float> parameters, statistics, adam_m, adam_v;
+};
+
+/// Initial weights of the configuration's seed, nothing trained.
+Checkpoint initial_checkpoint(const TrainConfig& config);
+
+/// Replaces the file as a whole or not at all. Throws Error naming the file.
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
+
+/// Throws Error, one line naming the file, where it is not a whole and sane checkpoint, or where it holds another
+/// variant (levels) or base than asked for.
+Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<int> levels = std::nullopt,
+                           std::optional<int> base = std::nullopt);
+
+/// 64-bit FNV-1a hash of the case names, so that a run is not continued on other data by mistake.
+std::string hash_of_cases(const std::vector<std::string>& train, const std::vector<std::string>& val);
+
+}  // namespace attnunet

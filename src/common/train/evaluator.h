@@ -1,0 +1,52 @@
+// Scores of cases in evaluation mode: running statistics, no dropout, no augmentation.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/data/loader.h"
+#include "common/train/scorer.h"
+
+namespace attnunet {
+
+template <class B>
+class Evaluator {
+ public:
+  /// For up to `most` cases at size x size in batches of up to `batch` images. The dataset must outlive it.
+  Evaluator(typename B::Device& device, const data::Dataset& dataset, int size, const std::string& loss, Index batch,
+            Index most)
+      : loader_(dataset, size, data::Augment::none, 0),
+        scorer_(device, loss, batch, Index{size} * size, most),
+        batch_(batch) {}
+
+  /// The scores of the cases (indices into the dataset), in their order. The tape is planned for at least the batch;
+  /// one planned for training does as well. go_on(images done) is asked after each batch: where it says no, the scores
+  /// are those so far.
+  std::vector<ImageScore> run(
+      AttentionUNet<B>& network, AttentionUNetTape<B>& tape, const std::vector<std::size_t>& cases,
+      const std::function<bool(Index)>& go_on = [](Index) { return true; }) {
+    Pass pass;
+    pass.training = false;
+    Index done = 0;
+    loader_.start(cases, 0, batch_);
+    while (!loader_.at_end()) {
+      const data::Batch& batch = loader_.next();
+      scorer_.upload(tape, batch.images.data(), batch.masks.data(), batch.count);
+      network.forward(tape, pass);
+      scorer_.score(tape, done);
+      done += batch.count;
+      if (!go_on(done)) break;
+    }
+    std::vector<ImageScore> scores;
+    scorer_.read(0, done, [&](const ImageScore& score) { scores.push_back(score); });
+    return scores;
+  }
+
+ private:
+  data::Loader loader_;
+  Scorer<B> scorer_;
+  Index batch_;
+};
+
+}  // namespace attnunet

@@ -1,0 +1,40 @@
+// The training losses: bce, and bce+dice, their sum (src/cpu/bce.h, src/cpu/dice.h).
+// The loss of a batch is the mean of its images' losses; both parts are means over images of something each image has
+// of its own, so the loss of any set is the mean over its images too.
+#pragma once
+
+#include <string>
+
+#include "common/geometry.h"
+
+namespace attnunet {
+
+template <class B>
+class Loss {
+ public:
+  using T = typename B::Scalar;
+
+  /// kind: bce or bce+dice. For batches of up to N images.
+  Loss(typename B::Device& device, const std::string& kind, Index N)
+      : with_dice_(kind == "bce+dice"), dice_(device, with_dice_ ? N : 0), dice_sums_(device, with_dice_ ? 3 * N : 0) {}
+
+  /// losses [N] of images of P pixels, in device memory.
+  void forward(typename B::Device& device, double* losses, const T* logits, const T* target, Index N, Index P) {
+    bce_forward(device, losses, logits, target, N, P);
+    if (!with_dice_) return;
+    dice_forward(device, dice_.data(), dice_sums_.data(), logits, target, N, P);
+    add_forward(device, losses, losses, dice_.data(), N);
+  }
+
+  /// d_logits [N, P]: gradient of the mean of the losses of the batch that forward was called for last.
+  void backward(typename B::Device& device, T* d_logits, const T* logits, const T* target, Index N, Index P) const {
+    bce_backward(device, d_logits, logits, target, N, P, Write::set);
+    if (with_dice_) dice_backward(device, d_logits, dice_sums_.data(), logits, target, N, P, Write::add);
+  }
+
+ private:
+  bool with_dice_;
+  typename B::template Buffer<double> dice_, dice_sums_;
+};
+
+}  // namespace attnunet

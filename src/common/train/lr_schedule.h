@@ -1,0 +1,25 @@
+// The learning rate of an epoch. With e = epochs done so far (0 .. E-1) and E the planned number:
+//   constant  lr
+//   cosine    lr (1 + cos(pi e / E)) / 2      (torch.optim.lr_scheduler.CosineAnnealingLR, T_max = E, stepped by epoch)
+//   poly      lr (1 - e / E)^0.9              (nnU-Net's PolyLRScheduler)
+// The rate stays for the whole epoch and never reaches 0. It is a function of (e, E) alone: where a run is resumed
+// with another number of epochs, the remaining ones take the rates of a run planned so from the start.
+#pragma once
+
+#include <cmath>
+#include <string>
+
+#include "common/error.h"
+
+namespace attnunet {
+
+/// epochs_done in 0 .. epochs-1.
+inline double learning_rate(const std::string& schedule, double lr, int epochs_done, int epochs) {
+  if (schedule == "constant") return lr;
+  const double share = static_cast<double>(epochs_done) / static_cast<double>(epochs);
+  if (schedule == "cosine") return lr * 0.5 * (1.0 + std::cos(3.14159265358979323846 * share));
+  if (schedule == "poly") return lr * std::pow(1.0 - share, 0.9);
+  throw UsageError("--lr-schedule " + schedule + " is unknown: constant, cosine or poly");
+}
+
+}  // namespace attnunet

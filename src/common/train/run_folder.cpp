@@ -1,0 +1,130 @@
+#include "common/train/run_folder.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+#include "common/train/atomic_file.h"
+#include "common/train/safetensors.h"
+
+namespace attnunet {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* csv_header =
+    "epoch,lr,seconds,train_loss,train_accuracy,train_iou,train_dice,train_keras_mean_iou,val_loss,val_accuracy,"
+    "val_iou,val_dice,val_pooled_iou,val_pooled_dice,val_keras_mean_iou";
+
+void make_folder(const fs::path& path) {
+  std::error_code code;
+  fs::create_directories(path, code);
+  if (code) throw file_error("cannot make the run folder", path, code.value());
+  if (!fs::is_directory(path, code))
+    throw Error("the run folder " + path.string() + " is a file; choose another --out");
+}
+
+void refuse_a_run(const fs::path& path) {
+  for (const char* name : {"config.json", "metrics.csv", "last.safetensors", "best.safetensors"})
+    if (fs::exists(fs::symlink_status(path / name)))
+      throw Error("the folder " + path.string() + " holds a run already (" + name +
+                  "); choose another --out, or continue that run with --resume " +
+                  (path / "last.safetensors").string());
+}
+
+// The rows of a metrics.csv up to an epoch, as they stand; the header alone where there is no such file.
+std::string rows_until(const fs::path& path, int epoch) {
+  std::string kept = std::string(csv_header) + "\n";
+  if (!fs::exists(path)) return kept;
+  std::ifstream file(path, std::ios::binary);
+  const Error damaged("cannot read " + path.string() +
+                      ": it is not the metrics.csv of a run; remove it or resume with another --out");
+  std::string line;
+  if (!std::getline(file, line)) return kept;
+  if (line != csv_header) throw damaged;
+  for (int expected = 1; expected <= epoch && std::getline(file, line); ++expected) {
+    const auto commas = std::count(line.begin(), line.end(), ',');
+    if (file.eof() || commas != 14 || line.rfind(std::to_string(expected) + ",", 0) != 0) throw damaged;
+    kept += line + "\n";
+  }
+  return kept;
+}
+
+std::string csv_line(const EpochRow& row) {
+  const Metrics &t = row.train, &v = row.val;
+  std::string line = std::to_string(row.epoch);
+  for (double value : {row.lr, row.seconds, t.loss, t.accuracy, t.iou, t.dice, t.keras_mean_iou, v.loss, v.accuracy,
+                       v.iou, v.dice, v.pooled_iou, v.pooled_dice, v.keras_mean_iou}) {
+    char text[40];
+    std::snprintf(text, sizeof text, ",%.17g", value);
+    line += text;
+  }
+  return line + "\n";
+}
+
+}  // namespace
+
+RunFolder RunFolder::create(const TrainConfig& config) {
+  RunFolder folder(config.out);
+  make_folder(folder.path_);
+  refuse_a_run(folder.path_);
+  write_file_atomically(folder.path_ / "config.json", config_json(config));
+  write_file_atomically(folder.csv(), std::string(csv_header) + "\n");
+  return folder;
+}
+
+RunFolder RunFolder::resume(const Checkpoint& checkpoint) {
+  const TrainConfig& config = checkpoint.config;
+  const fs::path resumed(config.resume);
+  const RunFolder from(resumed.has_parent_path() ? resumed.parent_path() : fs::path("."));
+  RunFolder to(config.out);
+  make_folder(to.path_);
+  std::error_code code;
+  const bool same = fs::equivalent(from.path_, to.path_, code);
+  if (!same) refuse_a_run(to.path_);
+  const std::string rows = rows_until(from.csv(), checkpoint.epoch);
+  if (fs::exists(from.best())) {
+    Checkpoint best = load_checkpoint(from.best());
+    if (best.epoch > checkpoint.epoch) {
+      if (same) fs::remove(to.best());
+    } else if (!same || best.config.epochs != config.epochs) {
+      best.config.epochs = config.epochs;
+      save_checkpoint(to.best(), best);
+    }
+  }
+  write_file_atomically(to.csv(), rows);
+  write_file_atomically(to.path_ / "config.json", config_json(config));
+  return to;
+}
+
+void RunFolder::append(const EpochRow& row) const {
+  const std::string line = csv_line(row);
+  const int file = open(csv().c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (file < 0) throw file_error("cannot write", csv(), errno);
+  const off_t before = lseek(file, 0, SEEK_END);
+  const ssize_t written = write(file, line.data(), line.size());
+  // A short write is a disk that filled up.
+  int code = written < 0 ? errno : written < static_cast<ssize_t>(line.size()) ? ENOSPC : 0;
+  if (code == 0 && fsync(file) != 0) code = errno;
+  const bool undone = code == 0 || ftruncate(file, before) == 0;
+  close(file);
+  if (!undone) throw Error("cannot write " + csv().string() + ": its last row is damaged; --resume drops it");
+  if (code != 0) throw file_error("cannot write", csv(), code);
+}
+
+std::string recorded_data_folder(const fs::path& checkpoint) {
+  std::ifstream file(checkpoint.parent_path() / "config.json");
+  const nlohmann::json config = nlohmann::json::parse(file, nullptr, false);
+  if (!config.is_object() || !config.contains("data") || !config["data"].is_string()) return "";
+  return config["data"].get<std::string>();
+}
+
+}  // namespace attnunet

@@ -1,0 +1,254 @@
+#include "common/train/safetensors.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "common/error.h"
+#include "common/train/atomic_file.h"
+
+namespace attnunet {
+namespace {
+
+using nlohmann::json;
+
+static_assert(sizeof(float) == 4 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "arrays are copied as they stand");
+
+constexpr std::uint64_t largest_header = 100'000'000;  // the limit of the reference implementation
+constexpr std::size_t most_dimensions = 8;
+constexpr const char* metadata_key = "__metadata__";
+
+std::string json_string(const std::string& text) {
+  try {
+    return json(text).dump();
+  } catch (const json::exception&) {
+    throw Error("the name " + in_quotes(text) + " is not valid UTF-8 and cannot be stored; rename it");
+  }
+}
+
+// Bytes of a float32 array of that shape, or nothing where they do not fit 63 bits.
+std::optional<std::uint64_t> bytes_of(const std::vector<Index>& shape) {
+  std::uint64_t bytes = sizeof(float);
+  for (Index extent : shape)
+    if (extent == 0) return 0;
+  for (Index extent : shape) {
+    if (static_cast<std::uint64_t>(extent) > (std::uint64_t{1} << 62) / bytes) return std::nullopt;
+    bytes *= static_cast<std::uint64_t>(extent);
+  }
+  return bytes;
+}
+
+// Takes the header's JSON apart as the parser reports it. `problem` says why it stopped.
+class HeaderEvents : public nlohmann::json_sax<json> {
+ public:
+  HeaderEvents(std::map<std::string, std::string>& metadata, std::map<std::string, StoredTensor>& tensors)
+      : metadata_(metadata), tensors_(tensors) {}
+
+  std::string problem;
+
+  bool start_object(std::size_t) override {
+    if (place_ == Place::outside) return go(Place::top);
+    if (place_ == Place::top && in_metadata()) return go(Place::metadata);
+    if (place_ == Place::top) {
+      fields_ = {};
+      return go(Place::tensor);
+    }
+    return unexpected("an object");
+  }
+  bool end_object() override {
+    if (place_ == Place::metadata) return go(Place::top);
+    if (place_ == Place::top) return go(Place::outside);
+    if (!fields_.dtype || !fields_.shape || fields_.offsets != 2)
+      return stop(in_quotes(entry_) + " lacks dtype, shape or data_offsets");
+    return go(Place::top);
+  }
+  bool key(std::string& name) override {
+    key_ = name;
+    if (place_ == Place::top) {
+      entry_ = name;
+      if (in_metadata() ? std::exchange(has_metadata_, true) : tensors_.count(name) != 0)
+        return stop(in_quotes(name) + " stands there twice");
+      if (!in_metadata()) tensors_[name].name = name;
+    } else if (place_ == Place::metadata && metadata_.count(name) != 0) {
+      return stop("metadata " + in_quotes(name) + " stands there twice");
+    }
+    return true;
+  }
+  bool string(std::string& text) override {
+    if (place_ == Place::metadata) {
+      metadata_[key_] = text;
+      return true;
+    }
+    if (place_ != Place::tensor || key_ != "dtype") return unexpected("a string");
+    if (std::exchange(fields_.dtype, true)) return stop(in_quotes(entry_) + " has two dtypes");
+    return text == "F32" ||
+           stop("tensor " + in_quotes(entry_) + " has dtype " + in_quotes(text) + ", only F32 is read");
+  }
+  bool start_array(std::size_t) override {
+    if (place_ == Place::tensor && key_ == "shape" && !std::exchange(fields_.shape, true)) return go(Place::shape);
+    if (place_ == Place::tensor && key_ == "data_offsets" && fields_.offsets == 0) return go(Place::offsets);
+    return unexpected("an array");
+  }
+  bool end_array() override {
+    if (place_ == Place::offsets && fields_.offsets != 2)
+      return stop(in_quotes(entry_) + ": data_offsets are not two numbers");
+    return go(Place::tensor);
+  }
+  bool number_unsigned(std::uint64_t value) override {
+    StoredTensor& tensor = tensors_[entry_];
+    if (place_ == Place::shape && tensor.shape.size() < most_dimensions && value <= (std::uint64_t{1} << 62)) {
+      tensor.shape.push_back(static_cast<Index>(value));
+      return true;
+    }
+    if (place_ == Place::offsets && fields_.offsets < 2) {
+      (fields_.offsets++ == 0 ? tensor.begin : tensor.end) = value;
+      return true;
+    }
+    return unexpected("the number " + std::to_string(value));
+  }
+  bool number_integer(std::int64_t) override { return unexpected("a negative number"); }
+  bool number_float(double, const std::string&) override { return unexpected("a fraction"); }
+  bool boolean(bool) override { return unexpected("true or false"); }
+  bool null() override { return unexpected("null"); }
+  bool binary(json::binary_t&) override { return unexpected("binary data"); }
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
+    return stop("its JSON is wrong at byte " + std::to_string(position));
+  }
+
+ private:
+  enum class Place { outside, top, metadata, tensor, shape, offsets };
+  struct Fields {
+    bool dtype = false, shape = false;
+    int offsets = 0;
+  };
+
+  bool in_metadata() const { return entry_ == metadata_key; }
+  bool go(Place place) {
+    place_ = place;
+    return true;
+  }
+  bool stop(const std::string& why) {
+    problem = why;
+    return false;
+  }
+  bool unexpected(const std::string& what) {
+    return stop("it has " + what + (entry_.empty() ? " at its start" : " where none may be, at " + in_quotes(entry_)));
+  }
+
+  std::map<std::string, std::string>& metadata_;
+  std::map<std::string, StoredTensor>& tensors_;
+  Place place_ = Place::outside;
+  Fields fields_;
+  std::string entry_, key_;
+  bool has_metadata_ = false;
+};
+
+// Why the tensors do not tile the data, or "".
+std::string layout_problem(const std::map<std::string, StoredTensor>& tensors, std::uint64_t data_bytes) {
+  std::vector<const StoredTensor*> in_order;
+  for (const auto& [name, tensor] : tensors) {
+    const std::optional<std::uint64_t> bytes = bytes_of(tensor.shape);
+    if (tensor.begin > tensor.end || tensor.end > data_bytes)
+      return "tensor " + in_quotes(name) + " lies outside the file (truncated, or its offsets are wrong)";
+    if (!bytes || *bytes != tensor.end - tensor.begin)
+      return "tensor " + in_quotes(name) + " has a shape that does not fit its bytes";
+    in_order.push_back(&tensor);
+  }
+  std::sort(in_order.begin(), in_order.end(), [](const StoredTensor* a, const StoredTensor* b) {
+    return a->begin != b->begin ? a->begin < b->begin : a->end < b->end;
+  });
+  std::uint64_t covered = 0;
+  for (const StoredTensor* tensor : in_order) {
+    if (tensor->begin != covered)
+      return "tensor " + in_quotes(tensor->name) + (tensor->begin < covered ? " overlaps another" : " leaves a gap");
+    covered = tensor->end;
+  }
+  if (covered != data_bytes) return "its tensors do not cover the file";
+  return "";
+}
+
+}  // namespace
+
+std::string in_quotes(const std::string& text) {
+  constexpr std::size_t longest = 120;
+  std::string shown = text.substr(0, longest);
+  for (char& letter : shown)
+    if (static_cast<unsigned char>(letter) < 32 || letter == 127) letter = '?';
+  return "'" + shown + (text.size() > longest ? "...'" : "'");
+}
+
+Index StoredTensor::size() const {
+  Index product = 1;
+  for (Index extent : shape) product *= extent;
+  return product;
+}
+
+void write_safetensors(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata,
+                       const std::vector<StoredTensor>& tensors, const std::function<void(std::size_t, float*)>& fill) {
+  std::string header = "{\"" + std::string(metadata_key) + "\":{";
+  const char* comma = "";
+  for (const auto& [key, value] : metadata) {
+    header += comma + json_string(key) + ":" + json_string(value);
+    comma = ",";
+  }
+  header += "}";
+  Index offset = 0, largest = 0;
+  for (const StoredTensor& tensor : tensors) {
+    const Index end = offset + tensor.size() * Index{sizeof(float)};
+    header += "," + json_string(tensor.name) + ":{\"dtype\":\"F32\",\"shape\":" + json(tensor.shape).dump() +
+              ",\"data_offsets\":[" + std::to_string(offset) + "," + std::to_string(end) + "]}";
+    offset = end;
+    largest = std::max(largest, tensor.size());
+  }
+  header += "}";
+  header.append((8 - header.size() % 8) % 8, ' ');
+
+  AtomicFile file(path);
+  const std::uint64_t length = header.size();
+  file.write(&length, sizeof length);
+  file.write(header.data(), header.size());
+  std::vector<float> values(static_cast<std::size_t>(largest));
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    fill(i, values.data());
+    file.write(values.data(), static_cast<std::size_t>(tensors[i].size()) * sizeof(float));
+  }
+  file.commit();
+}
+
+SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : path_(path) {
+  const auto fail = [&](const std::string& why) { return Error("cannot read " + path.string() + ": " + why); };
+  std::error_code code;
+  const std::filesystem::file_status status = std::filesystem::status(path, code);
+  if (!std::filesystem::exists(status)) throw fail("there is no such file; check the path");
+  if (!std::filesystem::is_regular_file(status)) throw fail("it is not a file; name a .safetensors file");
+  file_.open(path, std::ios::binary);
+  if (!file_) throw fail(std::strerror(errno));
+  const std::uint64_t bytes = std::filesystem::file_size(path, code);
+  if (code) throw fail(code.message());
+  if (bytes == 0) throw fail("it is empty; use another checkpoint");
+  const std::string use_another = "; it is damaged or not a safetensors file, use another checkpoint";
+  std::uint64_t length = 0;
+  if (bytes < sizeof length || !file_.read(reinterpret_cast<char*>(&length), sizeof length))
+    throw fail("it ends within the header" + use_another);
+  if (length > bytes - sizeof length) throw fail("its header is said to be longer than the file" + use_another);
+  if (length > largest_header) throw fail("its header is said to be over 100 MB long" + use_another);
+  std::string header(static_cast<std::size_t>(length), '\0');
+  if (!file_.read(header.data(), static_cast<std::streamsize>(length))) throw fail("it ends within the header");
+  HeaderEvents events(metadata_, tensors_);
+  if (!json::sax_parse(header, &events)) throw fail("the header is wrong: " + events.problem + use_another);
+  data_start_ = sizeof length + length;
+  const std::string problem = layout_problem(tensors_, bytes - data_start_);
+  if (!problem.empty()) throw fail(problem + use_another);
+}
+
+void SafetensorsReader::read(const StoredTensor& tensor, float* values) {
+  file_.seekg(static_cast<std::streamoff>(data_start_ + tensor.begin));
+  if (!file_.read(reinterpret_cast<char*>(values), static_cast<std::streamsize>(tensor.end - tensor.begin)))
+    throw Error("cannot read " + path_.string() + ": it ends within tensor " + in_quotes(tensor.name) +
+                "; it is damaged, use another checkpoint");
+}
+
+}  // namespace attnunet

@@ -1,0 +1,256 @@
+#include "common/train/train_config.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <initializer_list>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <type_traits>
+
+#include "common/error.h"
+#include "common/train/safetensors.h"
+
+namespace attnunet {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+constexpr int deepest_json = 8;
+
+// Calls visit(key, member) for every option that decides the result; "variant" is handled beside it.
+template <class Config, class Visit>
+void for_each_deciding(Config& config, Visit visit) {
+  visit("backend", config.backend);
+  visit("base", config.network.base);
+  visit("dropout", config.network.dropout);
+  visit("size", config.size);
+  visit("batch", config.batch);
+  visit("epochs", config.epochs);
+  visit("lr", config.lr);
+  visit("weight-decay", config.weight_decay);
+  visit("lr-schedule", config.lr_schedule);
+  visit("loss", config.loss);
+  visit("augment", config.augment);
+  visit("seed", config.seed);
+  visit("no-shuffle", config.no_shuffle);
+  visit("classes", config.classes);
+  visit("split", config.split);
+  visit("folds", config.folds);
+  visit("fold", config.fold);
+  visit("train-cases", config.train_cases);
+  visit("val-cases", config.val_cases);
+}
+
+template <class Config, class Visit>
+void for_each_other(Config& config, Visit visit) {
+  visit("train-list", config.train_list);
+  visit("val-list", config.val_list);
+  visit("data", config.data);
+  visit("out", config.out);
+  visit("init", config.init);
+  visit("resume", config.resume);
+  visit("threads", config.threads);
+  visit("quiet", config.quiet);
+}
+
+json deciding(const TrainConfig& config) {
+  json object{{"variant", variant_name(config.network)}};
+  for_each_deciding(config, [&](const char* key, const auto& value) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::optional<double>>)
+      object[key] = value ? json(*value) : json(nullptr);
+    else
+      object[key] = value;
+  });
+  return object;
+}
+
+json everything(const TrainConfig& config) {
+  json object = deciding(config);
+  for_each_other(config, [&](const char* key, const auto& value) { object[key] = value; });
+  return object;
+}
+
+std::string dump(const json& object, int indent) {
+  try {
+    return object.dump(indent);
+  } catch (const json::exception&) {
+    throw Error("a path, class or case name is not valid UTF-8 and cannot be stored; rename it");
+  }
+}
+
+// nlohmann's own conversions wrap and round silently; these do not.
+bool read(const json& value, bool& to) {
+  if (value.is_boolean()) to = value.get<bool>();
+  return value.is_boolean();
+}
+bool read(const json& value, std::uint64_t& to) {
+  if (value.is_number_unsigned()) to = value.get<std::uint64_t>();
+  return value.is_number_unsigned();
+}
+template <class Integer>
+bool read_integer(const json& value, Integer& to) {
+  std::uint64_t number = 0;
+  if (!read(value, number) || number > static_cast<std::uint64_t>(std::numeric_limits<int>::max())) return false;
+  to = static_cast<Integer>(number);
+  return true;
+}
+bool read(const json& value, int& to) {
+  return read_integer(value, to);
+}
+bool read(const json& value, Index& to) {
+  return read_integer(value, to);
+}
+bool read(const json& value, double& to) {
+  if (value.is_number()) to = value.get<double>();
+  return value.is_number();
+}
+bool read(const json& value, std::optional<double>& to) {
+  if (value.is_null()) return true;
+  return read(value, to.emplace());
+}
+bool read(const json& value, std::string& to) {
+  if (value.is_string()) to = value.get<std::string>();
+  return value.is_string();
+}
+bool read(const json& value, std::vector<std::string>& to) {
+  if (!value.is_array()) return false;
+  for (const json& element : value)
+    if (!read(element, to.emplace_back())) return false;
+  return true;
+}
+
+std::string number(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
+}
+
+// Written so that NaN fails.
+void require(bool in_range, const char* flag, const std::string& value, const char* range) {
+  if (!in_range) throw UsageError(std::string("--") + flag + " " + value + " is out of range: " + range);
+}
+
+void require_one_of(const char* flag, const std::string& value, std::initializer_list<const char*> names) {
+  std::string list;
+  for (const char* name : names) {
+    if (value == name) return;
+    list += (list.empty() ? "" : ", ") + std::string(name);
+  }
+  throw UsageError(std::string("--") + flag + " " + in_quotes(value) + " is unknown: one of " + list);
+}
+
+}  // namespace
+
+void validate(const TrainConfig& config) {
+  const NetworkConfig& network = config.network;
+  if (network.levels != 3 && network.levels != 4) throw UsageError("--variant must be attention3 or attention4");
+  require(network.base >= 2 && network.base <= 512 && network.base % 2 == 0, "base", std::to_string(network.base),
+          "an even number from 2 to 512");
+  if (network.dropout)
+    require(*network.dropout >= 0 && *network.dropout < 1, "dropout", number(*network.dropout),
+            "at least 0 and below 1");
+  require_one_of("backend", config.backend, {"cpu"});
+  require(config.size >= network.multiple() && config.size <= 4096, "size", std::to_string(config.size),
+          network.levels == 3 ? "8 to 4096 for attention3" : "16 to 4096 for attention4");
+  require(config.batch >= 1 && config.batch <= 4096, "batch", std::to_string(config.batch), "1 to 4096");
+  require(config.epochs >= 0 && config.epochs <= 100000, "epochs", std::to_string(config.epochs), "0 to 100000");
+  require(config.lr > 0 && config.lr <= 100, "lr", number(config.lr), "above 0, at most 100");
+  require(config.weight_decay >= 0 && config.weight_decay <= 100, "weight-decay", number(config.weight_decay),
+          "0 to 100");
+  require_one_of("lr-schedule", config.lr_schedule, {"constant", "cosine", "poly"});
+  require_one_of("loss", config.loss, {"bce", "bce+dice"});
+  require_one_of("augment", config.augment, {"none", "light", "strong"});
+  require_one_of("split", config.split, {"random", "grouped", "paper"});
+  require(config.folds == 0 || (config.folds >= 2 && config.folds <= 1000), "folds", std::to_string(config.folds),
+          "2 to 1000");
+  require(config.fold >= 0 && config.fold < std::max(config.folds, 1), "fold", std::to_string(config.fold),
+          "0 to folds - 1, together with --folds");
+  if (config.train_list.empty() != config.val_list.empty())
+    throw UsageError("--train-list and --val-list must be given together");
+  if (config.folds != 0 && (!config.train_list.empty() || !config.train_cases.empty()))
+    throw UsageError("--folds and --train-list exclude each other: choose one");
+  require(config.threads >= 1 && config.threads <= 1024, "threads", std::to_string(config.threads), "1 to 1024");
+  if (!config.init.empty() && !config.resume.empty())
+    throw UsageError("--init and --resume exclude each other: --resume continues a run, --init starts another");
+}
+
+std::string config_json(const TrainConfig& config) {
+  json object = everything(config);
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char started[32];
+  std::strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  object["host"] = host;
+  object["started"] = started;
+  return dump(object, 2) + "\n";
+}
+
+std::string deciding_json(const TrainConfig& config) {
+  return dump(deciding(config), -1);
+}
+
+TrainConfig parse_deciding_json(const std::string& text) {
+  json object;
+  try {
+    object = json::parse(text, [](int depth, json::parse_event_t, json&) {
+      if (depth > deepest_json) throw Error("the configuration is nested too deeply");
+      return true;
+    });
+  } catch (const json::exception&) {
+    throw Error("the configuration is not JSON");
+  }
+  if (!object.is_object()) throw Error("the configuration is not a JSON object");
+  std::set<std::string> known{"variant"};
+  const auto take = [&](const char* key, auto& value) {
+    known.insert(key);
+    if (!object.contains(key) || !read(object[key], value))
+      throw Error(std::string("the configuration lacks ") + key + " or has a wrong value there");
+  };
+  TrainConfig config;
+  std::string variant;
+  take("variant", variant);
+  for_each_deciding(config, take);
+  for (const auto& entry : object.items())
+    if (known.count(entry.key()) == 0) throw Error("the configuration has an unknown entry " + in_quotes(entry.key()));
+  try {
+    config.network.levels = variant_levels(variant);
+    validate(config);
+  } catch (const UsageError& error) {
+    throw Error(error.what());
+  }
+  return config;
+}
+
+TrainConfig resumed_config(const TrainConfig& stored, const TrainConfig& given,
+                           const std::set<std::string>& given_options) {
+  static const std::set<std::string> free{"epochs", "threads", "out", "data", "quiet", "resume"};
+  const json before = everything(stored), asked = everything(given);
+  for (const std::string& option : given_options) {
+    if (free.count(option) != 0 || !asked.contains(option)) continue;
+    const std::string key = option == "train-list" ? "train-cases" : option == "val-list" ? "val-cases" : option;
+    if (asked[key] != before[key])
+      throw UsageError("--" + option +
+                       " differs from the run that --resume continues (there: " + in_quotes(dump(before[key], -1)) +
+                       "): leave it out; only --epochs, --threads, --out, --data and "
+                       "--quiet may differ");
+  }
+  TrainConfig config = stored;
+  if (given_options.count("epochs") != 0) config.epochs = given.epochs;
+  config.threads = given.threads;
+  config.quiet = given.quiet;
+  config.data = given.data;
+  config.resume = given.resume;
+  config.out = given.out.empty() ? std::filesystem::path(given.resume).parent_path().string() : given.out;
+  if (config.out.empty()) config.out = ".";
+  return config;
+}
+
+}  // namespace attnunet

@@ -1,0 +1,60 @@
+// Everything that `train` can be told, with its defaults.
+//
+// An option has one name: the flag without its dashes is also its key in config.json and in a checkpoint.
+// Two parts. What decides the result (the same values give the same bits) goes into the checkpoint; threads, folders,
+// --resume and --init do not and stand in config.json only. The number of epochs is in the checkpoint, since a resumed
+// run needs it and two learning rate schedules depend on it, but --resume may change it.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/geometry.h"
+#include "common/nn/architecture.h"
+
+namespace attnunet {
+
+struct TrainConfig {
+  NetworkConfig network;
+  std::string backend = "cpu";
+  int size = 256;
+  Index batch = 16;
+  int epochs = 20;
+  double lr = 1e-3, weight_decay = 0;
+  std::string lr_schedule = "constant";  ///< constant, cosine, poly
+  std::string loss = "bce";              ///< bce, bce+dice
+  std::string augment = "none";          ///< none, light, strong
+  std::uint64_t seed = 0;
+  bool no_shuffle = false;
+  std::vector<std::string> classes;     ///< empty: all
+  std::string split = "grouped";        ///< random, grouped, paper; of no effect with lists or folds
+  int folds = 0, fold = 0;              ///< folds 0: no cross-validation
+  std::string train_list, val_list;     ///< files of case names; both or none
+  std::string data = "data/BUSI", out;  ///< out empty: runs/VARIANT-DATE-TIME
+  std::string init, resume;             ///< checkpoints
+  int threads = 1;
+  bool quiet = false;
+  /// With lists: the names they hold, so that a checkpoint needs no lists. The command fills them in.
+  std::vector<std::string> train_cases, val_cases;
+};
+
+/// Throws UsageError naming the flag and what it may be. NaN is out of every range.
+void validate(const TrainConfig& config);
+
+/// All of it, for people: config.json.
+std::string config_json(const TrainConfig& config);
+/// What decides the result, on one line, for the checkpoint.
+std::string deciding_json(const TrainConfig& config);
+/// From deciding_json; the rest has its defaults. Throws Error saying what is wrong with the text.
+TrainConfig parse_deciding_json(const std::string& text);
+
+/// The configuration of `train --resume`: the stored one with what may differ taken from `given`, whose options
+/// `given_options` (names without dashes) were on the command line. An option that may not differ and does is a
+/// UsageError. Without --out the run stays in the folder of the checkpoint.
+/// Where train-list or val-list are given, given.train_cases and given.val_cases must have been filled in.
+TrainConfig resumed_config(const TrainConfig& stored, const TrainConfig& given,
+                           const std::set<std::string>& given_options);
+
+}  // namespace attnunet

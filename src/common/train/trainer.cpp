@@ -1,0 +1,18 @@
+#include "common/train/trainer.h"
+
+#include "cpu/operations.h"
+
+namespace attnunet {
+
+Checkpoint new_run(const TrainConfig& config) {
+  Checkpoint checkpoint = initial_checkpoint(config);
+  if (config.init.empty()) return checkpoint;
+  Checkpoint weights = load_checkpoint(config.init, config.network.levels, config.network.base);
+  checkpoint.parameters = std::move(weights.parameters);
+  checkpoint.statistics = std::move(weights.statistics);
+  return checkpoint;
+}
+
+template class Trainer<Cpu<float>>;
+
+}  // namespace attnunet

@@ -1,0 +1,270 @@
+// Training: epochs of steps, validation, metrics, checkpoints.
+//
+// One step:  batch -> forward -> loss and counts per image -> backward -> Adam.
+// One epoch: the training cases in the order of (seed, epoch), or in case order; the last batch may be smaller; then
+//            validation, a row of metrics.csv, best.safetensors where the validation IoU is the best so far, and
+//            last.safetensors.
+// The state between two steps is a Checkpoint, whole: weights, statistics, Adam's moments, the place in the epoch and
+// its metric sums. Everything random is a function of (seed, epoch, step, case), nothing is carried along. So a run
+// stopped at any step and resumed gives the bits of the run that was never stopped.
+// The row is written first, then the best checkpoint, then the last: whatever moment a process dies at, resuming from
+// last.safetensors finds nothing missing and drops what is too much.
+// Proof: tests/trainer_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <numeric>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "common/data/loader.h"
+#include "common/data/split.h"
+#include "common/error.h"
+#include "common/random.h"
+#include "common/train/adam_options.h"
+#include "common/train/cases.h"
+#include "common/train/checkpoint.h"
+#include "common/train/evaluator.h"
+#include "common/train/lr_schedule.h"
+#include "common/train/run_folder.h"
+#include "common/train/scorer.h"
+
+namespace attnunet {
+
+/// Where a run is, told after each batch.
+struct TrainProgress {
+  int epoch = 0, epochs = 0;
+  bool validating = false;
+  Index images = 0, of_images = 0;  ///< of this epoch's training, or of its validation
+  double loss = 0;                  ///< mean over the epoch's training images so far
+};
+
+/// How the run's owner follows and stops it.
+struct TrainCallbacks {
+  std::function<void(const TrainProgress&)> progress = [](const TrainProgress&) {};
+  std::function<void(const EpochRow&, bool best)> epoch = [](const EpochRow&, bool) {};
+  std::function<bool()> interrupted = [] { return false; };  ///< asked between steps
+};
+
+/// A new run: initial weights of the seed, or those of the checkpoint config.init: its parameters and running
+/// statistics alone. Throws Error where that is a checkpoint of another network.
+Checkpoint new_run(const TrainConfig& config);
+
+template <class B>
+class Trainer {
+ public:
+  using T = typename B::Scalar;
+  static_assert(std::is_same_v<T, float>,
+                "checkpoints are float32: training in another precision could not be resumed");
+
+  /// `start` is new_run(config) or a loaded checkpoint with its configuration replaced by resumed_config's. All memory
+  /// of training is allocated here. Throws Error where the cases are not those the checkpoint was trained with;
+  /// UsageError where it has done more epochs than config.epochs.
+  Trainer(typename B::Device& device, const data::Dataset& dataset, const data::Split& split, const Checkpoint& start,
+          const RunFolder& folder);
+
+  /// True when all epochs are done, false where it was interrupted; last.safetensors is the state either way.
+  /// Throws Error where the loss is not finite (last.safetensors is then the last good state) or a file fails.
+  bool run(const TrainCallbacks& callbacks);
+
+ private:
+  bool run_epoch(const TrainCallbacks& callbacks);
+  void step(const data::Batch& batch, double lr);
+  void finish_epoch(const std::vector<ImageScore>& validation, double lr, double seconds,
+                    const TrainCallbacks& callbacks);
+  std::vector<std::size_t> epoch_order(int epoch) const;
+  Index images_done() const { return std::min(state_.batch * state_.config.batch, images()); }
+  Index images() const { return static_cast<Index>(split_.train.size()); }
+  void fetch_state();
+  Error diverged(const std::string& what, Index step) const;
+
+  typename B::Device& device_;
+  data::Split split_;
+  Checkpoint state_;  // weights and moments are the device's as of the last fetch_state
+  RunFolder folder_;
+  AttentionUNet<B> network_;
+  typename B::template Buffer<T> adam_m_, adam_v_;
+  AttentionUNetTape<B> tape_;
+  data::Loader loader_;
+  Scorer<B> scorer_;
+  Evaluator<B> evaluator_;
+};
+
+namespace train_detail {
+
+inline data::Augment augment_kind(const std::string& name) {
+  return name == "light" ? data::Augment::light : name == "strong" ? data::Augment::strong : data::Augment::none;
+}
+
+/// No larger than there are images, so that no memory is planned for nothing.
+inline Index useful_batch(const data::Split& split, Index batch) {
+  return std::min(batch, static_cast<Index>(std::max(split.train.size(), split.val.size())));
+}
+
+}  // namespace train_detail
+
+template <class B>
+Trainer<B>::Trainer(typename B::Device& device, const data::Dataset& dataset, const data::Split& split,
+                    const Checkpoint& start, const RunFolder& folder)
+    : device_(device),
+      split_(split),
+      state_(start),
+      folder_(folder),
+      network_(device, make_architecture(start.config.network), true),
+      adam_m_(device, network_.architecture().parameter_elements),
+      adam_v_(device, network_.architecture().parameter_elements),
+      tape_(device, network_.architecture(), train_detail::useful_batch(split, start.config.batch), start.config.size,
+            start.config.size, Purpose::training),
+      loader_(dataset, start.config.size, train_detail::augment_kind(start.config.augment), start.config.seed),
+      scorer_(device, start.config.loss, tape_.batch, Index{start.config.size} * start.config.size, images()),
+      evaluator_(device, dataset, start.config.size, start.config.loss, tape_.batch,
+                 static_cast<Index>(split.val.size())) {
+  const std::string cases = hash_of_cases(names_of(dataset, split.train), names_of(dataset, split.val));
+  if (!state_.cases.empty() && state_.cases != cases)
+    throw Error("the cases in " + dataset.root.string() +
+                " are not those the checkpoint was trained with; name its dataset with --data");
+  state_.cases = cases;
+  if (state_.epoch > state_.config.epochs)
+    throw UsageError("--epochs " + std::to_string(state_.config.epochs) + " is out of range: the checkpoint has done " +
+                     std::to_string(state_.epoch) + " epochs already");
+  if (state_.sums.images() != images_done())
+    throw Error("cannot use checkpoint " + state_.config.resume + ": its place in the epoch is damaged; use another");
+  network_.load({state_.parameters.begin(), state_.parameters.end()},
+                {state_.statistics.begin(), state_.statistics.end()});
+  copy_to_device(device_, adam_m_.data(), state_.adam_m.data(), adam_m_.size());
+  copy_to_device(device_, adam_v_.data(), state_.adam_v.data(), adam_v_.size());
+}
+
+template <class B>
+bool Trainer<B>::run(const TrainCallbacks& callbacks) {
+  // Before any work: a folder that cannot be written to shows now, and there is always a last good state.
+  save_checkpoint(folder_.last(), state_);
+  while (state_.epoch < state_.config.epochs) {
+    if (run_epoch(callbacks)) continue;
+    fetch_state();
+    save_checkpoint(folder_.last(), state_);
+    return false;
+  }
+  return true;
+}
+
+/// False where it was interrupted, between two steps or within validation (which changes nothing and is done again).
+template <class B>
+bool Trainer<B>::run_epoch(const TrainCallbacks& callbacks) {
+  const auto begin = std::chrono::steady_clock::now();
+  TrainProgress progress;
+  progress.epoch = state_.epoch + 1;
+  progress.epochs = state_.config.epochs;
+  progress.of_images = images();
+  const double lr = learning_rate(state_.config.lr_schedule, state_.config.lr, state_.epoch, state_.config.epochs);
+  loader_.start(epoch_order(progress.epoch), static_cast<std::uint32_t>(progress.epoch), state_.config.batch,
+                state_.batch);
+  while (!loader_.at_end()) {
+    if (callbacks.interrupted()) return false;
+    step(loader_.next(), lr);
+    progress.images = images_done();
+    progress.loss = state_.sums.metrics().loss;
+    callbacks.progress(progress);
+  }
+  if (callbacks.interrupted()) return false;
+
+  progress.validating = true;
+  progress.of_images = static_cast<Index>(split_.val.size());
+  const std::vector<ImageScore> validation = evaluator_.run(network_, tape_, split_.val, [&](Index images) {
+    progress.images = images;
+    callbacks.progress(progress);
+    return !callbacks.interrupted();
+  });
+  if (validation.size() < split_.val.size()) return false;
+  finish_epoch(validation, lr, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(),
+               callbacks);
+  return true;
+}
+
+template <class B>
+void Trainer<B>::step(const data::Batch& batch, double lr) {
+  const Index first = images_done();
+  const Pass pass{true, state_.config.seed, static_cast<std::uint32_t>(state_.step)};
+  scorer_.upload(tape_, batch.images.data(), batch.masks.data(), batch.count);
+  network_.forward(tape_, pass);
+  scorer_.score(tape_, first);
+  scorer_.read(first, first + batch.count, [&](const ImageScore& score) {
+    if (!std::isfinite(score.loss)) throw diverged("the loss", state_.step + 1);
+    state_.sums.add(score);
+  });
+  scorer_.backward(tape_);
+  network_.backward(tape_, pass);
+  AdamOptions options;
+  options.lr = lr;
+  options.weight_decay = state_.config.weight_decay;
+  options.step = ++state_.step;
+  adam_step(device_, network_.parameters(), adam_m_.data(), adam_v_.data(), network_.gradients(), adam_m_.size(),
+            options);
+  ++state_.batch;
+}
+
+template <class B>
+void Trainer<B>::finish_epoch(const std::vector<ImageScore>& validation, double lr, double seconds,
+                              const TrainCallbacks& callbacks) {
+  MetricSums sums;
+  for (const ImageScore& score : validation) {
+    if (!std::isfinite(score.loss)) throw diverged("the validation loss", state_.step);
+    sums.add(score);
+  }
+  fetch_state();
+  EpochRow row;
+  row.epoch = state_.epoch + 1;
+  row.lr = lr;
+  row.seconds = seconds;
+  row.train = state_.sums.metrics();
+  row.val = sums.metrics();
+  folder_.append(row);
+
+  const bool best = row.val.iou > state_.best_val_iou;
+  if (best) state_.best_val_iou = row.val.iou;
+  ++state_.epoch;
+  state_.batch = 0;
+  state_.sums = MetricSums();
+  if (best) save_checkpoint(folder_.best(), state_);
+  save_checkpoint(folder_.last(), state_);
+  callbacks.epoch(row, best);
+}
+
+template <class B>
+std::vector<std::size_t> Trainer<B>::epoch_order(int epoch) const {
+  std::vector<std::size_t> order = split_.train;
+  Random random(state_.config.seed, streams::epoch_order, static_cast<std::uint32_t>(epoch));
+  if (!state_.config.no_shuffle) shuffle(order, random);
+  return order;
+}
+
+/// Device to host. A state with a number that is not finite must not replace a good checkpoint.
+template <class B>
+void Trainer<B>::fetch_state() {
+  const auto fetch = [&](std::vector<float>& host, const T* source) {
+    copy_to_host(device_, host.data(), source, static_cast<Index>(host.size()));
+    if (!std::all_of(host.begin(), host.end(), [](float value) { return std::isfinite(value); }))
+      throw diverged("a weight", state_.step);
+  };
+  fetch(state_.parameters, network_.parameters());
+  fetch(state_.statistics, network_.statistics());
+  fetch(state_.adam_m, adam_m_.data());
+  fetch(state_.adam_v, adam_v_.data());
+}
+
+template <class B>
+Error Trainer<B>::diverged(const std::string& what, Index step) const {
+  const TrainConfig& config = state_.config;
+  char lr[40];
+  std::snprintf(lr, sizeof lr, "%g", learning_rate(config.lr_schedule, config.lr, state_.epoch, config.epochs));
+  return Error(what + " is not finite in epoch " + std::to_string(state_.epoch + 1) + ", step " + std::to_string(step) +
+               " (learning rate " + lr + "): the training diverged; use a smaller --lr. " + folder_.last().string() +
+               " holds the last good state");
+}
+
+}  // namespace attnunet

@@ -1,0 +1,106 @@
+#include "common/train/atomic_file.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+
+#include "support/files.h"
+
+namespace attnunet {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::size_t files_in(const fs::path& folder) {
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+// While it lives no file may grow beyond `bytes`, as on a disk that is full.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &old_);
+    const rlimit limit{bytes, old_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, old_handler_);
+  }
+
+ private:
+  void (*old_handler_)(int);
+  rlimit old_{};
+};
+
+TEST(AtomicFile, WritesAndReplaces) {
+  TemporaryFolder folder;
+  write_file_atomically(folder / "a", "old");
+  EXPECT_EQ(read_text(folder / "a"), "old");
+  write_file_atomically(folder / "a", std::string("n\0w", 3));
+  EXPECT_EQ(read_text(folder / "a"), std::string("n\0w", 3));
+  EXPECT_EQ(files_in(folder.path()), 1u);
+}
+
+TEST(AtomicFile, NotCommittedLeavesNothing) {
+  TemporaryFolder folder;
+  write_text(folder / "a", "old");
+  {
+    AtomicFile file(folder / "a");
+    file.write("new", 3);
+    EXPECT_EQ(files_in(folder.path()), 2u);
+  }
+  EXPECT_EQ(read_text(folder / "a"), "old");
+  EXPECT_EQ(files_in(folder.path()), 1u);
+}
+
+TEST(AtomicFile, FullDiskKeepsTheOldFile) {
+  TemporaryFolder folder;
+  write_text(folder / "a", "old");
+  std::string message;
+  {
+    FileSizeLimit limit(1000);
+    message = message_of<Error>([&] { write_file_atomically(folder / "a", std::string(5000, 'x')); });
+  }
+  EXPECT_NE(message.find((folder / "a").string()), std::string::npos) << message;
+  EXPECT_NE(message.find("File too large"), std::string::npos) << message;
+  EXPECT_EQ(read_text(folder / "a"), "old");
+  EXPECT_EQ(files_in(folder.path()), 1u);
+}
+
+TEST(AtomicFile, FolderInItsPlace) {
+  TemporaryFolder folder;
+  fs::create_directories(folder / "a" / "inside");
+  const std::string message = message_of<Error>([&] { write_file_atomically(folder / "a", "new"); });
+  EXPECT_NE(message.find((folder / "a").string()), std::string::npos) << message;
+  EXPECT_TRUE(fs::is_directory(folder / "a" / "inside"));
+  EXPECT_EQ(files_in(folder.path()), 1u);
+}
+
+TEST(AtomicFile, MissingFolder) {
+  TemporaryFolder folder;
+  const std::string message = message_of<Error>([&] { write_file_atomically(folder / "none" / "a", "new"); });
+  EXPECT_NE(message.find("No such file or directory"), std::string::npos) << message;
+}
+
+TEST(AtomicFile, ReadOnlyFolder) {
+  TemporaryFolder folder;
+  write_text(folder / "a", "old");
+  chmod(folder.path().c_str(), 0555);
+  // Permissions do not bind root: become nobody for a moment.
+  constexpr uid_t nobody = 65534;
+  const uid_t user = geteuid();
+  if (user == 0 && seteuid(nobody) != 0) GTEST_SKIP() << "root without the right to become another user";
+  std::string message = message_of<Error>([&] { write_file_atomically(folder / "a", "new"); });
+  if (user == 0) {
+    ASSERT_EQ(seteuid(user), 0);
+  }
+  chmod(folder.path().c_str(), 0755);
+  EXPECT_NE(message.find("Permission denied"), std::string::npos) << message;
+  EXPECT_EQ(read_text(folder / "a"), "old");
+  EXPECT_EQ(files_in(folder.path()), 1u);
+}
+
+}  // namespace
+}  // namespace attnunet

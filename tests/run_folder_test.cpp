@@ -1,0 +1,190 @@
+#include "common/train/run_folder.h"
+
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "common/error.h"
+#include "support/files.h"
+
+namespace attnunet {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string header =
+    "epoch,lr,seconds,train_loss,train_accuracy,train_iou,train_dice,train_keras_mean_iou,val_loss,val_accuracy,"
+    "val_iou,val_dice,val_pooled_iou,val_pooled_dice,val_keras_mean_iou\n";
+
+TrainConfig config_in(const fs::path& out) {
+  TrainConfig config;
+  config.network.levels = 3;
+  config.network.base = 2;
+  config.size = 16;
+  config.epochs = 5;
+  config.out = out.string();
+  return config;
+}
+
+EpochRow row(int epoch) {
+  EpochRow r;
+  r.epoch = epoch;
+  r.lr = 1.0 / 3;
+  r.seconds = 0.5;
+  double next = epoch;
+  for (Metrics* m : {&r.train, &r.val})
+    for (double* value :
+         {&m->loss, &m->accuracy, &m->iou, &m->dice, &m->pooled_iou, &m->pooled_dice, &m->keras_mean_iou})
+      *value = next += 0.125;
+  return r;
+}
+
+std::string rows(int first, int last) {
+  std::string text;
+  for (int e = first; e <= last; ++e) {
+    const std::string n = std::to_string(e);
+    const std::string n1 = std::to_string(e + 1);
+    // 1/3 in 17 digits: reading it gives the same double.
+    text += n + ",0.33333333333333331,0.5," + n + ".125," + n + ".25," + n + ".375," + n + ".5," + n + ".875," + n1 +
+            "," + n1 + ".125," + n1 + ".25," + n1 + ".375," + n1 + ".5," + n1 + ".625," + n1 + ".75\n";
+  }
+  return text;
+}
+
+// A run of `epochs` epochs in `out`, best at epoch `best`.
+RunFolder make_run(const fs::path& out, int epochs, int best) {
+  const TrainConfig config = config_in(out);
+  const RunFolder folder = RunFolder::create(config);
+  Checkpoint checkpoint = initial_checkpoint(config);
+  for (checkpoint.epoch = 1; checkpoint.epoch <= epochs; ++checkpoint.epoch) {
+    folder.append(row(checkpoint.epoch));
+    save_checkpoint(folder.last(), checkpoint);
+    if (checkpoint.epoch == best) save_checkpoint(folder.best(), checkpoint);
+  }
+  return folder;
+}
+
+Checkpoint at_epoch(const RunFolder& run, int epoch, const fs::path& out) {
+  Checkpoint checkpoint = load_checkpoint(run.last());
+  checkpoint.epoch = epoch;
+  checkpoint.config.out = out.string();
+  checkpoint.config.resume = run.last().string();
+  return checkpoint;
+}
+
+TEST(RunFolder, NewRun) {
+  TemporaryFolder folder;
+  const RunFolder run = RunFolder::create(config_in(folder / "a" / "b"));
+  EXPECT_EQ(read_text(run.csv()), header);
+  run.append(row(1));
+  EXPECT_EQ(read_text(run.csv()), header + rows(1, 1));
+  run.append(row(2));
+  EXPECT_EQ(read_text(run.csv()), header + rows(1, 2));
+  EXPECT_NE(read_text(run.path() / "config.json").find("\"variant\": \"attention3\""), std::string::npos);
+  EXPECT_EQ(recorded_data_folder(run.last()), "data/BUSI");
+  EXPECT_EQ(recorded_data_folder(folder / "last.safetensors"), "");
+}
+
+TEST(RunFolder, RefusesAFolderThatHoldsARun) {
+  for (const char* name : {"config.json", "metrics.csv", "last.safetensors", "best.safetensors"}) {
+    TemporaryFolder folder;
+    write_text(folder / "notes.txt", "are no run");
+    write_text(folder / name, "mine");
+    const std::string message = message_of<Error>([&] { RunFolder::create(config_in(folder.path())); });
+    EXPECT_NE(message.find(folder.path().string()), std::string::npos) << message;
+    EXPECT_NE(message.find("holds a run"), std::string::npos) << message;
+    EXPECT_EQ(read_text(folder / name), "mine");
+  }
+}
+
+TEST(RunFolder, RefusesAFile) {
+  TemporaryFolder folder;
+  write_text(folder / "a", "mine");
+  for (const fs::path& out : {folder / "a", folder / "a" / "b"}) {
+    const std::string message = message_of<Error>([&] { RunFolder::create(config_in(out)); });
+    EXPECT_NE(message.find(out.string()), std::string::npos) << message;
+  }
+  EXPECT_EQ(read_text(folder / "a"), "mine");
+}
+
+TEST(RunFolder, ResumeInPlaceDropsLaterRows) {
+  TemporaryFolder folder;
+  const RunFolder run = make_run(folder / "run", 4, 2);
+  const std::string best = read_text(run.best());
+  RunFolder::resume(at_epoch(run, 3, run.path()));
+  EXPECT_EQ(read_text(run.csv()), header + rows(1, 3));
+  EXPECT_EQ(read_text(run.best()), best);
+  EXPECT_NE(read_text(run.path() / "config.json").find("last.safetensors"), std::string::npos);
+  // The best epoch itself is dropped.
+  RunFolder::resume(at_epoch(run, 1, run.path()));
+  EXPECT_EQ(read_text(run.csv()), header + rows(1, 1));
+  EXPECT_FALSE(fs::exists(run.best()));
+}
+
+// The best checkpoint looks as if the run had been planned with the new number of epochs from the start.
+TEST(RunFolder, ResumeWithMoreEpochs) {
+  TemporaryFolder folder;
+  const RunFolder run = make_run(folder / "run", 4, 2);
+  Checkpoint checkpoint = at_epoch(run, 4, run.path());
+  checkpoint.config.epochs = 9;
+  RunFolder::resume(checkpoint);
+  EXPECT_EQ(load_checkpoint(run.best()).config.epochs, 9);
+  EXPECT_EQ(load_checkpoint(run.best()).epoch, 2);
+}
+
+TEST(RunFolder, ResumeElsewhere) {
+  TemporaryFolder folder;
+  const RunFolder run = make_run(folder / "run", 4, 2);
+  const RunFolder other = RunFolder::resume(at_epoch(run, 3, folder / "other"));
+  EXPECT_EQ(other.path(), folder / "other");
+  EXPECT_EQ(read_text(other.csv()), header + rows(1, 3));
+  EXPECT_EQ(read_text(other.best()), read_text(run.best()));
+  EXPECT_EQ(read_text(run.csv()), header + rows(1, 4));
+  // Not over a run that is there, and without what came later.
+  EXPECT_THROW(RunFolder::resume(at_epoch(run, 3, folder / "other")), Error);
+  const RunFolder early = RunFolder::resume(at_epoch(run, 1, folder / "early"));
+  EXPECT_FALSE(fs::exists(early.best()));
+  EXPECT_TRUE(fs::exists(run.best()));
+}
+
+TEST(RunFolder, ResumeACheckpointOnItsOwn) {
+  TemporaryFolder folder;
+  const RunFolder run = make_run(folder / "run", 2, 2);
+  fs::create_directory(folder / "lone");
+  fs::copy_file(run.last(), folder / "lone" / "last.safetensors");
+  Checkpoint checkpoint = at_epoch(run, 2, folder / "lone");
+  checkpoint.config.resume = (folder / "lone" / "last.safetensors").string();
+  EXPECT_EQ(read_text(RunFolder::resume(checkpoint).csv()), header);
+}
+
+TEST(RunFolder, DamagedCsv) {
+  for (const std::string& bad : {std::string("epoch,loss\n1,2\n"), header + "1,2\n", header + rows(2, 2),
+                                 header + rows(1, 1) + rows(2, 2).substr(0, 40)}) {
+    TemporaryFolder folder;
+    const RunFolder run = make_run(folder / "run", 2, 1);
+    write_text(run.csv(), bad);
+    const std::string message = message_of<Error>([&] { RunFolder::resume(at_epoch(run, 2, run.path())); });
+    EXPECT_NE(message.find(run.csv().string()), std::string::npos) << message;
+    EXPECT_EQ(read_text(run.csv()), bad);
+  }
+}
+
+// A row that does not fit the disk leaves no half of itself.
+TEST(RunFolder, FullDisk) {
+  TemporaryFolder folder;
+  const RunFolder run = make_run(folder / "run", 1, 1);
+  const std::string before = read_text(run.csv());
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit old{};
+  getrlimit(RLIMIT_FSIZE, &old);
+  const rlimit limit{before.size() + 20, old.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &limit);
+  const std::string message = message_of<Error>([&] { run.append(row(2)); });
+  setrlimit(RLIMIT_FSIZE, &old);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_NE(message.find(run.csv().string()), std::string::npos) << message;
+  EXPECT_EQ(read_text(run.csv()), before);
+}
+
+}  // namespace
+}  // namespace attnunet

@@ -1,0 +1,184 @@
+#include "common/train/train_config.h"
+
+#include <functional>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+#include "support/files.h"
+
+namespace attnunet {
+namespace {
+
+// Every deciding option away from its default.
+TrainConfig unusual() {
+  TrainConfig c;
+  c.network.levels = 3;
+  c.network.base = 6;
+  c.network.dropout = 0.1;
+  c.size = 33;
+  c.batch = 5;
+  c.epochs = 7;
+  c.lr = 1.0 / 3;
+  c.weight_decay = 1e-2;
+  c.lr_schedule = "poly";
+  c.loss = "bce+dice";
+  c.augment = "strong";
+  c.seed = std::numeric_limits<std::uint64_t>::max();
+  c.no_shuffle = true;
+  c.classes = {"benign", "malignant"};
+  c.split = "paper";
+  c.train_cases = {"benign (1)", "b\"\u00e9"};
+  c.val_cases = {"malignant (2)"};
+  return c;
+}
+
+TEST(TrainConfig, Defaults) {
+  const auto json = nlohmann::json::parse(deciding_json(TrainConfig()));
+  EXPECT_EQ(json["variant"], "attention4");
+  EXPECT_EQ(json["base"], 32);
+  EXPECT_EQ(json["size"], 256);
+  EXPECT_EQ(json["batch"], 16);
+  EXPECT_EQ(json["epochs"], 20);
+  EXPECT_EQ(json["lr"], 1e-3);
+  EXPECT_EQ(json["seed"], 0);
+  EXPECT_EQ(json["split"], "grouped");
+  EXPECT_EQ(json["augment"], "none");
+  EXPECT_EQ(json["loss"], "bce");
+  EXPECT_EQ(json["lr-schedule"], "constant");
+  EXPECT_EQ(json["backend"], "cpu");
+  EXPECT_TRUE(json["dropout"].is_null());
+  EXPECT_NO_THROW(validate(TrainConfig()));
+}
+
+TEST(TrainConfig, RoundTrip) {
+  for (const TrainConfig& config : {TrainConfig(), unusual()}) {
+    const std::string text = deciding_json(config);
+    EXPECT_EQ(deciding_json(parse_deciding_json(text)), text);
+  }
+  EXPECT_EQ(parse_deciding_json(deciding_json(unusual())).lr, 1.0 / 3);
+  TrainConfig folds;
+  folds.folds = 5;
+  folds.fold = 4;
+  EXPECT_EQ(parse_deciding_json(deciding_json(folds)).fold, 4);
+}
+
+// What does not decide the result is in config.json only.
+TEST(TrainConfig, WhatDoesNotDecide) {
+  TrainConfig a, b;
+  b.threads = 7;
+  b.data = "elsewhere";
+  b.out = "o";
+  b.init = "i";
+  b.resume = "r";
+  b.quiet = true;
+  b.train_list = "t";
+  b.val_list = "v";
+  EXPECT_EQ(deciding_json(a), deciding_json(b));
+  const auto json = nlohmann::json::parse(config_json(b));
+  EXPECT_EQ(json["threads"], 7);
+  EXPECT_EQ(json["data"], "elsewhere");
+  EXPECT_EQ(json["out"], "o");
+  EXPECT_EQ(json["init"], "i");
+  EXPECT_EQ(json["resume"], "r");
+  EXPECT_EQ(json["quiet"], true);
+  EXPECT_EQ(json["variant"], "attention4");
+  EXPECT_TRUE(json["host"].is_string());
+}
+
+TEST(TrainConfig, OutOfRange) {
+  const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+  const auto reject = [](const std::string& flag, const std::function<void(TrainConfig&)>& spoil) {
+    TrainConfig config;
+    spoil(config);
+    const std::string message = message_of<UsageError>([&] { validate(config); });
+    EXPECT_NE(message.find("--" + flag), std::string::npos) << message;
+  };
+  for (double lr : {nan, infinity, 0.0, -1.0, 1e9}) reject("lr", [&](TrainConfig& c) { c.lr = lr; });
+  for (double decay : {nan, infinity, -1e-9}) reject("weight-decay", [&](TrainConfig& c) { c.weight_decay = decay; });
+  for (double rate : {nan, -0.1, 1.0}) reject("dropout", [&](TrainConfig& c) { c.network.dropout = rate; });
+  for (int base : {0, -2, 3, 514}) reject("base", [&](TrainConfig& c) { c.network.base = base; });
+  for (int size : {-1, 0, 2, 15, 5000}) reject("size", [&](TrainConfig& c) { c.size = size; });
+  for (Index batch : {-1, 0, 5000}) reject("batch", [&](TrainConfig& c) { c.batch = batch; });
+  for (int epochs : {-1, 1000000}) reject("epochs", [&](TrainConfig& c) { c.epochs = epochs; });
+  for (int threads : {-1, 0, 5000}) reject("threads", [&](TrainConfig& c) { c.threads = threads; });
+  for (int folds : {-1, 1}) reject("folds", [&](TrainConfig& c) { c.folds = folds; });
+  reject("variant", [](TrainConfig& c) { c.network.levels = 5; });
+  reject("backend", [](TrainConfig& c) { c.backend = "tpu"; });
+  reject("lr-schedule", [](TrainConfig& c) { c.lr_schedule = "step"; });
+  reject("loss", [](TrainConfig& c) { c.loss = "l2"; });
+  reject("augment", [](TrainConfig& c) { c.augment = "all"; });
+  reject("split", [](TrainConfig& c) { c.split = "alphabetical"; });
+  reject("fold", [](TrainConfig& c) { c.fold = 1; });
+  reject("fold", [](TrainConfig& c) { c.folds = 3, c.fold = 3; });
+  reject("train-list", [](TrainConfig& c) { c.train_list = "a"; });
+  reject("folds", [](TrainConfig& c) { c.folds = 3, c.train_list = "a", c.val_list = "b"; });
+  reject("init", [](TrainConfig& c) { c.init = "a", c.resume = "b"; });
+  TrainConfig small;
+  small.network.levels = 3;
+  small.size = 8;
+  EXPECT_NO_THROW(validate(small));
+}
+
+TEST(TrainConfig, DamagedJson) {
+  const auto reject = [](const std::string& text, const std::string& reason) {
+    const std::string message = message_of<Error>([&] { parse_deciding_json(text); });
+    EXPECT_NE(message.find(reason), std::string::npos) << message;
+  };
+  reject("", "not JSON");
+  reject("{", "not JSON");
+  reject("[]", "not a JSON object");
+  reject("{}", "lacks variant");
+  reject(std::string(1'000'000, '['), "too deeply");
+  const auto change = [](const std::string& key, const nlohmann::json& value) {
+    auto json = nlohmann::json::parse(deciding_json(TrainConfig()));
+    json[key] = value;
+    return json.dump();
+  };
+  reject(change("extra", 1), "unknown entry 'extra'");
+  reject(change("variant", "unet"), "variant");
+  reject(change("base", "32"), "base");
+  reject(change("base", 32.5), "base");
+  reject(change("base", -32), "base");
+  reject(change("base", 4294967328), "base");
+  reject(change("batch", 0), "batch");
+  reject(change("lr", nullptr), "lr");
+  reject(change("lr", -1), "lr");
+  reject(change("no-shuffle", 1), "no-shuffle");
+  reject(change("classes", {1}), "classes");
+  reject(change("classes", "benign"), "classes");
+  reject(change("dropout", "x"), "dropout");
+}
+
+TEST(TrainConfig, Resumed) {
+  const TrainConfig stored = parse_deciding_json(deciding_json(unusual()));
+  TrainConfig given;
+  given.resume = "runs/a/last.safetensors";
+  given.epochs = 99;
+  given.threads = 3;
+  given.data = "moved";
+  // Options that were not given have defaults, which must not count as given.
+  TrainConfig resumed = resumed_config(stored, given, {"resume", "threads", "data"});
+  EXPECT_EQ(deciding_json(resumed), deciding_json(unusual()));
+  EXPECT_EQ(resumed.out, "runs/a");
+  EXPECT_EQ(resumed.data, "moved");
+  EXPECT_EQ(resumed.threads, 3);
+  EXPECT_EQ(resumed_config(stored, given, {"resume", "epochs"}).epochs, 99);
+  given.out = "other";
+  EXPECT_EQ(resumed_config(stored, given, {"resume", "out"}).out, "other");
+
+  given.seed = unusual().seed;
+  EXPECT_NO_THROW(resumed_config(stored, given, {"seed"}));
+  for (const char* option : {"lr", "batch", "base", "variant", "dropout", "no-shuffle", "loss", "augment", "size",
+                             "classes", "split", "train-list", "weight-decay", "lr-schedule"}) {
+    const std::string message = message_of<UsageError>([&] { resumed_config(stored, given, {"resume", option}); });
+    EXPECT_NE(message.find(std::string("--") + option + " "), std::string::npos) << message;
+  }
+  given.init = "weights";
+  EXPECT_THROW(resumed_config(stored, given, {"init"}), UsageError);
+  given.train_cases = unusual().train_cases;
+  EXPECT_NO_THROW(resumed_config(stored, given, {"train-list"}));
+}
+
+}  // namespace
+}  // namespace attnunet

@@ -1,0 +1,372 @@
+#include "common/train/trainer.h"
+
+#include <sstream>
+
+#include "common/data/png.h"
+#include "cpu/operations.h"
+#include "support/files.h"
+
+namespace attnunet {
+namespace {
+
+namespace fs = std::filesystem;
+using TestTrainer = Trainer<Cpu<float>>;
+
+constexpr int size = 32, cases_per_class = 3;
+
+// Six noisy pictures with a dark square, each of another size, so that a case can be told by its lesion's pixels.
+Index lesion_side(int number) {
+  return 6 + 2 * number;
+}
+void write_case(const fs::path& root, const std::string& class_name, int number) {
+  const fs::path name = root / class_name / (class_name + " (" + std::to_string(number % cases_per_class + 1) + ")");
+  fs::create_directories(name.parent_path());
+  Random random(9, 0, static_cast<std::uint32_t>(number));
+  data::Grey image{size, size, std::vector<std::uint8_t>(size * size)}, mask = image;
+  for (int i = 0; i < size * size; ++i) {
+    const int row = i / size - 4, column = i % size - 5;
+    const bool lesion = row >= 0 && column >= 0 && row < lesion_side(number) && column < lesion_side(number);
+    image.pixels[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>((lesion ? 20 : 150) + random.below(60));
+    mask.pixels[static_cast<std::size_t>(i)] = lesion ? 255 : 0;
+  }
+  data::write_png(name.string() + ".png", image);
+  data::write_png(name.string() + "_mask.png", mask);
+}
+
+// metrics.csv without its column of seconds.
+std::string rows_without_seconds(const fs::path& csv) {
+  std::istringstream lines(read_text(csv));
+  std::string line, kept;
+  while (std::getline(lines, line)) {
+    const std::size_t lr = line.find(',') + 1, seconds = line.find(',', lr) + 1, rest = line.find(',', seconds);
+    kept += line.substr(0, seconds) + line.substr(rest) + "\n";
+  }
+  return kept;
+}
+
+class TrainerTest : public ::testing::Test {
+ protected:
+  TrainerTest() {
+    for (int i = 0; i < cases_per_class; ++i) {
+      write_case(folder / "data", "benign", i);
+      write_case(folder / "data", "malignant", i + cases_per_class);
+    }
+    dataset = data::scan(folder / "data");
+    config.network.levels = 3;
+    config.network.base = 2;
+    config.size = size;
+    config.batch = 3;  // of 4 training cases: the last batch has one
+    config.epochs = 3;
+    config.lr = 1e-2;
+    config.seed = 4;
+    config.split = "random";
+  }
+
+  TrainConfig in(const std::string& out) const {
+    TrainConfig here = config;
+    here.out = (folder / out).string();
+    return here;
+  }
+
+  bool train(const Checkpoint& start, const RunFolder& run, const TrainCallbacks& callbacks = {}) {
+    cpu::Device device(start.config.threads);
+    TrainConfig split_config = start.config;
+    const data::Split split = split_of(dataset, split_config);
+    return TestTrainer(device, dataset, split, start, run).run(callbacks);
+  }
+  RunFolder train_new(const TrainConfig& here, const TrainCallbacks& callbacks = {}) {
+    const RunFolder run = RunFolder::create(here);
+    train(new_run(here), run, callbacks);
+    return run;
+  }
+  RunFolder resume(const fs::path& checkpoint, TrainConfig given, std::set<std::string> options,
+                   const TrainCallbacks& callbacks = {}) {
+    given.resume = checkpoint.string();
+    options.insert("resume");
+    Checkpoint start = load_checkpoint(checkpoint);
+    start.config = resumed_config(start.config, given, options);
+    const RunFolder run = RunFolder::resume(start);
+    train(start, run, callbacks);
+    return run;
+  }
+  void expect_same_run(const RunFolder& a, const RunFolder& b) {
+    EXPECT_TRUE(read_text(a.last()) == read_text(b.last())) << "last.safetensors differ";
+    EXPECT_TRUE(read_text(a.best()) == read_text(b.best())) << "best.safetensors differ";
+    EXPECT_EQ(rows_without_seconds(a.csv()), rows_without_seconds(b.csv()));
+  }
+
+  TemporaryFolder folder;
+  data::Dataset dataset;
+  TrainConfig config;
+};
+
+// The signal comes before the n-th time (from 0) that the trainer asks for it.
+TrainCallbacks stop_at(int n) {
+  TrainCallbacks callbacks;
+  callbacks.interrupted = [n, asked = 0]() mutable { return asked++ >= n; };
+  return callbacks;
+}
+
+TEST_F(TrainerTest, SameCommandTwiceAndAnyThreads) {
+  const RunFolder a = train_new(in("a"));
+  expect_same_run(a, train_new(in("b")));
+  TrainConfig threads = in("c");
+  threads.threads = 3;
+  expect_same_run(a, train_new(threads));
+  EXPECT_EQ(load_checkpoint(a.last()).epoch, 3);
+  EXPECT_EQ(load_checkpoint(a.last()).step, 6);
+}
+
+// A network of four channels learns to find a dark square.
+TEST_F(TrainerTest, Learns) {
+  config.epochs = 25;
+  config.lr = 2e-2;
+  config.network.base = 4;
+  config.network.dropout = 0.0;
+  std::vector<EpochRow> rows;
+  TrainCallbacks callbacks;
+  callbacks.epoch = [&](const EpochRow& row, bool) { rows.push_back(row); };
+  train_new(in("a"), callbacks);
+  ASSERT_EQ(rows.size(), 25u);
+  EXPECT_LT(rows.back().train.loss, 0.5 * rows.front().train.loss);
+  EXPECT_GT(rows.back().train.iou, 0.8);
+  EXPECT_GT(rows.back().val.iou, 0.8);
+}
+
+// Wherever it is stopped, between any two steps or within validation: the same files in the end.
+TEST_F(TrainerTest, StoppedAnywhereAndResumed) {
+  config.epochs = 2;
+  config.batch = 1;
+  config.augment = "strong";
+  config.loss = "bce+dice";
+  config.lr_schedule = "cosine";
+  config.weight_decay = 1e-3;
+  const RunFolder whole = train_new(in("whole"));
+  // An epoch asks before each of 4 steps, before validation and after each of its 2 batches.
+  const int before_validation = 4, after_validation = 6, asked_in_epoch = 7;
+  for (int n : {0, 1, 3, 4, 5, 6, 7, 9, 12}) {
+    const TrainConfig here = in("stopped" + std::to_string(n));
+    const RunFolder run = RunFolder::create(here);
+    EXPECT_FALSE(train(new_run(here), run, stop_at(n)));
+    const Checkpoint stopped = load_checkpoint(run.last());
+    EXPECT_EQ(stopped.epoch, (n + 1) / asked_in_epoch) << n;
+    EXPECT_EQ(stopped.batch,
+              n % asked_in_epoch == after_validation ? 0 : std::min(n % asked_in_epoch, before_validation));
+    expect_same_run(whole, resume(run.last(), TrainConfig(), {}));
+  }
+  // With the last epoch's validation done there is nothing left to interrupt.
+  const TrainConfig here = in("late");
+  const RunFolder late = RunFolder::create(here);
+  EXPECT_TRUE(train(new_run(here), late, stop_at(2 * asked_in_epoch - 1)));
+  expect_same_run(whole, late);
+}
+
+// The last batch of an epoch is smaller; stopped before it.
+TEST_F(TrainerTest, StoppedBeforeTheSmallerBatch) {
+  const RunFolder whole = train_new(in("whole"));
+  const RunFolder stopped = train_new(in("a"), stop_at(1));
+  EXPECT_EQ(load_checkpoint(stopped.last()).sums.images(), 3);
+  expect_same_run(whole, resume(stopped.last(), TrainConfig(), {}));
+}
+
+TEST_F(TrainerTest, StoppedTwiceInOneEpoch) {
+  config.batch = 1;
+  const RunFolder whole = train_new(in("whole"));
+  const TrainConfig here = in("a");
+  const RunFolder run = train_new(here, stop_at(1));
+  resume(run.last(), TrainConfig(), {}, stop_at(2));
+  EXPECT_EQ(load_checkpoint(run.last()).batch, 3);
+  expect_same_run(whole, resume(run.last(), TrainConfig(), {}));
+}
+
+TEST_F(TrainerTest, ResumedWithMoreEpochs) {
+  const RunFolder whole = train_new(in("whole"));
+  TrainConfig shorter = in("a");
+  shorter.epochs = 1;
+  const RunFolder first = train_new(shorter);
+  expect_same_run(whole, resume(first.last(), config, {"epochs"}));
+}
+
+TEST_F(TrainerTest, ResumedElsewhere) {
+  const RunFolder whole = train_new(in("whole"));
+  const RunFolder stopped = train_new(in("a"), stop_at(5));
+  const std::string before = read_text(stopped.last());
+  expect_same_run(whole, resume(stopped.last(), in("b"), {"out"}));
+  EXPECT_TRUE(read_text(stopped.last()) == before);
+  // From the initial checkpoint too.
+  TrainConfig none = in("c");
+  none.epochs = 0;
+  const RunFolder initial = train_new(none);
+  EXPECT_FALSE(fs::exists(initial.best()));
+  expect_same_run(whole, resume(initial.last(), config, {"epochs"}));
+}
+
+TEST_F(TrainerTest, ResumedFromTheBest) {
+  const RunFolder whole = train_new(in("whole"));
+  const RunFolder again = train_new(in("again"));
+  ASSERT_TRUE(fs::exists(again.best()));
+  resume(again.best(), TrainConfig(), {});
+  expect_same_run(whole, again);
+}
+
+// The training cases of one epoch, told by the lesion pixels that the metric sums count after each step.
+TEST_F(TrainerTest, OrderOfCases) {
+  config.batch = 1;
+  TrainConfig split_config = config;
+  const data::Split split = split_of(dataset, split_config);
+  const auto lesions_of_first = [&](bool no_shuffle, int steps, std::uint64_t seed) {
+    TrainConfig here = in("order" + std::to_string(no_shuffle) + std::to_string(steps) + std::to_string(seed));
+    here.no_shuffle = no_shuffle;
+    Checkpoint start = new_run(here);
+    start.config.seed = seed;
+    const RunFolder run = RunFolder::create(here);
+    cpu::Device device(1);
+    TestTrainer(device, dataset, split, start, run).run(stop_at(steps));
+    std::istringstream words(load_checkpoint(run.last()).sums.to_text());
+    std::vector<std::string> numbers{std::istream_iterator<std::string>(words), {}};
+    return std::stoll(numbers[8]) + std::stoll(numbers[10]);  // tp + fn
+  };
+  Index all = 0, in_order = 0;
+  for (std::size_t one : split.train) all += lesion_side(static_cast<int>(one)) * lesion_side(static_cast<int>(one));
+  for (int steps = 1; steps <= 4; ++steps) {
+    const Index side = lesion_side(static_cast<int>(split.train[static_cast<std::size_t>(steps - 1)]));
+    in_order += side * side;
+    EXPECT_EQ(lesions_of_first(true, steps, 1), in_order);
+  }
+  std::set<Index> firsts;
+  for (std::uint64_t seed = 0; seed < 8; ++seed) firsts.insert(lesions_of_first(false, 1, seed));
+  EXPECT_GT(firsts.size(), 1u) << "every seed begins with the same case";
+  EXPECT_EQ(lesions_of_first(false, 4, 3), all);
+}
+
+TEST_F(TrainerTest, ReportsProgress) {
+  std::vector<Index> images;
+  int best = 0, rows = 0;
+  TrainCallbacks callbacks;
+  callbacks.progress = [&](const TrainProgress& p) {
+    EXPECT_EQ(p.of_images, p.validating ? 2 : 4);
+    EXPECT_EQ(p.epochs, 1);
+    EXPECT_GT(p.loss, 0);
+    images.push_back(p.images);
+  };
+  callbacks.epoch = [&](const EpochRow& row, bool is_best) {
+    ++rows;
+    best += is_best;
+    EXPECT_EQ(row.epoch, 1);
+    EXPECT_GT(row.seconds, 0);
+  };
+  config.epochs = 1;
+  train_new(in("a"), callbacks);
+  EXPECT_EQ(images, (std::vector<Index>{3, 4, 2}));
+  EXPECT_EQ(rows, 1);
+  EXPECT_EQ(best, 1);
+}
+
+// The evaluator on a tape of its own, another batch size and another thread count repeats the row's validation.
+TEST_F(TrainerTest, EvaluatorRepeatsTheRow) {
+  EpochRow last;
+  TrainCallbacks callbacks;
+  callbacks.epoch = [&](const EpochRow& row, bool) { last = row; };
+  const RunFolder run = train_new(in("a"), callbacks);
+  const Checkpoint checkpoint = load_checkpoint(run.last());
+  cpu::Device device(2);
+  const Architecture architecture = make_architecture(checkpoint.config.network);
+  AttentionUNet<Cpu<float>> network(device, architecture, false);
+  network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
+               {checkpoint.statistics.begin(), checkpoint.statistics.end()});
+  AttentionUNetTape<Cpu<float>> tape(device, architecture, 1, size, size, Purpose::inference);
+  TrainConfig split_config = checkpoint.config;
+  const data::Split split = split_of(dataset, split_config);
+  Evaluator<Cpu<float>> evaluator(device, dataset, size, "bce", 1, 2);
+  MetricSums sums;
+  for (const ImageScore& score : evaluator.run(network, tape, split.val)) sums.add(score);
+  EXPECT_EQ(sums.images(), 2);
+  EXPECT_EQ(sums.metrics().loss, last.val.loss);
+  EXPECT_EQ(sums.metrics().iou, last.val.iou);
+  EXPECT_EQ(sums.metrics().keras_mean_iou, last.val.keras_mean_iou);
+}
+
+TEST_F(TrainerTest, LossThatIsNotFinite) {
+  const TrainConfig here = in("a");
+  const RunFolder run = RunFolder::create(here);
+  Checkpoint start = new_run(here);
+  const TensorSpec spec = make_architecture(here.network).parameter("head.weight");
+  std::fill_n(start.parameters.begin() + spec.offset, spec.size, 3e38f);
+  const std::string message = message_of<Error>([&] { train(start, run); });
+  EXPECT_NE(message.find("the loss is not finite in epoch 1, step 1 "), std::string::npos) << message;
+  EXPECT_NE(message.find("learning rate 0.01"), std::string::npos) << message;
+  EXPECT_NE(message.find("--lr"), std::string::npos) << message;
+  EXPECT_NE(message.find(run.last().string()), std::string::npos) << message;
+  EXPECT_EQ(load_checkpoint(run.last()).step, 0);
+  EXPECT_EQ(load_checkpoint(run.last()).parameters, start.parameters);
+  EXPECT_FALSE(fs::exists(run.best()));
+}
+
+// Interrupted right after the step that ruined the weights: the good checkpoint is not overwritten.
+TEST_F(TrainerTest, WeightsThatAreNotFiniteAreNotSaved) {
+  const TrainConfig here = in("a");
+  const RunFolder run = RunFolder::create(here);
+  Checkpoint start = new_run(here);
+  const TensorSpec spec = make_architecture(here.network).parameter("head.bias");
+  start.adam_m[static_cast<std::size_t>(spec.offset)] = 3e38f;
+  const std::string message = message_of<Error>([&] { train(start, run, stop_at(1)); });
+  EXPECT_NE(message.find("a weight is not finite in epoch 1, step 1 "), std::string::npos) << message;
+  EXPECT_EQ(load_checkpoint(run.last()).step, 0);
+  EXPECT_EQ(load_checkpoint(run.last()).parameters, start.parameters);
+}
+
+TEST_F(TrainerTest, Init) {
+  const RunFolder run = train_new(in("a"));
+  TrainConfig here = in("b");
+  here.seed = 77;
+  here.init = run.best().string();
+  const Checkpoint start = new_run(here), weights = load_checkpoint(run.best());
+  EXPECT_EQ(start.parameters, weights.parameters);
+  EXPECT_EQ(start.statistics, weights.statistics);
+  EXPECT_EQ(start.adam_v, std::vector<float>(start.adam_v.size(), 0.0f));
+  EXPECT_EQ(start.epoch, 0);
+  EXPECT_EQ(start.step, 0);
+  EXPECT_EQ(start.config.seed, 77u);
+  here.network.base = 4;
+  const std::string message = message_of<Error>([&] { new_run(here); });
+  EXPECT_NE(message.find("another network"), std::string::npos) << message;
+}
+
+TEST_F(TrainerTest, OtherDataOrFewerEpochs) {
+  const RunFolder run = train_new(in("a"), stop_at(1));
+  TrainConfig fewer;
+  fewer.epochs = 0;
+  EXPECT_NO_THROW(resume(run.last(), fewer, {"epochs"}));
+  const RunFolder done = train_new(in("b"));
+  EXPECT_THROW(resume(done.last(), fewer, {"epochs"}), UsageError);
+  write_case(folder / "data", "normal", 0);
+  dataset = data::scan(folder / "data");
+  const std::string message = message_of<Error>([&] { resume(done.last(), TrainConfig(), {}); });
+  EXPECT_NE(message.find("--data"), std::string::npos) << message;
+}
+
+// A checkpoint of a run with lists needs the lists no more.
+TEST_F(TrainerTest, ListsAreKept) {
+  write_text(folder / "train.txt", "benign (2)\r\nmalignant (1)\n\n");
+  write_text(folder / "val.txt", "benign (1)\n");
+  TrainConfig here = in("a");
+  here.train_list = (folder / "train.txt").string();
+  here.val_list = (folder / "val.txt").string();
+  split_of(dataset, here);
+  EXPECT_EQ(here.train_cases, (std::vector<std::string>{"benign (2)", "malignant (1)"}));
+  const RunFolder run = train_new(here, stop_at(1));
+  fs::remove(folder / "train.txt");
+  fs::remove(folder / "val.txt");
+  TrainConfig stored = load_checkpoint(run.last()).config;
+  const data::Split split = split_of(dataset, stored);
+  EXPECT_EQ(names_of(dataset, split.train), here.train_cases);
+  EXPECT_EQ(names_of(dataset, split.val), here.val_cases);
+  resume(run.last(), TrainConfig(), {});
+  EXPECT_EQ(load_checkpoint(run.last()).epoch, 3);
+  stored.val_cases = {"benign (99)"};
+  const std::string message = message_of<Error>([&] { split_of(dataset, stored); });
+  EXPECT_NE(message.find("benign (99)"), std::string::npos) << message;
+}
+
+}  // namespace
+}  // namespace attnunet
