@@ -41,7 +41,7 @@ struct TrainProgress {
   int epoch = 0, epochs = 0;
   bool validating = false;
   Index images = 0, of_images = 0;  ///< of this epoch's training, or of its validation
-  double loss = 0;                  ///< mean over the epoch's training images so far
+  double loss = 0, iou = 0;        ///< means over the epoch's training images so far
 };
 
 /// How the run's owner follows and stops it.
@@ -168,7 +168,9 @@ bool Trainer<B>::run_epoch(const TrainCallbacks& callbacks) {
     if (callbacks.interrupted()) return false;
     step(loader_.next(), lr);
     progress.images = images_done();
-    progress.loss = state_.sums.metrics().loss;
+    const Metrics so_far = state_.sums.metrics();
+    progress.loss = so_far.loss;
+    progress.iou = so_far.iou;
     callbacks.progress(progress);
   }
   if (callbacks.interrupted()) return false;
