@@ -56,6 +56,7 @@ RunFolder make_run(const fs::path& out, int epochs, int best) {
   const TrainConfig config = config_in(out);
   const RunFolder folder = RunFolder::create(config);
   Checkpoint checkpoint = initial_checkpoint(config);
+  folder.begin(checkpoint);
   for (checkpoint.epoch = 1; checkpoint.epoch <= epochs; ++checkpoint.epoch) {
     folder.append(row(checkpoint.epoch));
     save_checkpoint(folder.last(), checkpoint);
@@ -72,9 +73,18 @@ Checkpoint at_epoch(const RunFolder& run, int epoch, const fs::path& out) {
   return checkpoint;
 }
 
+// Resumes and begins.
+RunFolder resume(const Checkpoint& checkpoint) {
+  const RunFolder folder = RunFolder::resume(checkpoint);
+  folder.begin(checkpoint);
+  return folder;
+}
+
 TEST(RunFolder, NewRun) {
   TemporaryFolder folder;
   const RunFolder run = RunFolder::create(config_in(folder / "a" / "b"));
+  EXPECT_TRUE(fs::is_empty(run.path())) << "a run that does not begin must not look like one";
+  run.begin(initial_checkpoint(config_in(run.path())));
   EXPECT_EQ(read_text(run.csv()), header);
   run.append(row(1));
   EXPECT_EQ(read_text(run.csv()), header + rows(1, 1));
@@ -111,12 +121,16 @@ TEST(RunFolder, ResumeInPlaceDropsLaterRows) {
   TemporaryFolder folder;
   const RunFolder run = make_run(folder / "run", 4, 2);
   const std::string best = read_text(run.best());
-  RunFolder::resume(at_epoch(run, 3, run.path()));
+  resume(at_epoch(run, 3, run.path()));
   EXPECT_EQ(read_text(run.csv()), header + rows(1, 3));
   EXPECT_EQ(read_text(run.best()), best);
   EXPECT_NE(read_text(run.path() / "config.json").find("last.safetensors"), std::string::npos);
-  // The best epoch itself is dropped.
+  // Nothing changes before it begins: there may be another reason not to.
   RunFolder::resume(at_epoch(run, 1, run.path()));
+  EXPECT_EQ(read_text(run.csv()), header + rows(1, 3));
+  EXPECT_TRUE(fs::exists(run.best()));
+  // The best epoch itself is dropped.
+  resume(at_epoch(run, 1, run.path()));
   EXPECT_EQ(read_text(run.csv()), header + rows(1, 1));
   EXPECT_FALSE(fs::exists(run.best()));
 }
@@ -127,7 +141,7 @@ TEST(RunFolder, ResumeWithMoreEpochs) {
   const RunFolder run = make_run(folder / "run", 4, 2);
   Checkpoint checkpoint = at_epoch(run, 4, run.path());
   checkpoint.config.epochs = 9;
-  RunFolder::resume(checkpoint);
+  resume(checkpoint);
   EXPECT_EQ(load_checkpoint(run.best()).config.epochs, 9);
   EXPECT_EQ(load_checkpoint(run.best()).epoch, 2);
 }
@@ -135,14 +149,14 @@ TEST(RunFolder, ResumeWithMoreEpochs) {
 TEST(RunFolder, ResumeElsewhere) {
   TemporaryFolder folder;
   const RunFolder run = make_run(folder / "run", 4, 2);
-  const RunFolder other = RunFolder::resume(at_epoch(run, 3, folder / "other"));
+  const RunFolder other = resume(at_epoch(run, 3, folder / "other"));
   EXPECT_EQ(other.path(), folder / "other");
   EXPECT_EQ(read_text(other.csv()), header + rows(1, 3));
   EXPECT_EQ(read_text(other.best()), read_text(run.best()));
   EXPECT_EQ(read_text(run.csv()), header + rows(1, 4));
   // Not over a run that is there, and without what came later.
-  EXPECT_THROW(RunFolder::resume(at_epoch(run, 3, folder / "other")), Error);
-  const RunFolder early = RunFolder::resume(at_epoch(run, 1, folder / "early"));
+  EXPECT_THROW(resume(at_epoch(run, 3, folder / "other")), Error);
+  const RunFolder early = resume(at_epoch(run, 1, folder / "early"));
   EXPECT_FALSE(fs::exists(early.best()));
   EXPECT_TRUE(fs::exists(run.best()));
 }
@@ -154,7 +168,7 @@ TEST(RunFolder, ResumeACheckpointOnItsOwn) {
   fs::copy_file(run.last(), folder / "lone" / "last.safetensors");
   Checkpoint checkpoint = at_epoch(run, 2, folder / "lone");
   checkpoint.config.resume = (folder / "lone" / "last.safetensors").string();
-  EXPECT_EQ(read_text(RunFolder::resume(checkpoint).csv()), header);
+  EXPECT_EQ(read_text(resume(checkpoint).csv()), header);
 }
 
 TEST(RunFolder, DamagedCsv) {
@@ -163,7 +177,7 @@ TEST(RunFolder, DamagedCsv) {
     TemporaryFolder folder;
     const RunFolder run = make_run(folder / "run", 2, 1);
     write_text(run.csv(), bad);
-    const std::string message = message_of<Error>([&] { RunFolder::resume(at_epoch(run, 2, run.path())); });
+    const std::string message = message_of<Error>([&] { resume(at_epoch(run, 2, run.path())); });
     EXPECT_NE(message.find(run.csv().string()), std::string::npos) << message;
     EXPECT_EQ(read_text(run.csv()), bad);
   }

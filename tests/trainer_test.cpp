@@ -338,11 +338,14 @@ TEST_F(TrainerTest, OtherDataOrFewerEpochs) {
   fewer.epochs = 0;
   EXPECT_NO_THROW(resume(run.last(), fewer, {"epochs"}));
   const RunFolder done = train_new(in("b"));
+  const std::string rows = read_text(done.csv());
   EXPECT_THROW(resume(done.last(), fewer, {"epochs"}), UsageError);
   write_case(folder / "data", "normal", 0);
   dataset = data::scan(folder / "data");
   const std::string message = message_of<Error>([&] { resume(done.last(), TrainConfig(), {}); });
   EXPECT_NE(message.find("--data"), std::string::npos) << message;
+  EXPECT_EQ(read_text(done.csv()), rows);
+  EXPECT_EQ(load_checkpoint(done.last()).epoch, 3);
 }
 
 // A checkpoint of a run with lists needs the lists no more.

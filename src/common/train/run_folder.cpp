@@ -45,8 +45,7 @@ std::string rows_until(const fs::path& path, int epoch) {
   std::string kept = std::string(csv_header) + "\n";
   if (!fs::exists(path)) return kept;
   std::ifstream file(path, std::ios::binary);
-  const Error damaged("cannot read " + path.string() +
-                      ": it is not the metrics.csv of a run; remove it or resume with another --out");
+  const Error damaged("cannot read " + path.string() + ": it is not the metrics.csv of a run; repair or remove it");
   std::string line;
   if (!std::getline(file, line)) return kept;
   if (line != csv_header) throw damaged;
@@ -76,33 +75,37 @@ RunFolder RunFolder::create(const TrainConfig& config) {
   RunFolder folder(config.out);
   make_folder(folder.path_);
   refuse_a_run(folder.path_);
-  write_file_atomically(folder.path_ / "config.json", config_json(config));
-  write_file_atomically(folder.csv(), std::string(csv_header) + "\n");
+  folder.rows_ = std::string(csv_header) + "\n";
   return folder;
 }
 
 RunFolder RunFolder::resume(const Checkpoint& checkpoint) {
-  const TrainConfig& config = checkpoint.config;
-  const fs::path resumed(config.resume);
-  const RunFolder from(resumed.has_parent_path() ? resumed.parent_path() : fs::path("."));
-  RunFolder to(config.out);
-  make_folder(to.path_);
-  std::error_code code;
-  const bool same = fs::equivalent(from.path_, to.path_, code);
-  if (!same) refuse_a_run(to.path_);
-  const std::string rows = rows_until(from.csv(), checkpoint.epoch);
-  if (fs::exists(from.best())) {
-    Checkpoint best = load_checkpoint(from.best());
-    if (best.epoch > checkpoint.epoch) {
-      if (same) fs::remove(to.best());
-    } else if (!same || best.config.epochs != config.epochs) {
-      best.config.epochs = config.epochs;
-      save_checkpoint(to.best(), best);
-    }
+  const fs::path resumed(checkpoint.config.resume);
+  RunFolder folder(checkpoint.config.out);
+  folder.from_ = resumed.has_parent_path() ? resumed.parent_path() : fs::path(".");
+  make_folder(folder.path_);
+  if (!fs::equivalent(folder.from_, folder.path_)) refuse_a_run(folder.path_);
+  folder.rows_ = rows_until(folder.from_ / "metrics.csv", checkpoint.epoch);
+  return folder;
+}
+
+void RunFolder::begin(const Checkpoint& start) const {
+  if (!from_.empty()) take_over_best(start);
+  write_file_atomically(csv(), rows_);
+  write_file_atomically(path_ / "config.json", config_json(start.config));
+}
+
+void RunFolder::take_over_best(const Checkpoint& start) const {
+  const fs::path source = from_ / "best.safetensors";
+  const bool same_folder = fs::equivalent(from_, path_);
+  if (!fs::exists(source)) return;
+  Checkpoint found = load_checkpoint(source);
+  if (found.epoch > start.epoch) {
+    if (same_folder) fs::remove(source);
+  } else if (!same_folder || found.config.epochs != start.config.epochs) {
+    found.config.epochs = start.config.epochs;
+    save_checkpoint(best(), found);
   }
-  write_file_atomically(to.csv(), rows);
-  write_file_atomically(to.path_ / "config.json", config_json(config));
-  return to;
 }
 
 void RunFolder::append(const EpochRow& row) const {
@@ -116,7 +119,7 @@ void RunFolder::append(const EpochRow& row) const {
   if (code == 0 && fsync(file) != 0) code = errno;
   const bool undone = code == 0 || ftruncate(file, before) == 0;
   close(file);
-  if (!undone) throw Error("cannot write " + csv().string() + ": its last row is damaged; --resume drops it");
+  if (!undone) throw Error("cannot write " + csv().string() + ": its last row is damaged; remove that row");
   if (code != 0) throw file_error("cannot write", csv(), code);
 }
 

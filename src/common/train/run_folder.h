@@ -19,16 +19,19 @@ struct EpochRow {
 
 class RunFolder {
  public:
-  /// Makes the folder of a new run, with config.json and metrics.csv's header.
-  /// Throws Error where it holds a run already, is a file or cannot be written.
+  /// The folder of a new run, made where it is missing.
+  /// Throws Error where it holds a run already, is a file or cannot be made.
   static RunFolder create(const TrainConfig& config);
 
-  /// Prepares config.out to continue the run that `config.resume` was saved by, where `checkpoint` is that file with
-  /// its configuration replaced by `config`. In the run's own folder: rows of metrics.csv after the checkpoint are
-  /// dropped. In another, which must not hold a run: metrics.csv up to the checkpoint is copied, and best.safetensors.
-  /// A best.safetensors of an epoch that is dropped goes too; one that stays takes on the new number of epochs, so that
-  /// the folder ends up as if the run had never been stopped.
+  /// The folder config.out for continuing the run that `config.resume` was saved by, where `checkpoint` is that file
+  /// with its configuration replaced by `config`: the run's own folder, or another, which must not hold a run.
   static RunFolder resume(const Checkpoint& checkpoint);
+
+  /// Until here no file was touched. Writes config.json and metrics.csv: its header, and where a run is resumed the
+  /// rows up to the checkpoint. A best.safetensors comes along to another folder, is removed where its epoch is one of
+  /// those dropped, and takes on the new number of epochs, so that the folder ends up as if the run had never been
+  /// stopped.
+  void begin(const Checkpoint& start) const;
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path last() const { return path_ / "last.safetensors"; }
@@ -40,7 +43,11 @@ class RunFolder {
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  void take_over_best(const Checkpoint& start) const;
+
   std::filesystem::path path_;
+  std::filesystem::path from_;  // the folder of the run that is resumed
+  std::string rows_;            // what metrics.csv begins with
 };
 
 /// The dataset folder that the config.json beside a checkpoint names, so that a run can be continued or evaluated
