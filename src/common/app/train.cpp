@@ -10,7 +10,13 @@
 #include "common/train/cases.h"
 #include "common/train/signals.h"
 #include "common/train/trainer.h"
-#include "cpu/operations.h"
+#include "cpu/device.h"
+
+namespace attnunet {
+
+extern template class Trainer<Cpu<float>>;  // compiled in trainer.cpp
+
+}  // namespace attnunet
 
 namespace attnunet::app {
 namespace {

@@ -41,7 +41,7 @@ struct TrainProgress {
   int epoch = 0, epochs = 0;
   bool validating = false;
   Index images = 0, of_images = 0;  ///< of this epoch's training, or of its validation
-  double loss = 0, iou = 0;        ///< means over the epoch's training images so far
+  double loss = 0, iou = 0;         ///< means over the epoch's training images so far
 };
 
 /// How the run's owner follows and stops it.
