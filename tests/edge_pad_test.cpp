@@ -32,5 +32,24 @@ TYPED_TEST(EdgePad, RepeatsLastRowAndColumn) {
   EXPECT_EQ(layer.backward({}, {{"dy", std::vector<double>(12, 1)}})[0].values, (std::vector<double>{1, 3, 2, 6}));
 }
 
+template <class B>
+class EdgePadFloat : public BackendTest<B> {};
+TYPED_TEST_SUITE(EdgePadFloat, FloatBackends);
+
+// Forward copies; backward adds up at most (8 - 5 + 1) (6 - 3 + 1) values.
+TYPED_TEST(EdgePadFloat, MatchesDouble) {
+  TestDevice<Cpu<double>> exact_device;
+  const Shape in{2, 5, 3, 2};
+  auto low = gradcheck::edge_pad_case<TypeParam>(this->device, in, 8, 6, 9);
+  const auto exact = gradcheck::edge_pad_case<Cpu<double>>(exact_device, in, 8, 6, 9);
+  low.inputs[0] = rounded_to_float(low.inputs[0]);
+  const auto y = exact.forward(low.inputs).outputs[0];
+  EXPECT_EQ(low.forward(low.inputs).outputs[0].values, y.values);
+  const auto dx = exact.backward(low.inputs, {y})[0], terms = exact.backward(low.inputs, {magnitudes(y)})[0];
+  std::vector<double> bounds;
+  for (const double sum : terms.values) bounds.push_back(float_bound(sum, 16));
+  EXPECT_TRUE(close(low.backward(low.inputs, {y})[0], dx, bounds));
+}
+
 }  // namespace
 }  // namespace attnunet

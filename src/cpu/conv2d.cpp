@@ -111,7 +111,7 @@ void convolve(Device& device, T* y, const T* x, const T* bias, T* workspace, con
   {
     T* input = workspace + omp_get_thread_num() * scratch_size;
     T* output = input + tiling.input_scratch();
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (Index task = 0; task < tiling.tiles * slices; ++task) {
       const Tile tile(tiling, task / slices);
       const Part channels(task % slices, slices, g.K);
@@ -154,7 +154,7 @@ template <class T, class Multiply>
 void convolve_pixels(Device& device, T* y, const T* x, const T* bias, Index pixels, Index C, Index K, Write write,
                      const Multiply& multiply) {
   const Index tiles = pixel_tiles(pixels), slices = channel_slices(tiles, K);
-#pragma omp parallel for schedule(static) num_threads(device.threads())
+#pragma omp parallel for schedule(dynamic) num_threads(device.threads())
   for (Index task = 0; task < tiles * slices; ++task) {
     const Part tile(task / slices, tiles, pixels), channels(task % slices, slices, K);
     T* output = y + tile.begin * K + channels.begin;
@@ -215,7 +215,7 @@ void pixels_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* 
   const Index C = g.C, K = g.K, pixels = g.pixels(), tiles = pixel_tiles(pixels);
   const Index chunks = weight_gradient_chunks(tiles, g.weights()), slices = channel_slices(chunks, K);
   T* partials = chunks == 1 ? dw : workspace;
-#pragma omp parallel for schedule(static) num_threads(device.threads())
+#pragma omp parallel for schedule(dynamic) num_threads(device.threads())
   for (Index task = 0; task < chunks * slices; ++task) {
     const Part channels(task % slices, slices, K), chunk(task / slices, chunks, tiles);
     T* sum = partials + task / slices * g.weights() + channels.begin * C;
@@ -243,7 +243,7 @@ void rows_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* wo
   {
     T* input = scratch + omp_get_thread_num() * (tiling.input_scratch() + tiling.output_scratch(widest));
     T* output = input + tiling.input_scratch();
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (Index task = 0; task < chunks * slices; ++task) {
       const Part channels(task % slices, slices, K), chunk(task / slices, chunks, tiling.tiles);
       const Index width = channels.size();

@@ -42,7 +42,7 @@ void conv_transpose2d_forward(Device& device, T* y, const T* x, const T* w, cons
 #pragma omp parallel num_threads(device.threads())
   {
     T* output = workspace + omp_get_thread_num() * tiling.scratch;
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (Index task = 0; task < 2 * tiling.tiles; ++task) {
       const Part tile = tiling.tile(task / 2);
       const Index i = task % 2, columns = tile.size() * g.W, size = g.W * 2 * K;
@@ -65,7 +65,7 @@ void conv_transpose2d_backward_data(Device& device, T* dx, const T* dy, const T*
 #pragma omp parallel num_threads(device.threads())
   {
     T* scratch = workspace + omp_get_thread_num() * tiling.scratch;
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (Index task = 0; task < tiling.tiles * slices; ++task) {
       const Part tile = tiling.tile(task / slices), channels(task % slices, slices, C);
       const Index columns = tile.size() * g.W;
@@ -90,7 +90,7 @@ void conv_transpose2d_backward_weights(Device& device, T* dw, T* db, const T* dy
 #pragma omp parallel num_threads(device.threads())
   {
     T* scratch = workspace + weight_gradient_workspace(chunks, g.weights()) + omp_get_thread_num() * tiling.scratch;
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (Index task = 0; task < 2 * chunks; ++task) {
       const Part chunk(task / 2, chunks, tiling.tiles);
       const Index i = task % 2;

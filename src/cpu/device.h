@@ -8,6 +8,8 @@
 //   copy_to_device, copy_to_host, copy_on_device, fill_zero   the only ways in and out
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -30,7 +32,8 @@ class Device {
   int threads_;
 };
 
-/// Owning memory on 64-byte boundaries (a cache line, an AVX-512 vector). Contents start undefined.
+/// Owning memory on 64-byte boundaries (a cache line, an AVX-512 vector). Contents start undefined. Large buffers lie
+/// on huge pages where the system grants them: a pass over hundreds of megabytes then needs few address translations.
 template <class U>
 class Buffer {
   static_assert(std::is_trivially_copyable<U>::value, "buffers hold plain numbers and records");
@@ -38,10 +41,14 @@ class Buffer {
  public:
   Buffer() = default;
   Buffer(Device&, Index count) : count_(count) {
-    const std::size_t bytes = (static_cast<std::size_t>(count) * sizeof(U) + 63) / 64 * 64;
+    constexpr std::size_t huge_page = std::size_t{2} << 20;
+    const std::size_t wanted = static_cast<std::size_t>(count) * sizeof(U);
+    const std::size_t alignment = wanted < 4 * huge_page ? 64 : huge_page;
+    const std::size_t bytes = (wanted + alignment - 1) / alignment * alignment;
     if (bytes == 0) return;
-    data_ = static_cast<U*>(std::aligned_alloc(64, bytes));
+    data_ = static_cast<U*>(std::aligned_alloc(alignment, bytes));
     if (data_ == nullptr) throw std::bad_alloc();
+    if (alignment == huge_page) madvise(data_, bytes, MADV_HUGEPAGE);  // a wish: without them all works as well
   }
   Buffer(Buffer&& other) noexcept { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {
