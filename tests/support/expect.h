@@ -48,6 +48,17 @@ inline ::testing::AssertionResult close(const gradcheck::Array& actual, const gr
   return ::testing::AssertionSuccess();
 }
 
+/// Layers that move values and never compute with them: what they make of float32 inputs is the same in float32 and
+/// in double, forward and backward.
+inline void expect_exact_in_float(const gradcheck::LayerCase& low, const gradcheck::LayerCase& exact) {
+  std::vector<gradcheck::Array> inputs;
+  for (const auto& input : low.inputs) inputs.push_back(rounded_to_float(input));
+  const auto y = exact.forward(inputs).outputs.at(0);
+  EXPECT_EQ(low.forward(inputs).outputs.at(0).values, y.values) << low.name;
+  const auto dx = exact.backward(inputs, {y}), actual = low.backward(inputs, {y});
+  for (std::size_t i = 0; i < dx.size(); ++i) EXPECT_EQ(actual.at(i).values, dx[i].values) << low.name;
+}
+
 /// The largest error as a share of its bound: how tight a bound is. Tests log it (RecordProperty).
 inline double tightness(const gradcheck::Array& actual, const gradcheck::Array& expected,
                         const std::vector<double>& bounds) {
