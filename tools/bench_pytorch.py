@@ -132,7 +132,7 @@ def main():
             command = [sys.executable, os.path.abspath(__file__), "--in-process", "--repeats", str(options.repeats)]
             pytorch_rounds.append(run(command + shape + ["--json", out], options.threads, out))
             if options.attnunet:
-                command = [os.path.abspath(options.attnunet), "bench"]
+                command = [os.path.abspath(options.attnunet), "bench", "--no-layers"]
                 attnunet_rounds.append(run(command + shape + ["--json", out], options.threads, out))
 
     pytorch = result = merged(pytorch_rounds)
