@@ -6,6 +6,7 @@
 #include "common/gradcheck/cases/conv2d.h"
 #include "support/backends.h"
 #include "support/expect.h"
+#include "support/linear.h"
 
 namespace attnunet {
 namespace {
@@ -183,12 +184,6 @@ TYPED_TEST(Conv2d, BackwardDataAdds) {
 template <class B>
 class Conv2dAdjoint : public BackendTest<B> {};
 TYPED_TEST_SUITE(Conv2dAdjoint, DoubleBackends);
-
-double dot(const Array& a, const Array& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.values.size(); ++i) sum += a.values[i] * b.values[i];
-  return sum;
-}
 
 // <A x, y> = <x, A' y>, for the map from x and for the map from w, at shapes of the network.
 TYPED_TEST(Conv2dAdjoint, HoldsForDataAndWeights) {
