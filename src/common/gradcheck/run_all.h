@@ -9,9 +9,11 @@
 #include "common/gradcheck/cases/attention_multiply.h"
 #include "common/gradcheck/cases/attention_unet.h"
 #include "common/gradcheck/cases/batch_norm.h"
+#include "common/gradcheck/cases/batch_norm_relu_dropout.h"
 #include "common/gradcheck/cases/bce.h"
 #include "common/gradcheck/cases/concat.h"
 #include "common/gradcheck/cases/conv2d.h"
+#include "common/gradcheck/cases/conv2d_statistics.h"
 #include "common/gradcheck/cases/conv_transpose2d.h"
 #include "common/gradcheck/cases/crop.h"
 #include "common/gradcheck/cases/dice.h"
@@ -41,6 +43,8 @@ void run_all(typename B::Device& device, const std::function<void(const Result&)
            conv_transpose2d_case<B>(device, {2, 3, 5, 4, 6}, true, seed),
            batch_norm_case<B>(device, 35, 4, seed),
            batch_norm_inference_case<B>(device, 35, 4, seed),
+           conv2d_statistics_case<B>(device, {2, 5, 7, 3, 4, 3}, seed),
+           batch_norm_relu_dropout_case<B>(device, 35, 4, 0.3, {5, 1, 3}, seed),
            relu_case<B>(device, 105, seed),
            max_pool_case<B>(device, {2, 6, 8, 3}, seed),
            sigmoid_case<B>(device, 105, seed),
