@@ -23,11 +23,13 @@ part() {
 }
 
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | tee "$out/device.txt"
-part tests "$build/attnunet_tests" --gtest_filter='*Cuda<*:*TensorCore*' --gtest_brief=1
+# The suites of the GPU, by the type that gtest lists beside their numbers; less those of whole networks.
+suites=$("$build/attnunet_tests" --gtest_list_tests | awk '/TypeParam = .*Cuda</ { printf "%s*:", $1 }')
+part tests "$build/attnunet_tests" --gtest_brief=1 --gtest_filter="$suites"
 if command -v compute-sanitizer > /dev/null; then
   for tool in memcheck racecheck initcheck synccheck; do
     part "$tool" compute-sanitizer --tool "$tool" --error-exitcode 1 "$build/attnunet_tests" --gtest_brief=1 \
-      --gtest_filter='ThreadOrder*Cuda<*'
+      --gtest_filter="$suites-*UNet*:*Network*:*Trainer*:*Agreement*:*Lockstep*"
   done
 else
   echo "== compute-sanitizer: not here, skipped"
