@@ -106,7 +106,9 @@ TYPED_TEST(AdamAgainstCpu, Close) {
       const auto actual = stepped(TypeParam{}, this->device), expected = stepped(CpuLike<TypeParam>{}, cpu);
       for (std::size_t i = 0; i < 3; ++i)
         EXPECT_TRUE(close(actual[i], expected[i], everywhere(expected[i], bound_between<T>(8, 4))));
-      if (first > 0) EXPECT_EQ(actual[0].values[0], start[0].values[0]);
+      if (first > 0) {
+        EXPECT_EQ(actual[0].values[0], start[0].values[0]);
+      }
     }
 }
 
