@@ -85,7 +85,7 @@ TYPED_TEST_SUITE(BceAgainstCpu, CudaBackends);
 TYPED_TEST(BceAgainstCpu, Close) {
   using T = typename TypeParam::Scalar;
   TestDevice<CpuLike<TypeParam>> cpu;
-  for (const auto& [N, P] : {std::pair<Index, Index>{2, 35}, {1, 1}, {3, 2100}}) {
+  for (const auto& [N, P] : {std::pair<Index, Index>{2, 35}, {1, 1}, {2, 9001}}) {
     const auto actual = both_passes(gradcheck::bce_case<TypeParam>(this->device, N, P, {}, 2));
     const auto expected = both_passes(gradcheck::bce_case<CpuLike<TypeParam>>(cpu, N, P, {}, 2));
     const double pixels = static_cast<double>(N * P);

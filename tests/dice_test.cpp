@@ -86,7 +86,7 @@ TYPED_TEST_SUITE(DiceAgainstCpu, CudaBackends);
 TYPED_TEST(DiceAgainstCpu, Close) {
   using T = typename TypeParam::Scalar;
   TestDevice<CpuLike<TypeParam>> cpu;
-  for (const auto& [N, P] : {std::pair<Index, Index>{2, 35}, {3, 2100}}) {
+  for (const auto& [N, P] : {std::pair<Index, Index>{2, 35}, {2, 9001}}) {
     const auto actual = both_passes(gradcheck::dice_case<TypeParam>(this->device, N, P, {}, 2));
     const auto expected = both_passes(gradcheck::dice_case<CpuLike<TypeParam>>(cpu, N, P, {}, 2));
     const auto& loss = expected.forward.outputs[0];

@@ -8,14 +8,13 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned image_threads = 1024;
 constexpr unsigned threads = 256;
 
 template <class T>
 __global__ void bce_forward_kernel(double* loss, const T* logits, const T* target, Index P) {
   const Index n = Index{blockIdx.x};
   double sum = 0;
-  for (Index i = n * P + Index{threadIdx.x}; i < (n + 1) * P; i += image_threads) {
+  for (Index i = n * P + Index{threadIdx.x}; i < (n + 1) * P; i += blockDim.x) {
     const T z = logits[i];
     const T positive = z < T(0) ? T(0) : z;  // NaN for a NaN z, as it must be
     sum += static_cast<double>(positive - z * target[i] + std::log1p(std::exp(-std::abs(z))));
@@ -36,8 +35,8 @@ __global__ void bce_backward_kernel(T* dlogits, const T* logits, const T* target
 
 template <class M, class T>
 void bce_forward(Device<M>& device, double* loss, const T* logits, const T* target, Index N, Index P) {
-  launch(device, {"bce_forward", static_cast<unsigned>(N), image_threads}, bce_forward_kernel<T>, loss, logits, target,
-         P);
+  launch(device, {"bce_forward", static_cast<unsigned>(N), threads_of_sum(P)}, bce_forward_kernel<T>, loss, logits,
+         target, P);
 }
 
 template <class M, class T>

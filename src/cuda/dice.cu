@@ -7,7 +7,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned image_threads = 1024;
 constexpr unsigned threads = 256;
 constexpr double smoothing = 1e-5;
 
@@ -15,7 +14,7 @@ template <class T>
 __global__ void dice_forward_kernel(double* loss, double* sums, const T* logits, const T* target, Index P) {
   const Index n = Index{blockIdx.x};
   double pq = 0, p = 0, q = 0;
-  for (Index i = n * P + Index{threadIdx.x}; i < (n + 1) * P; i += image_threads) {
+  for (Index i = n * P + Index{threadIdx.x}; i < (n + 1) * P; i += blockDim.x) {
     const double probability = static_cast<double>(stable_sigmoid(logits[i]));
     const double truth = static_cast<double>(target[i]);
     pq += probability * truth;
@@ -52,8 +51,8 @@ __global__ void dice_backward_kernel(T* dlogits, const double* sums, const T* lo
 
 template <class M, class T>
 void dice_forward(Device<M>& device, double* loss, double* sums, const T* logits, const T* target, Index N, Index P) {
-  launch(device, {"dice_forward", static_cast<unsigned>(N), image_threads}, dice_forward_kernel<T>, loss, sums, logits,
-         target, P);
+  launch(device, {"dice_forward", static_cast<unsigned>(N), threads_of_sum(P)}, dice_forward_kernel<T>, loss, sums,
+         logits, target, P);
 }
 
 template <class M, class T>

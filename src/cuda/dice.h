@@ -1,11 +1,11 @@
 // Soft Dice on the GPU; the math is in src/cpu/dice.h.
 //
-// Forward    one block of 1024 threads an image, so that it takes no workspace. Reads logits and target, 2 N P
-//            sizeof(T). Thread t sums pixels t, t + 1024, ... in that order, in double; then block_sum's tree
-//            (reduce.h), for each of the three sums. The order depends on P alone.
+// Forward    one block an image (B threads, up to 1024: threads_of_sum), so that it takes no workspace. Reads logits
+//            and target, 2 N P sizeof(T). Thread t sums pixels t, t + B, ... in that order, in double; then block_sum's
+//            tree (reduce.h), for each of the three sums. The order depends on P alone.
 // Backward   an image is a row (rows.h), one thread a pixel; reads logits and target, writes dlogits: 3 N P sizeof(T),
 //            4 where it adds.
-// Plain only: one number a pixel, a few microseconds of a step.
+// Plain only: it takes one number a pixel, where the layers before it take C.
 #pragma once
 
 #include "cuda/device.h"

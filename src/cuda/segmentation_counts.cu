@@ -5,13 +5,11 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned image_threads = 1024;
-
 template <class T>
 __global__ void segmentation_counts_kernel(PixelCounts* counts, const T* logits, const T* target, Index P) {
   const Index n = Index{blockIdx.x};
   Index truth = 0, predicted = 0, tp = 0, keras_predicted = 0, keras_tp = 0;
-  for (Index i = n * P + Index{threadIdx.x}; i < (n + 1) * P; i += image_threads) {
+  for (Index i = n * P + Index{threadIdx.x}; i < (n + 1) * P; i += blockDim.x) {
     const bool lesion = target[i] > T(0.5), found = logits[i] > T(0);
     const bool keras_found = static_cast<float>(logits[i]) >= keras_lesion_logit;
     truth += lesion;
@@ -33,7 +31,7 @@ __global__ void segmentation_counts_kernel(PixelCounts* counts, const T* logits,
 
 template <class M, class T>
 void segmentation_counts(Device<M>& device, PixelCounts* counts, const T* logits, const T* target, Index N, Index P) {
-  launch(device, {"segmentation_counts", static_cast<unsigned>(N), image_threads}, segmentation_counts_kernel<T>,
+  launch(device, {"segmentation_counts", static_cast<unsigned>(N), threads_of_sum(P)}, segmentation_counts_kernel<T>,
          counts, logits, target, P);
 }
 

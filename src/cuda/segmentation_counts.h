@@ -1,7 +1,7 @@
 // Counts of true and false, positive and negative pixels on the GPU; the rule is in src/cpu/segmentation_counts.h.
 //
-// One block of 1024 threads an image; thread t counts pixels t, t + 1024, ..., then block_sum (reduce.h). Integers: any
-// order gives the same. Reads logits and target, 2 N P sizeof(T).
+// One block an image (B threads, up to 1024: threads_of_sum); thread t counts pixels t, t + B, ..., then block_sum
+// (reduce.h). Integers: any order gives the same. Reads logits and target, 2 N P sizeof(T).
 #pragma once
 
 #include "common/train/pixel_counts.h"
