@@ -3,4 +3,16 @@
 // Device argument.
 #pragma once
 
+#include "cuda/adam.h"
+#include "cuda/add.h"
+#include "cuda/attention_multiply.h"
+#include "cuda/bce.h"
+#include "cuda/concat.h"
+#include "cuda/crop.h"
+#include "cuda/dice.h"
+#include "cuda/dropout.h"
+#include "cuda/edge_pad.h"
+#include "cuda/max_pool.h"
 #include "cuda/relu.h"
+#include "cuda/segmentation_counts.h"
+#include "cuda/sigmoid.h"
