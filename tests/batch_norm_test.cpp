@@ -1,6 +1,7 @@
 #include "cpu/batch_norm.h"
 
 #include "common/gradcheck/cases/batch_norm.h"
+#include "cuda/batch_norm.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -133,7 +134,11 @@ TYPED_TEST(BatchNorm, LargeMeanKeepsTheVariance) {
   }
 }
 
-TYPED_TEST(BatchNorm, SameBitsForAnyNumberOfThreads) {
+template <class B>
+class BatchNormThreads : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormThreads, CpuBackends);
+
+TYPED_TEST(BatchNormThreads, SameBitsForAnyNumberOfThreads) {
   for (auto [pixels, C] : {std::pair<Index, Index>{50003, 1}, {20001, 3}, {4001, 32}, {301, 300}}) {
     Random random(9);
     const Array dy = gradcheck::random_array("dy", pixels * C, random);

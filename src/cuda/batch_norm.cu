@@ -94,6 +94,122 @@ void combine_statistics(Device<M>& device, T* mean, T* inv_std, T* running_mean,
          pixels, C, chunks);
 }
 
+// ---- forward
+
+// y = (x - mean) scale + shift
+template <class T>
+__global__ void normalise_kernel(T* y, const T* x, const T* mean, const T* inv_std, const T* gamma, const T* beta,
+                                 Index chunk_pixels, Index pixels, Index C) {
+  const Lane lane = lane_of(chunk_pixels, pixels, C);
+  const T channel_mean = mean[lane.group], scale = inv_std[lane.group] * gamma[lane.group], shift = beta[lane.group];
+  for (Index p = lane.first; p < lane.end; p += lane.step)
+    y[p * C + lane.group] = (x[p * C + lane.group] - channel_mean) * scale + shift;
+}
+
+template <class T>
+__global__ void inference_forward_kernel(T* y, const T* x, const T* gamma, const T* beta, const T* running_mean,
+                                         const T* running_var, Index chunk_pixels, Index pixels, Index C) {
+  const Lane lane = lane_of(chunk_pixels, pixels, C);
+  const T channel_mean = running_mean[lane.group], shift = beta[lane.group];
+  const T scale = inverse_deviation(running_var[lane.group]) * gamma[lane.group];
+  for (Index p = lane.first; p < lane.end; p += lane.step)
+    y[p * C + lane.group] = (x[p * C + lane.group] - channel_mean) * scale + shift;
+}
+
+// ---- backward
+
+// sum dy and sum dy (x - mean) of a chunk's channels, to row blockIdx.x of the two [chunks, C] of partial.
+template <class T>
+__global__ void chunk_gradient_sums_kernel(double* partial, const T* dy, const T* x, const T* mean, Index chunk_pixels,
+                                           Index pixels, Index C) {
+  const Lane lane = lane_of(chunk_pixels, pixels, C);
+  const T channel_mean = mean[lane.group];
+  T sum = 0, along_x = 0;
+  for (Index p = lane.first; p < lane.end; p += lane.step) {
+    const Index i = p * C + lane.group;
+    sum += dy[i];
+    along_x = fma(dy[i], x[i] - channel_mean, along_x);
+  }
+  const double all = sum_of_rows(static_cast<double>(sum), lane.width);
+  const double all_along_x = sum_of_rows(static_cast<double>(along_x), lane.width);
+  if (threadIdx.x < lane.width) {
+    partial[Index{blockIdx.x} * C + lane.group] = all;
+    partial[(Index{gridDim.x} + blockIdx.x) * C + lane.group] = all_along_x;
+  }
+}
+
+struct ChannelSums {
+  double dy, along_x;
+};
+
+// The sums of channel c over all chunks, for the threads of a block of combining_threads(chunks).
+__device__ __forceinline__ ChannelSums sums_over_chunks(const double* partial, Index c, Index C, Index chunks) {
+  const Index first = c < C ? Index{threadIdx.x / combined_channels} : chunks;
+  const Index step = blockDim.x / combined_channels;
+  double sum = 0, along_x = 0;
+  for (Index chunk = first; chunk < chunks; chunk += step) {
+    sum += partial[chunk * C + c];
+    along_x += partial[(chunks + chunk) * C + c];
+  }
+  sum = sum_of_rows(sum, combined_channels);
+  along_x = sum_of_rows(along_x, combined_channels);
+  return {sum, along_x};
+}
+
+template <class T>
+__global__ void combine_gradient_sums_kernel(T* dgamma, T* dbeta, T* dy_mean, T* slope, const double* partial,
+                                             const T* inv_std, Index chunks, Index pixels, Index C) {
+  const Index c = Index{blockIdx.x} * combined_channels + threadIdx.x % combined_channels;
+  const ChannelSums sums = sums_over_chunks(partial, c, C, chunks);
+  if (threadIdx.x < combined_channels && c < C) {
+    const double n = static_cast<double>(pixels), inverse = static_cast<double>(inv_std[c]);
+    const double sum_dy_xhat = sums.along_x * inverse;
+    dbeta[c] = static_cast<T>(sums.dy);
+    dgamma[c] = static_cast<T>(sum_dy_xhat);
+    dy_mean[c] = static_cast<T>(sums.dy / n);
+    slope[c] = static_cast<T>(sum_dy_xhat * inverse / n);
+  }
+}
+
+template <class T>
+__global__ void combine_inference_sums_kernel(T* dgamma, T* dbeta, const double* partial, const T* running_var,
+                                              Index chunks, Index C) {
+  const Index c = Index{blockIdx.x} * combined_channels + threadIdx.x % combined_channels;
+  const ChannelSums sums = sums_over_chunks(partial, c, C, chunks);
+  if (threadIdx.x < combined_channels && c < C) {
+    dbeta[c] = static_cast<T>(sums.dy);
+    dgamma[c] = static_cast<T>(sums.along_x * static_cast<double>(inverse_deviation(running_var[c])));
+  }
+}
+
+// dx = gamma inv_std (dy - dy_mean - (x - mean) slope)
+template <class T>
+__global__ void backward_kernel(T* dx, const T* dy, const T* x, const T* mean, const T* inv_std, const T* gamma,
+                                const T* dy_mean, const T* slope, Index chunk_pixels, Index pixels, Index C) {
+  const Lane lane = lane_of(chunk_pixels, pixels, C);
+  const Index c = lane.group;
+  const T channel_mean = mean[c], scale = inv_std[c] * gamma[c], channel_dy_mean = dy_mean[c], channel_slope = slope[c];
+  for (Index p = lane.first; p < lane.end; p += lane.step) {
+    const Index i = p * C + c;
+    dx[i] = scale * (dy[i] - channel_dy_mean - (x[i] - channel_mean) * channel_slope);
+  }
+}
+
+template <class T>
+__global__ void inference_backward_kernel(T* dx, const T* dy, const T* running_var, const T* gamma, Index chunk_pixels,
+                                          Index pixels, Index C) {
+  const Lane lane = lane_of(chunk_pixels, pixels, C);
+  const T scale = inverse_deviation(running_var[lane.group]) * gamma[lane.group];
+  for (Index p = lane.first; p < lane.end; p += lane.step) dx[p * C + lane.group] = scale * dy[p * C + lane.group];
+}
+
+template <class M, class T>
+void chunk_gradient_sums(Device<M>& device, double* partial, const T* dy, const T* x, const T* mean,
+                         const Chunks& chunks, Index pixels, Index C) {
+  launch(device, {"chunk_gradient_sums", lane_grid(chunks, C), lane_threads}, chunk_gradient_sums_kernel<T>, partial,
+         dy, x, mean, chunks.pixels, pixels, C);
+}
+
 }  // namespace
 
 template <class M, class T>
@@ -120,11 +236,69 @@ void batch_norm_statistics(Device<M>& device, T* mean, T* inv_std, T* running_me
   combine_statistics(device, mean, inv_std, running_mean, running_var, means, m2, chunks.pixels, pixels, C);
 }
 
+template <class M, class T>
+void batch_norm_forward(Device<M>& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
+                        const T* gamma, const T* beta, T* workspace, Index pixels, Index C) {
+  batch_norm_statistics(device, mean, inv_std, running_mean, running_var, x, workspace, pixels, C);
+  const Chunks chunks = small_chunks_of(pixels, C);
+  launch(device, {"batch_norm_forward", lane_grid(chunks, C), lane_threads}, normalise_kernel<T>, y, x, mean, inv_std,
+         gamma, beta, chunks.pixels, pixels, C);
+}
+
+template <class M, class T>
+void combine_gradient_sums(Device<M>& device, T* dgamma, T* dbeta, T* dy_mean, T* slope, const double* partial,
+                           const T* inv_std, Index chunks, Index pixels, Index C) {
+  launch(device, {"combine_gradient_sums", blocks_for(C, combined_channels), combining_threads(chunks)},
+         combine_gradient_sums_kernel<T>, dgamma, dbeta, dy_mean, slope, partial, inv_std, chunks, pixels, C);
+}
+
+template <class M, class T>
+void batch_norm_backward(Device<M>& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x, const T* mean,
+                         const T* inv_std, const T* gamma, T* workspace, Index pixels, Index C) {
+  const Chunks chunks = chunks_of(pixels, C), small = small_chunks_of(pixels, C);
+  double* partial = reinterpret_cast<double*>(workspace);
+  T* dy_mean = workspace + (batch_norm_workspace(device, pixels, C) - 2 * C);
+  T* slope = dy_mean + C;
+  chunk_gradient_sums(device, partial, dy, x, mean, chunks, pixels, C);
+  combine_gradient_sums(device, dgamma, dbeta, dy_mean, slope, partial, inv_std, chunks.count, pixels, C);
+  launch(device, {"batch_norm_backward", lane_grid(small, C), lane_threads}, backward_kernel<T>, dx, dy, x, mean,
+         inv_std, gamma, dy_mean, slope, small.pixels, pixels, C);
+}
+
+template <class M, class T>
+void batch_norm_inference_forward(Device<M>& device, T* y, const T* x, const T* gamma, const T* beta,
+                                  const T* running_mean, const T* running_var, Index pixels, Index C) {
+  const Chunks chunks = small_chunks_of(pixels, C);
+  launch(device, {"batch_norm_inference_forward", lane_grid(chunks, C), lane_threads}, inference_forward_kernel<T>, y,
+         x, gamma, beta, running_mean, running_var, chunks.pixels, pixels, C);
+}
+
+template <class M, class T>
+void batch_norm_inference_backward(Device<M>& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x,
+                                   const T* running_mean, const T* running_var, const T* gamma, T* workspace,
+                                   Index pixels, Index C) {
+  const Chunks chunks = chunks_of(pixels, C), small = small_chunks_of(pixels, C);
+  double* partial = reinterpret_cast<double*>(workspace);
+  chunk_gradient_sums(device, partial, dy, x, running_mean, chunks, pixels, C);
+  launch(device, {"combine_inference_sums", blocks_for(C, combined_channels), combining_threads(chunks.count)},
+         combine_inference_sums_kernel<T>, dgamma, dbeta, partial, running_var, chunks.count, C);
+  launch(device, {"batch_norm_inference_backward", lane_grid(small, C), lane_threads}, inference_backward_kernel<T>, dx,
+         dy, running_var, gamma, small.pixels, pixels, C);
+}
+
 template Index batch_norm_workspace(const ThisDevice&, Index, Index);
 
-#define ATTNUNET_INSTANTIATE(T)                                                                                   \
-  template void combine_channel_statistics(ThisDevice&, T*, T*, T*, T*, const T*, const T*, Index, Index, Index); \
-  template void batch_norm_statistics(ThisDevice&, T*, T*, T*, T*, const T*, T*, Index, Index);
+#define ATTNUNET_INSTANTIATE(T)                                                                                        \
+  template void combine_channel_statistics(ThisDevice&, T*, T*, T*, T*, const T*, const T*, Index, Index, Index);      \
+  template void batch_norm_statistics(ThisDevice&, T*, T*, T*, T*, const T*, T*, Index, Index);                        \
+  template void batch_norm_forward(ThisDevice&, T*, T*, T*, T*, T*, const T*, const T*, const T*, T*, Index, Index);   \
+  template void combine_gradient_sums(ThisDevice&, T*, T*, T*, T*, const double*, const T*, Index, Index, Index);      \
+  template void batch_norm_backward(ThisDevice&, T*, T*, T*, const T*, const T*, const T*, const T*, const T*, T*,     \
+                                    Index, Index);                                                                     \
+  template void batch_norm_inference_forward(ThisDevice&, T*, const T*, const T*, const T*, const T*, const T*, Index, \
+                                             Index);                                                                   \
+  template void batch_norm_inference_backward(ThisDevice&, T*, T*, T*, const T*, const T*, const T*, const T*,         \
+                                              const T*, T*, Index, Index);
 ATTNUNET_INSTANTIATE(float)
 ATTNUNET_INSTANTIATE(double)
 #undef ATTNUNET_INSTANTIATE

@@ -3,4 +3,5 @@
 // Device argument.
 #pragma once
 
+#include "cuda/batch_norm.h"
 #include "cuda/relu.h"
