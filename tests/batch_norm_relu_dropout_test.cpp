@@ -1,6 +1,7 @@
 #include "common/gradcheck/cases/batch_norm_relu_dropout.h"
 
 #include "cpu/operations.h"
+#include "cuda/operations.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -221,7 +222,11 @@ TYPED_TEST(BatchNormReluDropout, InferenceIsThePlainLayersInTurn) {
   }
 }
 
-TYPED_TEST(BatchNormReluDropout, SameBitsForAnyNumberOfThreads) {
+template <class B>
+class BatchNormReluDropoutThreads : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormReluDropoutThreads, CpuBackends);
+
+TYPED_TEST(BatchNormReluDropoutThreads, SameBitsForAnyNumberOfThreads) {
   for (auto [pixels, C] : shapes) {
     const auto inputs = float_inputs(pixels, C, 19);
     const Array dy = upstream(pixels * C);

@@ -4,4 +4,5 @@
 #pragma once
 
 #include "cuda/batch_norm.h"
+#include "cuda/batch_norm_relu_dropout.h"
 #include "cuda/relu.h"
