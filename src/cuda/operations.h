@@ -10,6 +10,8 @@
 #include "cuda/batch_norm_relu_dropout.h"
 #include "cuda/bce.h"
 #include "cuda/concat.h"
+#include "cuda/conv2d.h"
+#include "cuda/conv_transpose2d.h"
 #include "cuda/crop.h"
 #include "cuda/dice.h"
 #include "cuda/dropout.h"
