@@ -16,7 +16,6 @@
 #include "cuda/dice.h"
 #include "cuda/dropout.h"
 #include "cuda/edge_pad.h"
-#include "cuda/lanes.h"
 #include "cuda/max_pool.h"
 #include "cuda/relu.h"
 #include "cuda/segmentation_counts.h"
