@@ -48,8 +48,9 @@ void add_backend_option(CLI::App& command, std::string& backend) {
   command.add_option("--backend", backend, "what computes")->check(one_of({"cpu", "cuda", "cuda-sim"}));
 }
 
-void require_backend(const std::string& backend) {
-  if (backend != "cpu") throw Error("this build has no backend " + backend + ", only cpu: leave --backend out");
+void add_precision_option(CLI::App& command, std::string& precision) {
+  command.add_option("--precision", precision, "of matrix products; tf32 and bf16 on cuda and cuda-sim only")
+      ->check(one_of({"float32", "tf32", "bf16"}));
 }
 
 void add_threads_option(CLI::App& command, int& threads) {

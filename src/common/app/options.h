@@ -21,8 +21,8 @@ CLI::Validator one_of(std::vector<std::string> names);
 
 /// --backend, one of those that exist in some build.
 void add_backend_option(CLI::App& command, std::string& backend);
-/// Throws Error where this build lacks the backend.
-void require_backend(const std::string& backend);
+/// --precision of the matrix products.
+void add_precision_option(CLI::App& command, std::string& precision);
 
 /// --threads; the default in `threads` becomes all cores.
 void add_threads_option(CLI::App& command, int& threads);
