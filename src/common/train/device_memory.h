@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/data/split.h"
@@ -31,7 +32,7 @@ inline std::vector<std::size_t> unchanging_cases(const data::Split& split, const
 }
 
 /// Throws Error where it does not fit. Cases are cached where the device's reads wait and they take at most half of
-/// what all else leaves free: the rest is for whoever else uses the device.
+/// what all else leaves free (the rest is for whoever else uses the device), or less than batches on their way would.
 template <class B>
 TrainingMemory plan_training_memory(const typename B::Device& device, const TrainConfig& config,
                                     const data::Split& split) {
@@ -48,13 +49,14 @@ TrainingMemory plan_training_memory(const typename B::Device& device, const Trai
            Evaluator<B>::bytes(size, config.loss, N, val, cached);
   };
   const Index free = device.available_bytes();
+  TrainingMemory memory{all_but_cases(false), {}};
   if (B::reads_wait) {
-    const std::vector<std::size_t> cases = unchanging_cases(split, config.augment);
-    const Index cache = CachedCases<B>::bytes(cases.size(), size);
-    if (cache <= (free - all_but_cases(true)) / 2) return {all_but_cases(true) + cache, cases};
+    std::vector<std::size_t> cases = unchanging_cases(split, config.augment);
+    const Index rest = all_but_cases(true), cache = CachedCases<B>::bytes(cases.size(), size);
+    if (cache <= (free - rest) / 2 || rest + cache <= memory.bytes) memory = {rest + cache, std::move(cases)};
   }
-  require_memory("training", all_but_cases(false), free);
-  return {all_but_cases(false), {}};
+  require_memory("training", memory.bytes, free);
+  return memory;
 }
 
 }  // namespace attnunet
