@@ -10,7 +10,9 @@ namespace {
 
 TEST(CommandLine, HelpAndVersion) {
   expect_success(attnunet_run({"--help"}));
-  EXPECT_EQ(attnunet_run({"--version"}).out.rfind("attnunet ", 0), 0u);
+  const std::string version = attnunet_run({"--version"}).out;
+  EXPECT_EQ(version.rfind("attnunet ", 0), 0u);
+  EXPECT_NE(version.find("backends: cpu"), std::string::npos) << version;
   const std::vector<std::vector<std::string>> commands = {{"train"}, {"evaluate"}, {"gradcheck"},
                                                           {"info"},  {"bench"},    {"data", "synth"}};
   for (std::vector<std::string> command : commands) {
@@ -23,8 +25,8 @@ TEST(CommandLine, HelpAndVersion) {
 
 TEST(CommandLine, HelpShowsDefaults) {
   const std::string help = attnunet_run({"train", "--help"}).out;
-  for (const char* text : {"=cpu", "=attention4", "=32", "=256", "=16", "=20", "=0.001", "=data/BUSI", "=grouped",
-                           "=constant", "=bce", "=none"})
+  for (const char* text : {"=cpu", "=float32", "=attention4", "=32", "=256", "=16", "=20", "=0.001", "=data/BUSI",
+                           "=grouped", "=constant", "=bce", "=none"})
     EXPECT_NE(help.find(text), std::string::npos) << text;
 }
 
@@ -75,6 +77,8 @@ TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
       {{"info", "--checkpoint", "x", "--size", "64"}, {"--checkpoint", "--size"}},
       {{"bench", "--repeats", "0"}, {"--repeats", "1 to 1000"}},
       {{"gradcheck", "--backend", "tpu"}, {"--backend", "cpu"}},
+      {{"gradcheck", "--precision", "bf16"}, {"--precision"}},
+      {{"train", "--precision", "fp16"}, {"--precision", "float32|tf32|bf16"}},
       {{"data"}, {}},
       {{"data", "synth"}, {"--out"}},
       {{"data", "synth", "--out", "x", "--count", "0"}, {"--count", "1 to"}},
@@ -86,13 +90,37 @@ TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
   }
 }
 
-TEST(CommandLine, BackendsThatAreNotBuiltAreAnError) {
-  for (const char* backend : {"cuda", "cuda-sim"}) {
-    expect_failure(attnunet_run({"train", "--backend", backend}), 1, {backend, "only cpu"});
-    expect_failure(attnunet_run({"gradcheck", "--backend", backend}), 1, {backend, "only cpu"});
-    expect_failure(attnunet_run({"bench", "--backend", backend}), 1, {backend, "only cpu"});
-    expect_failure(attnunet_run({"evaluate", "--checkpoint", "x", "--backend", backend}), 1, {backend, "only cpu"});
+TEST(CommandLine, CudaThatIsNotThereIsAnError) {
+#ifdef ATTNUNET_HAVE_CUDA
+  if (cuda::gpu_missing().empty()) GTEST_SKIP() << "this machine has a GPU";
+  const std::string message =
+      "attnunet: no CUDA device: use --backend cuda-sim or cpu, or run where nvidia-smi lists a GPU\n";
+#else
+  const std::string message =
+      "attnunet: this build has no CUDA: install the CUDA toolkit (nvcc) and run make again, or use --backend cuda-sim "
+      "or cpu\n";
+#endif
+  TemporaryFolder folder;
+  ProcessOptions options;
+  options.folder = folder.path().string();
+  const std::vector<std::vector<std::string>> commands = {
+      {"train"}, {"gradcheck"}, {"bench"}, {"evaluate", "--checkpoint", "x"}, {"train", "--precision", "bf16"}};
+  for (std::vector<std::string> command : commands) {
+    command.insert(command.end(), {"--backend", "cuda"});
+    const Finished finished = attnunet_run(command, options);
+    EXPECT_EQ(finished.exit_code, 1);
+    EXPECT_EQ(finished.err, message) << command[0];
   }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(CommandLine, PrecisionsThatTheCpuHasNot) {
+  for (const char* precision : {"tf32", "bf16"})
+    for (std::vector<std::string> command :
+         {std::vector<std::string>{"train"}, {"bench"}, {"evaluate", "--checkpoint", "x"}}) {
+      command.insert(command.end(), {"--precision", precision});
+      expect_failure(attnunet_run(command), 2, {"--precision", precision, "--backend cuda or cuda-sim"});
+    }
 }
 
 TEST(CommandLine, NoDatasetNamesTheWaysToOne) {

@@ -6,9 +6,8 @@
 #include <string>
 
 #include "common/app/layer_timing.h"
-#include "common/error.h"
+#include "common/app/options.h"
 #include "common/gradcheck/run_all.h"
-#include "common/precision.h"
 #include "common/train/trainer.h"
 #include "cpu/machine_peaks.h"
 #include "cpu/operations.h"
@@ -27,9 +26,6 @@ namespace attnunet {
 ATTNUNET_BACKEND(extern, Cpu)
 
 namespace app {
-
-/// Throws Error where this build, or this machine, lacks the backend; UsageError where it has not that precision.
-Precision require_backend(const std::string& backend, const std::string& precision = "float32");
 
 /// work(device, B()) with a device of the named backend, where B is e.g. Cpu<T>; returns what it returns.
 template <class T, class Work>

@@ -48,6 +48,20 @@ void add_backend_option(CLI::App& command, std::string& backend) {
   command.add_option("--backend", backend, "what computes")->check(one_of({"cpu", "cuda", "cuda-sim"}));
 }
 
+std::string built_backends() {
+  return "cpu";
+}
+
+Precision require_backend(const std::string& backend, const std::string& precision) {
+  const Precision parsed = parse_precision(precision);
+  require_precision(backend, parsed);
+  if (backend == "cuda")
+    throw Error(
+        "this build has no CUDA: install the CUDA toolkit (nvcc) and run make again, or use --backend cuda-sim or cpu");
+  if (backend != "cpu") throw Error("this build has no backend " + backend + ", only cpu: leave --backend out");
+  return parsed;
+}
+
 void add_precision_option(CLI::App& command, std::string& precision) {
   command.add_option("--precision", precision, "of matrix products; tf32 and bf16 on cuda and cuda-sim only")
       ->check(one_of({"float32", "tf32", "bf16"}));

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <ctime>
 #include <memory>
+#include <optional>
 
 #include "common/app/backend.h"
 #include "common/app/dataset.h"
@@ -71,8 +72,6 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
   }
 
   catch_interrupts();
-  const RunFolder folder = config.resume.empty() ? RunFolder::create(config) : RunFolder::resume(start);
-  if (!config.quiet) print_start(config, dataset, split, folder);
   ProgressDisplay display(static_cast<Index>(split.train.size()), static_cast<Index>(split.val.size()), config.quiet);
   EpochRow best_row, last_row;
   best_row.val.iou = start.best_val_iou;
@@ -84,12 +83,18 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
     if (best) best_row = row;
     display.finish_epoch(row, config.epochs, best);
   };
-  const bool finished = with_backend<float>(
-      config.backend, config.threads, config.precision,
-      [&](auto& device, auto b) { return Trainer<decltype(b)>(device, dataset, split, start, folder).run(callbacks); });
+  std::optional<RunFolder> folder;
+  const bool finished =
+      with_backend<float>(config.backend, config.threads, config.precision, [&](auto& device, auto b) {
+        using B = decltype(b);
+        plan_training_memory<B>(device, config, split);  // what does not fit is refused before there is a folder
+        folder = config.resume.empty() ? RunFolder::create(config) : RunFolder::resume(start);
+        if (!config.quiet) print_start(config, dataset, split, *folder);
+        return Trainer<B>(device, dataset, split, start, *folder).run(callbacks);
+      });
   display.clear();
   if (!finished) {
-    std::printf("interrupted; continue with: attnunet train --resume '%s'\n", folder.last().c_str());
+    std::printf("interrupted; continue with: attnunet train --resume '%s'\n", folder->last().c_str());
     return false;
   }
   if (last_row.epoch > 0) {
@@ -99,7 +104,7 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
     else
       std::printf(" before this run was resumed\n");
   }
-  std::printf("run folder %s\n", folder.path().c_str());
+  std::printf("run folder %s\n", folder->path().c_str());
   return true;
 }
 
