@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "common/gradcheck/layer_case.h"
+#include "cuda/batch_input.h"
 #include "support/backends.h"
 
 namespace attnunet {

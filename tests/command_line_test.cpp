@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cuda/device.h"
+
 namespace attnunet {
 namespace {
 
@@ -12,7 +14,7 @@ TEST(CommandLine, HelpAndVersion) {
   expect_success(attnunet_run({"--help"}));
   const std::string version = attnunet_run({"--version"}).out;
   EXPECT_EQ(version.rfind("attnunet ", 0), 0u);
-  EXPECT_NE(version.find("backends: cpu"), std::string::npos) << version;
+  EXPECT_NE(version.find("backends: cpu, cuda-sim"), std::string::npos) << version;
   const std::vector<std::vector<std::string>> commands = {{"train"}, {"evaluate"}, {"gradcheck"},
                                                           {"info"},  {"bench"},    {"data", "synth"}};
   for (std::vector<std::string> command : commands) {
@@ -91,14 +93,14 @@ TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
 }
 
 TEST(CommandLine, CudaThatIsNotThereIsAnError) {
+  const std::string missing = cuda::gpu_missing();
+  if (missing.empty()) GTEST_SKIP() << "this machine has a GPU";
 #ifdef ATTNUNET_HAVE_CUDA
-  if (cuda::gpu_missing().empty()) GTEST_SKIP() << "this machine has a GPU";
-  const std::string message =
-      "attnunet: no CUDA device: use --backend cuda-sim or cpu, or run where nvidia-smi lists a GPU\n";
+  EXPECT_EQ(missing, "no CUDA device: use --backend cuda-sim or cpu, or run where nvidia-smi lists a GPU");
 #else
-  const std::string message =
-      "attnunet: this build has no CUDA: install the CUDA toolkit (nvcc) and run make again, or use --backend cuda-sim "
-      "or cpu\n";
+  EXPECT_EQ(missing,
+            "this build has no CUDA: install the CUDA toolkit (nvcc) and run make again, or use --backend "
+            "cuda-sim or cpu");
 #endif
   TemporaryFolder folder;
   ProcessOptions options;
@@ -109,7 +111,7 @@ TEST(CommandLine, CudaThatIsNotThereIsAnError) {
     command.insert(command.end(), {"--backend", "cuda"});
     const Finished finished = attnunet_run(command, options);
     EXPECT_EQ(finished.exit_code, 1);
-    EXPECT_EQ(finished.err, message) << command[0];
+    EXPECT_EQ(finished.err, "attnunet: " + missing + "\n") << command[0];
   }
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }

@@ -76,8 +76,6 @@ class DeviceTraining : public TrainingTest<apart::Backend> {
     train_on(device, new_run(here), run, callbacks);
     return run;
   }
-
-  apart::Device device{1};
 };
 
 constexpr Index plenty = Index{1} << 40;

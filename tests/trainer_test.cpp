@@ -219,6 +219,27 @@ template <class B>
 class TrainerOnBackend : public TrainingTest<B> {};
 TYPED_TEST_SUITE(TrainerOnBackend, FloatBackends);
 
+// Float32 networks that run freely drift apart by what rounding flips; their losses stay within 2 % an epoch.
+TYPED_TEST(TrainerOnBackend, LossCurveOfTheCpu) {
+  this->config.lr = 1e-3;
+  std::vector<EpochRow> there, here;
+  TrainCallbacks callbacks;
+  callbacks.epoch = [&](const EpochRow& row, bool) { here.push_back(row); };
+  this->train_new(this->in("here"), callbacks);
+  callbacks.epoch = [&](const EpochRow& row, bool) { there.push_back(row); };
+  const TrainConfig config = this->in("cpu");
+  TrainConfig split_config = config;
+  cpu::Device device(1);
+  Trainer<Cpu<float>>(device, this->dataset, split_of(this->dataset, split_config), new_run(config),
+                      RunFolder::create(config))
+      .run(callbacks);
+  ASSERT_EQ(here.size(), 3u);
+  for (std::size_t i = 0; i < here.size(); ++i) {
+    EXPECT_LE(std::abs(here[i].train.loss - there[i].train.loss), 0.02 * there[i].train.loss) << "epoch " << i + 1;
+    EXPECT_LE(std::abs(here[i].val.loss - there[i].val.loss), 0.02 * there[i].val.loss) << "epoch " << i + 1;
+  }
+}
+
 TYPED_TEST(TrainerOnBackend, SameCommandTwice) {
   this->expect_same_run(this->train_new(this->in("a")), this->train_new(this->in("b")));
 }

@@ -50,7 +50,7 @@ inline std::string rows_without_seconds(const std::filesystem::path& csv) {
 
 /// Six cases and a small configuration, trained on backend B.
 template <class B>
-class TrainingTest : public ::testing::Test {
+class TrainingTest : public BackendTest<B> {
  protected:
   TrainingTest() {
     for (int i = 0; i < cases_per_class; ++i) {

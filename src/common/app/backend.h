@@ -11,6 +11,8 @@
 #include "common/train/trainer.h"
 #include "cpu/machine_peaks.h"
 #include "cpu/operations.h"
+#include "cuda/machine_peaks.h"
+#include "cuda/operations.h"
 
 namespace attnunet {
 
@@ -24,13 +26,27 @@ namespace attnunet {
                                                            const std::function<void(const gradcheck::Result&)>&);
 
 ATTNUNET_BACKEND(extern, Cpu)
+ATTNUNET_BACKEND(extern, CudaSim)
+#ifdef ATTNUNET_HAVE_CUDA
+ATTNUNET_BACKEND(extern, Cuda)
+#endif
 
 namespace app {
 
 /// work(device, B()) with a device of the named backend, where B is e.g. Cpu<T>; returns what it returns.
 template <class T, class Work>
 auto with_backend(const std::string& backend, int threads, const std::string& precision, Work work) {
-  require_backend(backend, precision);
+  const Precision parsed = require_backend(backend, precision);
+  if (backend == "cuda-sim") {
+    typename CudaSim<T>::Device device(parsed);
+    return work(device, CudaSim<T>());
+  }
+#ifdef ATTNUNET_HAVE_CUDA
+  if (backend == "cuda") {
+    typename Cuda<T>::Device device(parsed);
+    return work(device, Cuda<T>());
+  }
+#endif
   cpu::Device device(threads);
   return work(device, Cpu<T>());
 }

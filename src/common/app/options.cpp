@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "common/error.h"
+#include "cuda/device.h"
 
 namespace attnunet::app {
 
@@ -49,16 +50,18 @@ void add_backend_option(CLI::App& command, std::string& backend) {
 }
 
 std::string built_backends() {
-  return "cpu";
+#ifdef ATTNUNET_HAVE_CUDA
+  return "cpu, cuda-sim, cuda";
+#else
+  return "cpu, cuda-sim";
+#endif
 }
 
 Precision require_backend(const std::string& backend, const std::string& precision) {
   const Precision parsed = parse_precision(precision);
   require_precision(backend, parsed);
-  if (backend == "cuda")
-    throw Error(
-        "this build has no CUDA: install the CUDA toolkit (nvcc) and run make again, or use --backend cuda-sim or cpu");
-  if (backend != "cpu") throw Error("this build has no backend " + backend + ", only cpu: leave --backend out");
+  const std::string missing = backend == "cuda" ? cuda::gpu_missing() : "";
+  if (!missing.empty()) throw Error(missing);
   return parsed;
 }
 
