@@ -1,6 +1,7 @@
 #include "cpu/relu.h"
 
 #include "common/gradcheck/cases/relu.h"
+#include "cuda/relu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -26,7 +27,11 @@ TYPED_TEST(Relu, KinkHasZeroGradient) {
   EXPECT_EQ(layer.backward(layer.inputs, {{"dy", {1, 1, 1, 1}}})[0].values, (std::vector<double>{0, 0, 1, 0}));
 }
 
-TYPED_TEST(Relu, SameBitsForAnyNumberOfThreads) {
+template <class B>
+class ReluThreads : public BackendTest<B> {};
+TYPED_TEST_SUITE(ReluThreads, CpuBackends);
+
+TYPED_TEST(ReluThreads, SameBitsForAnyNumberOfThreads) {
   Random random(3);
   const auto dy = gradcheck::random_array("dy", 1001, random);
   std::vector<std::vector<double>> first;

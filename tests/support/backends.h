@@ -1,45 +1,78 @@
-// The backends that tests run on. A test body is written once, templated on the backend (TYPED_TEST).
+// The backends that tests run on. A test body is written once, templated on the backend (TYPED_TEST), and runs on the
+// CPU, on the CUDA kernels in the simulator, and on a GPU where one is; where the build has CUDA and the machine no
+// GPU, the GPU's tests are skipped by name.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include "cpu/device.h"
+#include "cuda/device.h"
 
 namespace attnunet {
 
-/// A device of backend B as tests use it: more threads than one, so that races and uneven shares can show.
+/// A device of backend B as tests use it; on the CPU with more threads than one, so that races and uneven shares can
+/// show.
 template <class B>
-struct TestDevice;
+struct TestDevice : B::Device {
+  explicit TestDevice(int /*threads*/ = 2) {}
+};
 
 template <class T>
 struct TestDevice<Cpu<T>> : cpu::Device {
   explicit TestDevice(int threads = 2) : cpu::Device(threads) {}
 };
 
-using DoubleBackends = ::testing::Types<Cpu<double>>;
-using FloatBackends = ::testing::Types<Cpu<float>>;
-using AllBackends = ::testing::Types<Cpu<float>, Cpu<double>>;
+#ifdef ATTNUNET_HAVE_CUDA
+using DoubleBackends = ::testing::Types<Cpu<double>, CudaSim<double>, Cuda<double>>;
+using FloatBackends = ::testing::Types<Cpu<float>, CudaSim<float>, Cuda<float>>;
+using AllBackends =
+    ::testing::Types<Cpu<float>, Cpu<double>, CudaSim<float>, CudaSim<double>, Cuda<float>, Cuda<double>>;
+#else
+using DoubleBackends = ::testing::Types<Cpu<double>, CudaSim<double>>;
+using FloatBackends = ::testing::Types<Cpu<float>, CudaSim<float>>;
+using AllBackends = ::testing::Types<Cpu<float>, Cpu<double>, CudaSim<float>, CudaSim<double>>;
+#endif
+/// For what only the CPU has: results that must not depend on the number of threads.
+using CpuBackends = ::testing::Types<Cpu<float>, Cpu<double>>;
 
 /// The same backend with the other precision.
 template <class B, class T>
 struct Rebind;
-template <class From, class T>
-struct Rebind<Cpu<From>, T> {
-  using type = Cpu<T>;
+template <template <class> class Backend, class From, class T>
+struct Rebind<Backend<From>, T> {
+  using type = Backend<T>;
 };
 
-/// Fixture for whole networks on a few pixels, where starting a second thread takes longer than the work.
+/// Why tests of backend B cannot run here; empty where they can.
 template <class B>
-class SmallNetworkTest : public ::testing::Test {
- protected:
-  TestDevice<B> device{1};
-};
+std::string backend_missing() {
+  return "";
+}
+template <>
+inline std::string backend_missing<Cuda<float>>() {
+  return cuda::gpu_missing();
+}
+template <>
+inline std::string backend_missing<Cuda<double>>() {
+  return cuda::gpu_missing();
+}
 
 /// Fixture of a typed test: a backend's device.
 template <class B>
 class BackendTest : public ::testing::Test {
  protected:
+  void SetUp() override {
+    const std::string missing = backend_missing<B>();
+    if (!missing.empty()) GTEST_SKIP() << missing;
+  }
   TestDevice<B> device;
+};
+
+/// Fixture for whole networks on a few pixels, where starting a second thread takes longer than the work.
+template <class B>
+class SmallNetworkTest : public BackendTest<B> {
+ protected:
+  TestDevice<B> device{1};
 };
 
 }  // namespace attnunet

@@ -1,0 +1,7 @@
+// Every operation of the CUDA backends (GPU and simulator): included where a network, a gradient check or the trainer
+// is instantiated for Cuda<T> or CudaSim<T>. The templates call operations unqualified and find these through their
+// Device argument.
+#pragma once
+
+#include "cuda/batch_input.h"
+#include "cuda/relu.h"
