@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "cpu/operations.h"
+#include "cuda/operations.h"
 #include "support/training.h"
 
 namespace attnunet {
