@@ -146,32 +146,40 @@ TEST(CommandLine, InfoKnowsBothNetworks) {
 TEST(CommandLine, BenchWritesItsJson) {
   TemporaryFolder folder;
   const std::string json = (folder / "bench.json").string();
-  const Finished finished = attnunet_run({"bench", "--base", "2", "--size", "16", "--batch", "1", "--warmup", "0",
-                                          "--repeats", "2", "--threads", "1", "--no-layers", "--json", json});
-  expect_success(finished);
-  const auto object = nlohmann::json::parse(read_text(json));
-  for (const char* key : {"backend", "device", "variant", "base", "size", "batch", "threads", "precision",
-                          "train_step_ms", "inference_ms", "peak_memory_mb"})
-    EXPECT_TRUE(object.contains(key)) << key;
-  EXPECT_EQ(object["backend"], "cpu");
-  EXPECT_EQ(object["precision"], "float32");
-  EXPECT_GT(object["peak_memory_mb"].get<double>(), 0);
-  for (const char* key : {"train_step_ms", "inference_ms"}) {
-    EXPECT_GT(object[key]["min"].get<double>(), 0);
-    EXPECT_LE(object[key]["min"].get<double>(), object[key]["median"].get<double>());
-    EXPECT_LE(object[key]["median"].get<double>(), object[key]["max"].get<double>());
+  const std::vector<std::pair<std::string, std::string>> backends = {{"cpu", "float32"}, {"cuda-sim", "bf16"}};
+  for (const auto& [backend, precision] : backends) {
+    SCOPED_TRACE(backend);
+    const Finished finished = attnunet_run(
+        {"bench", "--backend", backend, "--precision", precision, "--base",    "2", "--size",      "16",     "--batch",
+         "1",     "--warmup",  "0",     "--repeats",   "2",       "--threads", "1", "--no-layers", "--json", json});
+    expect_success(finished);
+    const auto object = nlohmann::json::parse(read_text(json));
+    for (const char* key : {"backend", "device", "variant", "base", "size", "batch", "threads", "precision",
+                            "train_step_ms", "inference_ms", "peak_memory_mb"})
+      EXPECT_TRUE(object.contains(key)) << key;
+    EXPECT_EQ(object["backend"], backend);
+    EXPECT_EQ(object["precision"], precision);
+    EXPECT_GT(object["peak_memory_mb"].get<double>(), 0);
+    for (const char* key : {"train_step_ms", "inference_ms"}) {
+      EXPECT_GT(object[key]["min"].get<double>(), 0);
+      EXPECT_LE(object[key]["min"].get<double>(), object[key]["median"].get<double>());
+      EXPECT_LE(object[key]["median"].get<double>(), object[key]["max"].get<double>());
+    }
   }
   expect_failure(attnunet_run({"bench", "--json", (folder / "no" / "bench.json").string()}), 1, {"bench.json"});
 }
 
 // A table that names every layer, padded sizes included: each is timed without a fault.
 TEST(CommandLine, BenchTimesEveryLayer) {
-  const Finished finished = attnunet_run({"bench", "--variant", "attention3", "--base", "2", "--size", "20", "--batch",
-                                          "2", "--warmup", "0", "--repeats", "1", "--threads", "1"});
-  expect_success(finished);
-  for (const char* layer : {"pad ", "encoder.0.conv1 ", "encoder.2.pool ", "bottleneck.dropout ", "decoder.0.gate.psi ",
-                            "decoder.2.up ", "decoder.1.concat ", "head ", "crop "})
-    EXPECT_NE(finished.out.find(layer), std::string::npos) << layer;
+  for (const char* backend : {"cpu", "cuda-sim"}) {
+    const Finished finished =
+        attnunet_run({"bench", "--backend", backend, "--variant", "attention3", "--base", "2", "--size", "20",
+                      "--batch", "2", "--warmup", "0", "--repeats", "1", "--threads", "1"});
+    expect_success(finished);
+    for (const char* layer : {"pad ", "encoder.0.conv1 ", "encoder.2.pool ", "bottleneck.dropout ",
+                              "decoder.0.gate.psi ", "decoder.2.up ", "decoder.1.concat ", "head ", "crop "})
+      EXPECT_NE(finished.out.find(layer), std::string::npos) << backend << " " << layer;
+  }
 }
 
 TEST(CommandLine, SynthMakesTheSamePhantomsAndOverwritesNothing) {
