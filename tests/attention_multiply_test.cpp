@@ -2,6 +2,7 @@
 
 #include "common/gradcheck/cases/attention_multiply.h"
 #include "support/backends.h"
+#include "support/columns.h"
 #include "support/expect.h"
 
 namespace attnunet {
@@ -28,6 +29,33 @@ TYPED_TEST(AttentionMultiply, AlphaOnePassesTheSkip) {
   const auto layer = gradcheck::attention_multiply_case<TypeParam>(this->device, 35, 6, 7);
   const auto x = rounded_to_float(layer.inputs[0]);
   EXPECT_EQ(layer.forward({x, {"alpha", std::vector<double>(35, 1)}}).outputs[0].values, x.values);
+}
+
+// y and dy as columns of a wider tensor give what they give alone, and leave the other columns alone.
+TYPED_TEST(AttentionMultiply, WorksOnColumnsOfAWiderTensor) {
+  for (const auto& s : shapes)
+    for (const Columns& columns : {Columns{0, s.C, 2 * s.C}, Columns{2, s.C, s.C + 5}}) {
+      const auto layer = gradcheck::attention_multiply_case<TypeParam>(this->device, s.pixels, s.C, 9);
+      Random random(4);
+      const auto dy_alone = gradcheck::random_array("dy", s.pixels * s.C, random);
+      auto& device = this->device;
+      const auto x = gradcheck::upload<TypeParam>(device, layer.inputs[0]);
+      const auto alpha = gradcheck::upload<TypeParam>(device, layer.inputs[1]);
+      auto y = gradcheck::upload<TypeParam>(device, widened_nan(s.pixels, columns));
+      attention_multiply_forward(device, y.data() + columns.first, x.data(), alpha.data(), s.pixels, s.C,
+                                 columns.stride);
+      EXPECT_EQ(narrowed(gradcheck::download<TypeParam>(device, "y", y), columns).values,
+                layer.forward(layer.inputs).outputs[0].values);
+
+      const auto dy = gradcheck::upload<TypeParam>(device, widened(dy_alone, columns));
+      auto dx = gradcheck::poisoned<TypeParam>(device, s.pixels * s.C);
+      auto dalpha = gradcheck::poisoned<TypeParam>(device, s.pixels);
+      attention_multiply_backward(device, dx.data(), dalpha.data(), dy.data() + columns.first, x.data(), alpha.data(),
+                                  s.pixels, s.C, columns.stride);
+      const auto expected = layer.backward(layer.inputs, {dy_alone});
+      EXPECT_EQ(gradcheck::download<TypeParam>(device, "dx", dx).values, expected[0].values);
+      EXPECT_EQ(gradcheck::download<TypeParam>(device, "dalpha", dalpha).values, expected[1].values);
+    }
 }
 
 template <class B>

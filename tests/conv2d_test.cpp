@@ -5,6 +5,7 @@
 
 #include "common/gradcheck/cases/conv2d.h"
 #include "support/backends.h"
+#include "support/columns.h"
 #include "support/expect.h"
 #include "support/linear.h"
 
@@ -178,6 +179,62 @@ TYPED_TEST(Conv2d, BackwardDataAdds) {
     }
     EXPECT_TRUE(
         close(gradcheck::download<TypeParam>(this->device, "dx", dx), expected, bounds<T>(sums, g.R * g.R * g.K + 1)));
+  }
+}
+
+// x and dx as columns of a wider tensor: the second half of its pixels, or some in the middle.
+TYPED_TEST(Conv2d, WorksOnColumnsOfAWiderTensor) {
+  using T = typename TypeParam::Scalar;
+  bool half = false;
+  auto shapes = small;
+  shapes.insert(shapes.end(), {{2, 37, 41, 8, 9, 3},
+                               {1, 35, 33, 16, 130, 3},
+                               {1, 61, 65, 1, 3, 3},
+                               {1, 3, 515, 9, 8, 3},
+                               {2, 33, 40, 16, 33, 1},
+                               {1, 40, 40, 1, 9, 1},
+                               {1, 4, 5, 300, 200, 1}});
+  for (Conv2dGeometry g : shapes) {
+    half = !half;
+    const Columns columns = half ? Columns{g.C, g.C, 2 * g.C} : Columns{1, g.C, g.C + 3};
+    g.x_stride = columns.stride;
+    SCOPED_TRACE(text(g));
+    const Data d(g, 16);
+    auto& device = this->device;
+    const auto x = gradcheck::upload<TypeParam>(device, widened(d.x, columns));
+    const auto w = gradcheck::upload<TypeParam>(device, d.w);
+    const auto b = gradcheck::upload<TypeParam>(device, d.b);
+    const auto dy = gradcheck::upload<TypeParam>(device, d.dy);
+    auto workspace = gradcheck::poisoned<TypeParam>(device, conv2d_workspace(device, g));
+
+    auto y = gradcheck::poisoned<TypeParam>(device, g.pixels() * g.K);
+    conv2d_forward(device, y.data(), x.data() + columns.first, w.data(), b.data(), workspace.data(), g);
+    EXPECT_TRUE(
+        close(gradcheck::download<TypeParam>(device, "y", y), naive_forward(g, d.x, d.w, d.b),
+              bounds<T>(naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), g.R * g.R * g.C + 1)));
+
+    const Gradients naive = naive_backward(g, d.x, d.w, d.dy);
+    const Gradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
+    auto dw = gradcheck::poisoned<TypeParam>(device, w.size());
+    auto db = gradcheck::poisoned<TypeParam>(device, g.K);
+    conv2d_backward_weights(device, dw.data(), db.data(), dy.data(), x.data() + columns.first, workspace.data(), g);
+    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "dw", dw), naive.dw, bounds<T>(sums.dw, g.pixels())));
+    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "db", db), naive.db, bounds<T>(sums.db, g.pixels())));
+
+    auto dx = gradcheck::upload<TypeParam>(device, widened_nan(g.pixels(), columns));
+    conv2d_backward_data(device, dx.data() + columns.first, dy.data(), w.data(), workspace.data(), g, Write::set);
+    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "dx", dx), columns), naive.dx,
+                      bounds<T>(sums.dx, g.R * g.R * g.K)));
+
+    dx = gradcheck::upload<TypeParam>(device, widened(d.before, columns));
+    conv2d_backward_data(device, dx.data() + columns.first, dy.data(), w.data(), workspace.data(), g, Write::add);
+    Array expected = naive.dx, terms = sums.dx;
+    for (std::size_t i = 0; i < expected.values.size(); ++i) {
+      expected.values[i] += d.before.values[i];
+      terms.values[i] += std::abs(d.before.values[i]);
+    }
+    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "dx added", dx), columns), expected,
+                      bounds<T>(terms, g.R * g.R * g.K + 1)));
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/gradcheck/cases/conv_transpose2d.h"
 #include "support/backends.h"
+#include "support/columns.h"
 #include "support/expect.h"
 #include "support/linear.h"
 
@@ -169,6 +170,47 @@ TYPED_TEST(ConvTranspose2d, BackwardDataAdds) {
       sums.values[i] += std::abs(d.before.values[i]);
     }
     EXPECT_TRUE(close(gradcheck::download<TypeParam>(this->device, "dx", dx), expected, bounds<T>(sums, 4 * g.K + 1)));
+  }
+}
+
+// y and dy as columns of a wider tensor: the second half of its pixels, or some in the middle.
+TYPED_TEST(ConvTranspose2d, WorksOnColumnsOfAWiderTensor) {
+  using T = typename TypeParam::Scalar;
+  bool half = false;
+  auto shapes = small;
+  shapes.insert(shapes.end(), {{2, 19, 41, 8, 9}, {3, 7, 33, 30, 20}, {5, 4, 4, 40, 20}, {1, 3, 515, 5, 4}});
+  for (ConvTranspose2dGeometry g : shapes) {
+    half = !half;
+    const Columns columns = half ? Columns{g.K, g.K, 2 * g.K} : Columns{1, g.K, g.K + 3};
+    g.y_stride = columns.stride;
+    SCOPED_TRACE(text(g));
+    const Data d(g, 16);
+    auto& device = this->device;
+    const auto x = gradcheck::upload<TypeParam>(device, d.x);
+    const auto w = gradcheck::upload<TypeParam>(device, d.w);
+    const auto b = gradcheck::upload<TypeParam>(device, d.b);
+    const auto dy = gradcheck::upload<TypeParam>(device, widened(d.dy, columns));
+    auto workspace = gradcheck::poisoned<TypeParam>(device, conv_transpose2d_workspace(device, g));
+
+    auto y = gradcheck::upload<TypeParam>(device, widened_nan(4 * g.input_pixels(), columns));
+    conv_transpose2d_forward(device, y.data() + columns.first, x.data(), w.data(), b.data(), workspace.data(), g);
+    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "y", y), columns),
+                      naive_forward(g, d.x, d.w, d.b),
+                      bounds<T>(naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), g.C + 1)));
+
+    const Gradients naive = naive_backward(g, d.x, d.w, d.dy);
+    const Gradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
+    auto dx = gradcheck::poisoned<TypeParam>(device, x.size());
+    auto dw = gradcheck::poisoned<TypeParam>(device, w.size());
+    auto db = gradcheck::poisoned<TypeParam>(device, g.K);
+    const auto* dy_columns = dy.data() + columns.first;
+    conv_transpose2d_backward_data(device, dx.data(), dy_columns, w.data(), workspace.data(), g, Write::set);
+    conv_transpose2d_backward_weights(device, dw.data(), db.data(), dy_columns, x.data(), workspace.data(), g);
+    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "dx", dx), naive.dx, bounds<T>(sums.dx, 4 * g.K)));
+    EXPECT_TRUE(
+        close(gradcheck::download<TypeParam>(device, "dw", dw), naive.dw, bounds<T>(sums.dw, g.input_pixels())));
+    EXPECT_TRUE(
+        close(gradcheck::download<TypeParam>(device, "db", db), naive.db, bounds<T>(sums.db, 4 * g.input_pixels())));
   }
 }
 

@@ -11,7 +11,6 @@ enum class Dropped { nothing, pool, product, gate_of_skip, gate_of_up, concat };
 
 struct Device : cpu::Device {
   Dropped dropped;
-  int gate_calls = 0;
   explicit Device(Dropped what) : cpu::Device(1), dropped(what) {}
   cpu::Device& base() { return *this; }
 };
@@ -23,23 +22,20 @@ void max_pool_backward(Device& device, double* dx, const double* dy, const std::
 }
 
 void attention_multiply_backward(Device& device, double* dx, double* dalpha, const double* dy, const double* x,
-                                 const double* alpha, Index pixels, Index C) {
-  attention_multiply_backward(device.base(), dx, dalpha, dy, x, alpha, pixels, C);
+                                 const double* alpha, Index pixels, Index C, Index y_stride) {
+  attention_multiply_backward(device.base(), dx, dalpha, dy, x, alpha, pixels, C, y_stride);
   if (device.dropped == Dropped::product) fill_zero(device.base(), dx, pixels * C);
 }
 
 void conv2d_backward_data(Device& device, double* dx, const double* dy, const double* w, double* workspace,
                           const Conv2dGeometry& g, Write write) {
-  if (write == Write::add) {  // the gate's two projections: of up first, then of the skip
-    const Dropped now = device.gate_calls++ % 2 == 0 ? Dropped::gate_of_up : Dropped::gate_of_skip;
+  if (write == Write::add) {  // the gate's two projections: only that of up works on columns of the concatenated tensor
+    const Dropped now = g.x_stride != 0 ? Dropped::gate_of_up : Dropped::gate_of_skip;
     if (now == device.dropped) return;
+    // There the share of the concatenation lies already: set instead of add loses it.
+    if (g.x_stride != 0 && device.dropped == Dropped::concat) write = Write::set;
   }
   conv2d_backward_data(device.base(), dx, dy, w, workspace, g, write);
-}
-
-void concat_backward(Device& device, double* da, double* db, const double* dy, Index pixels, Index Ca, Index Cb) {
-  concat_backward(device.base(), da, db, dy, pixels, Ca, Cb);
-  if (device.dropped == Dropped::concat) fill_zero(device.base(), db, pixels * Cb);
 }
 
 struct Backend : Cpu<double> {

@@ -31,7 +31,7 @@ std::vector<double> absolute(const double* values, Index n) {
 
 void conv2d_forward(Device& device, double* y, const double* x, const double* w, const double* bias, double* workspace,
                     const Conv2dGeometry& g) {
-  const auto terms_x = absolute(x, g.pixels() * g.C), terms_w = absolute(w, g.weights());
+  const auto terms_x = absolute(x, (g.pixels() - 1) * g.x_pixel() + g.C), terms_w = absolute(w, g.weights());
   std::vector<double> terms(static_cast<std::size_t>(g.pixels() * g.K));
   const double* no_bias = nullptr;
   conv2d_forward(device.base(), terms.data(), terms_x.data(), terms_w.data(), no_bias, workspace, g);
@@ -45,21 +45,48 @@ void conv_transpose2d_forward(Device& device, double* y, const double* x, const 
   const auto terms_x = absolute(x, g.input_pixels() * g.C), terms_w = absolute(w, g.weights());
   std::vector<double> terms(static_cast<std::size_t>(4 * g.input_pixels() * g.K));
   const double* no_bias = nullptr;
-  conv_transpose2d_forward(device.base(), terms.data(), terms_x.data(), terms_w.data(), no_bias, workspace, g);
+  ConvTranspose2dGeometry dense = g;
+  dense.y_stride = 0;
+  conv_transpose2d_forward(device.base(), terms.data(), terms_x.data(), terms_w.data(), no_bias, workspace, dense);
   conv_transpose2d_forward(device.base(), y, x, w, bias, workspace, g);
   for (Index i = 0; i < 4 * g.input_pixels() * g.K; ++i)
-    y[i] += noise(device, terms[static_cast<std::size_t>(i)], static_cast<double>(g.C));
+    y[i / g.K * g.y_pixel() + i % g.K] += noise(device, terms[static_cast<std::size_t>(i)], static_cast<double>(g.C));
+}
+
+// The statistics are those of the perturbed output.
+void conv2d_statistics_forward(Device& device, double* y, double* mean, double* inv_std, double* running_mean,
+                               double* running_var, const double* x, const double* w, double* workspace,
+                               const Conv2dGeometry& g) {
+  conv2d_forward(device, y, x, w, nullptr, workspace, g);
+  batch_norm_statistics(device.base(), mean, inv_std, running_mean, running_var, y, workspace, g.pixels(), g.K);
 }
 
 // y = (x - mean) scale + beta: four roundings of terms no larger than |y| + 2 |beta| + |mean| scale.
+double batch_norm_noise(Device& device, double y, double mean, double inv_std, double gamma, double beta) {
+  return noise(device, std::abs(y) + 2 * std::abs(beta) + std::abs(mean * inv_std * gamma), 2);
+}
+
 void batch_norm_forward(Device& device, double* y, double* mean, double* inv_std, double* running_mean,
                         double* running_var, const double* x, const double* gamma, const double* beta,
                         double* workspace, Index pixels, Index C) {
   batch_norm_forward(device.base(), y, mean, inv_std, running_mean, running_var, x, gamma, beta, workspace, pixels, C);
   for (Index i = 0; i < pixels * C; ++i) {
     const Index c = i % C;
-    y[i] += noise(device, std::abs(y[i]) + 2 * std::abs(beta[c]) + std::abs(mean[c] * inv_std[c] * gamma[c]), 2);
+    y[i] += batch_norm_noise(device, y[i], mean[c], inv_std[c], gamma[c], beta[c]);
   }
+}
+
+// Batch norm perturbed; ReLU and dropout, which add no rounding but the factor's, of that.
+void batch_norm_relu_dropout_forward(Device& device, double* y, const double* x, const double* mean,
+                                     const double* inv_std, const double* gamma, const double* beta, double rate,
+                                     const DropoutKey& key, Index pixels, Index C) {
+  for (Index i = 0; i < pixels * C; ++i) {
+    const Index c = i % C;
+    const double z = (x[i] - mean[c]) * inv_std[c] * gamma[c] + beta[c];
+    y[i] = z + batch_norm_noise(device, z, mean[c], inv_std[c], gamma[c], beta[c]);
+  }
+  relu_forward(device.base(), y, y, pixels * C);
+  if (rate > 0) dropout_forward(device.base(), y, y, rate, key, pixels * C);
 }
 
 void sigmoid_forward(Device& device, double* y, const double* x, Index n) {
@@ -67,10 +94,13 @@ void sigmoid_forward(Device& device, double* y, const double* x, Index n) {
   for (Index i = 0; i < n; ++i) y[i] += noise(device, y[i], 2);
 }
 
-void attention_multiply_forward(Device& device, double* y, const double* x, const double* alpha, Index pixels,
-                                Index C) {
-  attention_multiply_forward(device.base(), y, x, alpha, pixels, C);
-  for (Index i = 0; i < pixels * C; ++i) y[i] += noise(device, std::abs(y[i]), 0);
+void attention_multiply_forward(Device& device, double* y, const double* x, const double* alpha, Index pixels, Index C,
+                                Index y_stride) {
+  attention_multiply_forward(device.base(), y, x, alpha, pixels, C, y_stride);
+  for (Index i = 0; i < pixels * C; ++i) {
+    double& value = y[i / C * y_stride + i % C];
+    value += noise(device, std::abs(value), 0);
+  }
 }
 
 struct Backend : Cpu<double> {

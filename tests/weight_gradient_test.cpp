@@ -61,7 +61,7 @@ TYPED_TEST(BiasGradient, IsTheColumnSum) {
       }
       std::vector<T> db(expected.size()),
           workspace(static_cast<std::size_t>(cpu::bias_gradient_workspace(pixels, channels)));
-      cpu::bias_gradient(this->device, db.data(), dy.data(), workspace.data(), pixels, channels);
+      cpu::bias_gradient(this->device, db.data(), dy.data(), workspace.data(), pixels, channels, channels);
       EXPECT_EQ(std::vector<double>(db.begin(), db.end()), expected);
     }
 }

@@ -29,7 +29,11 @@ enum class Write {
 /// Weights are [K,R,R,C], C fastest.
 struct Conv2dGeometry {
   Index N = 0, H = 0, W = 0, C = 0, K = 0, R = 0;
+  /// Elements from one pixel of x, or of dx, to the next; 0: C. With more than C, x is C channels of a tensor that has
+  /// others too: x points to the first of them, and the others are neither read nor written.
+  Index x_stride = 0;
 
+  Index x_pixel() const { return x_stride == 0 ? C : x_stride; }
   Index pixels() const { return N * H * W; }
   Index weights() const { return K * R * R * C; }
 };
@@ -38,7 +42,11 @@ struct Conv2dGeometry {
 /// Weights are [2,2,K,C] (row r, column s of the kernel), C fastest.
 struct ConvTranspose2dGeometry {
   Index N = 0, H = 0, W = 0, C = 0, K = 0;
+  /// Elements from one pixel of y, or of dy, to the next; 0: K. With more than K, y is K channels of a tensor that has
+  /// others too: y points to the first of them, and the others are neither read nor written.
+  Index y_stride = 0;
 
+  Index y_pixel() const { return y_stride == 0 ? K : y_stride; }
   Index input_pixels() const { return N * H * W; }
   Index weights() const { return 4 * K * C; }
 };

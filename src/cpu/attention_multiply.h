@@ -12,13 +12,17 @@
 
 namespace attnunet::cpu {
 
+// y_stride is the number of elements from one pixel of y, or of dy, to the next: C where they stand for themselves, 2C
+// where they are columns of the decoder's concatenated tensor. The columns beside them are neither read nor written.
+
 /// y [pixels, C] from x and alpha [pixels].
 template <class T>
-void attention_multiply_forward(Device& device, T* y, const T* x, const T* alpha, Index pixels, Index C);
+void attention_multiply_forward(Device& device, T* y, const T* x, const T* alpha, Index pixels, Index C,
+                                Index y_stride);
 
-/// dx [pixels, C] and dalpha [pixels]. dx may be dy.
+/// dx [pixels, C] and dalpha [pixels]. dx may be dy where y_stride is C.
 template <class T>
 void attention_multiply_backward(Device& device, T* dx, T* dalpha, const T* dy, const T* x, const T* alpha,
-                                 Index pixels, Index C);
+                                 Index pixels, Index C, Index y_stride);
 
 }  // namespace attnunet::cpu

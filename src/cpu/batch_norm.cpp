@@ -154,8 +154,8 @@ Index batch_norm_workspace(const Device&, Index pixels, Index C) {
 }
 
 template <class T>
-void batch_norm_forward(Device& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
-                        const T* gamma, const T* beta, T* workspace, Index pixels, Index C) {
+void batch_norm_statistics(Device& device, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
+                           T* workspace, Index pixels, Index C) {
   const Chunks chunks = chunks_of(pixels, C);
   double* partial = partials(workspace);
 #pragma omp parallel num_threads(device.threads())
@@ -181,20 +181,26 @@ void batch_norm_forward(Device& device, T* y, T* mean, T* inv_std, T* running_me
       running_mean[c] = running_average(running_mean[c], batch_mean);
       running_var[c] = running_average(running_var[c], pixels > 1 ? squares / (n - 1) : variance);
     }
-
-#pragma omp for schedule(static)
-    for (Index chunk = 0; chunk < chunks.count; ++chunk)
-      for (Index t = 0; t < tile_count(C); ++t) {
-        const Tile tile = tile_of(t, C);
-        alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], shift[max_lanes];
-        spread(tile, means, mean);
-        spread(tile, scale, inv_std);
-        spread(tile, gammas, gamma);
-        spread(tile, shift, beta);
-        for (Index l = 0; l < tile.lanes(); ++l) scale[l] *= gammas[l];
-        normalise(y, x, means, scale, shift, tile, chunks.begin(chunk), chunks.end(chunk, pixels));
-      }
   }
+}
+
+template <class T>
+void batch_norm_forward(Device& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
+                        const T* gamma, const T* beta, T* workspace, Index pixels, Index C) {
+  batch_norm_statistics(device, mean, inv_std, running_mean, running_var, x, workspace, pixels, C);
+  const Chunks chunks = chunks_of(pixels, C);
+#pragma omp parallel for schedule(static) num_threads(device.threads())
+  for (Index chunk = 0; chunk < chunks.count; ++chunk)
+    for (Index t = 0; t < tile_count(C); ++t) {
+      const Tile tile = tile_of(t, C);
+      alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], shift[max_lanes];
+      spread(tile, means, mean);
+      spread(tile, scale, inv_std);
+      spread(tile, gammas, gamma);
+      spread(tile, shift, beta);
+      for (Index l = 0; l < tile.lanes(); ++l) scale[l] *= gammas[l];
+      normalise(y, x, means, scale, shift, tile, chunks.begin(chunk), chunks.end(chunk, pixels));
+    }
 }
 
 template <class T>
@@ -295,6 +301,7 @@ void batch_norm_inference_backward(Device& device, T* dx, T* dgamma, T* dbeta, c
 }
 
 #define ATTNUNET_INSTANTIATE(T)                                                                                       \
+  template void batch_norm_statistics(Device&, T*, T*, T*, T*, const T*, T*, Index, Index);                           \
   template void batch_norm_forward(Device&, T*, T*, T*, T*, T*, const T*, const T*, const T*, T*, Index, Index);      \
   template void batch_norm_backward(Device&, T*, T*, T*, const T*, const T*, const T*, const T*, const T*, T*, Index, \
                                     Index);                                                                           \

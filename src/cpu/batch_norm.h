@@ -44,6 +44,11 @@ namespace attnunet::cpu {
 /// Elements that forward and backward need as workspace, of either T. Doubles lie in it: aligned as a Buffer is.
 Index batch_norm_workspace(const Device& device, Index pixels, Index C);
 
+/// The statistics alone: mean and inv_std [C] of the batch x [pixels, C], and the running ones updated.
+template <class T>
+void batch_norm_statistics(Device& device, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
+                           T* workspace, Index pixels, Index C);
+
 /// Training. y, x: [pixels, C]; the others [C]. mean and inv_std are kept for backward, running_* are updated.
 /// y may be x where nobody runs backward.
 template <class T>

@@ -1,6 +1,6 @@
 #include "cpu/concat.h"
 
-#include <algorithm>
+#include "cpu/copy_pixels.h"
 
 namespace attnunet::cpu {
 

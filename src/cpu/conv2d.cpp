@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cpu/copy_pixels.h"
 #include "cpu/matrix_product.h"
 #include "cpu/weight_gradient.h"
 
@@ -17,7 +18,13 @@ Index whole_cache_lines(Index elements) {
 // How an image is cut into tiles of rows, and how a tile lies in scratch memory (see Method in the header).
 struct Tiling {
   explicit Tiling(const Conv2dGeometry& g)
-      : C(g.C), W(g.W), H(g.H), patches(g.C < 8), pitch(patches ? W : W + 1), rows(tile_rows(pitch, H)) {
+      : C(g.C),
+        x_pixel(g.x_pixel()),
+        W(g.W),
+        H(g.H),
+        patches(g.C < 8),
+        pitch(patches ? W : W + 1),
+        rows(tile_rows(pitch, H)) {
     per_image = (H + rows - 1) / rows;
     tiles = g.N * per_image;
   }
@@ -29,7 +36,7 @@ struct Tiling {
   Index input_scratch() const { return whole_cache_lines(patches ? rows * W * 9 * C : ((rows + 2) * pitch + 1) * C); }
   Index output_scratch(Index channels) const { return whole_cache_lines(rows * pitch * channels); }
 
-  Index C, W, H;
+  Index C, x_pixel, W, H;
   bool patches;
   Index pitch;  // columns from one image row to the next
   Index rows;   // image rows in a tile; the last tile of an image may have fewer
@@ -62,7 +69,7 @@ void load_bordered(T* scratch, const T* x, const Tiling& tiling, const Tile& til
     if (h < 0 || h >= tiling.H)
       zero(row + C, row_size);
     else
-      std::copy_n(x + tile.first_pixel(tiling, j - 1) * C, row_size, row + C);
+      copy_pixels(row + C, C, x + tile.first_pixel(tiling, j - 1) * tiling.x_pixel, tiling.x_pixel, tiling.W, C);
   }
   zero(scratch + (tile.height + 2) * tiling.pitch * C, C);
 }
@@ -70,17 +77,17 @@ void load_bordered(T* scratch, const T* x, const Tiling& tiling, const Tile& til
 // The 3 x 3 patch around every pixel of the tile.
 template <class T>
 void load_patches(T* scratch, const T* x, const Tiling& tiling, const Tile& tile) {
-  const Index C = tiling.C, W = tiling.W;
+  const Index C = tiling.C, W = tiling.W, x_pixel = tiling.x_pixel;
   for (Index j = 0; j < tile.height; ++j)
     for (Index r = 0; r < 3; ++r) {
       const Index h = tile.begin + j + r - 1;
       const bool inside = h >= 0 && h < tiling.H;
-      const T* row = x + (tile.image * tiling.H + h) * W * C;
+      const T* row = x + (tile.image * tiling.H + h) * W * x_pixel;
       for (Index s = 0; s < 3; ++s) {
         T* tap = scratch + (j * W * 9 + r * 3 + s) * C;
         for (Index w = 0; w < W; ++w)
           for (Index c = 0; c < C; ++c)
-            tap[w * 9 * C + c] = inside && w + s >= 1 && w + s <= W ? row[(w + s - 1) * C + c] : T(0);
+            tap[w * 9 * C + c] = inside && w + s >= 1 && w + s <= W ? row[(w + s - 1) * x_pixel + c] : T(0);
       }
     }
 }
@@ -99,11 +106,12 @@ Matrix<const T> view(const T* scratch, const Tiling& tiling, const Tile& tile, I
   return {scratch + r * tiling.pitch * tiling.C, tiling.depth(), tiling.columns(tile.height), tiling.stride()};
 }
 
-// The 3x3 convolution of x [N,H,W,C] to y [N,H,W,K]: forward, or backward-data with C and K swapped.
+// The 3x3 convolution of x [N,H,W,C] to y [N,H,W,K], whose pixels are y_pixel elements apart: forward, or backward-data
+// with C and K swapped.
 // add_row(Y, r, channels, X_r) adds the product with row r of the kernel for these output channels.
 template <class T, class AddRow>
-void convolve(Device& device, T* y, const T* x, const T* bias, T* workspace, const Conv2dGeometry& g, Write write,
-              const AddRow& add_row) {
+void convolve(Device& device, T* y, Index y_pixel, const T* x, const T* bias, T* workspace, const Conv2dGeometry& g,
+              Write write, const AddRow& add_row) {
   const Tiling tiling(g);
   const Index slices = channel_slices(tiling.tiles, g.K), widest = (g.K + slices - 1) / slices;
   const Index scratch_size = tiling.input_scratch() + tiling.output_scratch(widest);
@@ -124,7 +132,7 @@ void convolve(Device& device, T* y, const T* x, const T* bias, T* workspace, con
       for (Index j = 0; j < tile.height; ++j)
         for (Index w = 0; w < g.W; ++w) {
           const T* from = output + (j * tiling.pitch + w) * width;
-          T* to = y + (tile.first_pixel(tiling, j) + w) * g.K + channels.begin;
+          T* to = y + (tile.first_pixel(tiling, j) + w) * y_pixel + channels.begin;
           if (write == Write::set)
             std::copy_n(from, width, to);
           else
@@ -149,20 +157,21 @@ Index pixel_tiles(Index pixels) {
   return (pixels + tile_columns - 1) / tile_columns;
 }
 
-// Y = W^T X, or for backward-data dX = W dY, tile by tile: multiply(Y, channels, X) adds the product.
+// Y = W^T X, or for backward-data dX = W dY, tile by tile: multiply(Y, channels, X) adds the product. y_pixel and
+// x_pixel are the elements from one pixel to the next.
 template <class T, class Multiply>
-void convolve_pixels(Device& device, T* y, const T* x, const T* bias, Index pixels, Index C, Index K, Write write,
-                     const Multiply& multiply) {
+void convolve_pixels(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, const T* bias, Index pixels,
+                     Index C, Index K, Write write, const Multiply& multiply) {
   const Index tiles = pixel_tiles(pixels), slices = channel_slices(tiles, K);
 #pragma omp parallel for schedule(dynamic) num_threads(device.threads())
   for (Index task = 0; task < tiles * slices; ++task) {
     const Part tile(task / slices, tiles, pixels), channels(task % slices, slices, K);
-    T* output = y + tile.begin * K + channels.begin;
+    T* output = y + tile.begin * y_pixel + channels.begin;
     if (write == Write::set)
       for (Index p = 0; p < tile.size(); ++p)
-        for (Index k = 0; k < channels.size(); ++k) output[p * K + k] = bias ? bias[channels.begin + k] : T(0);
-    multiply(Matrix<T>{output, channels.size(), tile.size(), K}, channels,
-             Matrix<const T>{x + tile.begin * C, C, tile.size(), C});
+        for (Index k = 0; k < channels.size(); ++k) output[p * y_pixel + k] = bias ? bias[channels.begin + k] : T(0);
+    multiply(Matrix<T>{output, channels.size(), tile.size(), y_pixel}, channels,
+             Matrix<const T>{x + tile.begin * x_pixel, C, tile.size(), x_pixel});
   }
 }
 
@@ -173,15 +182,17 @@ void conv2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias,
                     const Conv2dGeometry& g) {
   if (g.R == 1) {
     convolve_pixels(
-        device, y, x, bias, g.pixels(), g.C, g.K, Write::set, [&](Matrix<T> Y, Part channels, Matrix<const T> X) {
+        device, y, g.K, x, g.x_pixel(), bias, g.pixels(), g.C, g.K, Write::set,
+        [&](Matrix<T> Y, Part channels, Matrix<const T> X) {
           add_product_left_transposed(Y, Matrix<const T>{w + channels.begin * g.C, g.C, channels.size(), g.C}, X);
         });
     return;
   }
-  convolve(device, y, x, bias, workspace, g, Write::set, [&](Matrix<T> Y, Index r, Part channels, Matrix<const T> X) {
-    const T* row = w + channels.begin * 9 * g.C + r * 3 * g.C;
-    add_product_left_transposed(Y, Matrix<const T>{row, X.rows, channels.size(), 9 * g.C}, X);
-  });
+  convolve(device, y, g.K, x, bias, workspace, g, Write::set,
+           [&](Matrix<T> Y, Index r, Part channels, Matrix<const T> X) {
+             const T* row = w + channels.begin * 9 * g.C + r * 3 * g.C;
+             add_product_left_transposed(Y, Matrix<const T>{row, X.rows, channels.size(), 9 * g.C}, X);
+           });
 }
 
 template <class T>
@@ -189,7 +200,7 @@ void conv2d_backward_data(Device& device, T* dx, const T* dy, const T* w, T* wor
                           Write write) {
   const Index C = g.C, K = g.K;
   if (g.R == 1) {
-    convolve_pixels(device, dx, dy, static_cast<const T*>(nullptr), g.pixels(), K, C, write,
+    convolve_pixels(device, dx, g.x_pixel(), dy, K, static_cast<const T*>(nullptr), g.pixels(), K, C, write,
                     [&](Matrix<T> dX, Part channels, Matrix<const T> dY) {
                       add_product(dX, Matrix<const T>{w + channels.begin, channels.size(), K, C}, dY);
                     });
@@ -200,8 +211,8 @@ void conv2d_backward_data(Device& device, T* dx, const T* dy, const T* w, T* wor
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index k = 0; k < K; ++k)
     for (Index tap = 0; tap < 9; ++tap) std::copy_n(w + (k * 9 + 8 - tap) * C, C, flipped + (tap * K + k) * C);
-  convolve(device, dx, dy, static_cast<const T*>(nullptr), workspace + whole_cache_lines(g.weights()), swapped(g),
-           write, [&](Matrix<T> dX, Index r, Part channels, Matrix<const T> dY) {
+  convolve(device, dx, g.x_pixel(), dy, static_cast<const T*>(nullptr), workspace + whole_cache_lines(g.weights()),
+           swapped(g), write, [&](Matrix<T> dX, Index r, Part channels, Matrix<const T> dY) {
              const T* row = flipped + r * 3 * K * C + channels.begin;
              add_product(dX, Matrix<const T>{row, channels.size(), dY.rows, C}, dY);
            });
@@ -223,7 +234,8 @@ void pixels_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* 
     for (Index index = chunk.begin; index < chunk.end; ++index) {
       const Part tile(index, tiles, pixels);
       add_product_right_transposed(
-          Matrix<T>{sum, C, channels.size(), C}, Matrix<const T>{x + tile.begin * C, C, tile.size(), C},
+          Matrix<T>{sum, C, channels.size(), C},
+          Matrix<const T>{x + tile.begin * g.x_pixel(), C, tile.size(), g.x_pixel()},
           Matrix<const T>{dy + tile.begin * K + channels.begin, channels.size(), tile.size(), K});
     }
   }
@@ -281,7 +293,7 @@ Index backward_weights_workspace(const Device& device, const Conv2dGeometry& g) 
 template <class T>
 void conv2d_backward_weights(Device& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
                              const Conv2dGeometry& g) {
-  if (db != nullptr) bias_gradient(device, db, dy, workspace, g.pixels(), g.K);
+  if (db != nullptr) bias_gradient(device, db, dy, workspace, g.pixels(), g.K, g.K);
   if (g.R == 1)
     pixels_backward_weights(device, dw, dy, x, workspace, g);
   else

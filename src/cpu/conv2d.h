@@ -43,6 +43,9 @@
 
 namespace attnunet::cpu {
 
+// The pixels of x and dx are g.x_pixel() elements apart (Conv2dGeometry::x_stride): they may be channels of a tensor
+// with others beside them, which stay as they are.
+
 /// Elements of T that any of the three functions below needs as workspace.
 Index conv2d_workspace(const Device& device, const Conv2dGeometry& g);
 

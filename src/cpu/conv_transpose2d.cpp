@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cpu/copy_pixels.h"
 #include "cpu/matrix_product.h"
 #include "cpu/weight_gradient.h"
 
@@ -26,9 +27,10 @@ struct Tiling {
 // Y_i of the tile: rows 2h + i of dy, one after the other.
 template <class T>
 Matrix<const T> load_rows(T* scratch, const T* dy, Part tile, Index i, const ConvTranspose2dGeometry& g) {
-  const Index size = g.W * 2 * g.K;
+  const Index width = 2 * g.W;
   for (Index h = tile.begin; h < tile.end; ++h)
-    std::copy_n(dy + (2 * h + i) * size, size, scratch + (h - tile.begin) * size);
+    copy_pixels(scratch + (h - tile.begin) * width * g.K, g.K, dy + (2 * h + i) * width * g.y_pixel(), g.y_pixel(),
+                width, g.K);
   return {scratch, 2 * g.K, tile.size() * g.W, 2 * g.K};
 }
 
@@ -45,14 +47,15 @@ void conv_transpose2d_forward(Device& device, T* y, const T* x, const T* w, cons
 #pragma omp for schedule(dynamic)
     for (Index task = 0; task < 2 * tiling.tiles; ++task) {
       const Part tile = tiling.tile(task / 2);
-      const Index i = task % 2, columns = tile.size() * g.W, size = g.W * 2 * K;
+      const Index i = task % 2, columns = tile.size() * g.W, width = 2 * g.W;
       for (Index p = 0; p < 2 * columns; ++p)
         for (Index k = 0; k < K; ++k) output[p * K + k] = bias ? bias[k] : T(0);
       add_product_left_transposed(Matrix<T>{output, 2 * K, columns, 2 * K},
                                   Matrix<const T>{w + i * 2 * K * C, C, 2 * K, C},
                                   Matrix<const T>{x + tile.begin * g.W * C, C, columns, C});
       for (Index h = tile.begin; h < tile.end; ++h)
-        std::copy_n(output + (h - tile.begin) * size, size, y + (2 * h + i) * size);
+        copy_pixels(y + (2 * h + i) * width * g.y_pixel(), g.y_pixel(), output + (h - tile.begin) * width * K, K, width,
+                    K);
     }
   }
 }
@@ -85,7 +88,7 @@ void conv_transpose2d_backward_weights(Device& device, T* dw, T* db, const T* dy
                                        const ConvTranspose2dGeometry& g) {
   const Tiling tiling(g);
   const Index C = g.C, K = g.K, chunks = weight_gradient_chunks(tiling.tiles, g.weights());
-  if (db != nullptr) bias_gradient(device, db, dy, workspace, 4 * g.input_pixels(), K);
+  if (db != nullptr) bias_gradient(device, db, dy, workspace, 4 * g.input_pixels(), K, g.y_pixel());
   T* partials = chunks == 1 ? dw : workspace;
 #pragma omp parallel num_threads(device.threads())
   {

@@ -29,6 +29,9 @@
 
 namespace attnunet::cpu {
 
+// The pixels of y and dy are g.y_pixel() elements apart (ConvTranspose2dGeometry::y_stride): they may be channels of a
+// tensor with others beside them, which stay as they are.
+
 /// Elements of T that any of the three functions below needs as workspace.
 Index conv_transpose2d_workspace(const Device& device, const ConvTranspose2dGeometry& g);
 

@@ -42,19 +42,24 @@ void draw(std::uint32_t words[block], std::uint64_t first, const DropoutKey& key
 
 template <class T>
 void apply_mask(Device& device, T* y, const T* x, double rate, const DropoutKey& key, Index n) {
-  const std::uint32_t threshold = dropout_threshold(rate);
-  const T scale = static_cast<T>(dropout_scale(rate));
 #pragma omp parallel for schedule(static) num_threads(device.threads())
-  for (Index begin = 0; begin < n; begin += block) {
-    std::uint32_t words[block];
-    draw(words, static_cast<std::uint64_t>(begin / 4), key);
-    const Index count = std::min(block, n - begin);
-#pragma omp simd
-    for (Index i = 0; i < count; ++i) y[begin + i] = words[i] >= threshold ? x[begin + i] * scale : T(0);
-  }
+  for (Index begin = 0; begin < n; begin += block) dropout_elements(y, x, rate, key, begin, std::min(begin + block, n));
 }
 
 }  // namespace
+
+template <class T>
+void dropout_elements(T* y, const T* x, double rate, const DropoutKey& key, Index begin, Index end) {
+  const std::uint32_t threshold = dropout_threshold(rate);
+  const T scale = static_cast<T>(dropout_scale(rate));
+  for (Index first = begin; first < end; first += block) {
+    std::uint32_t words[block];
+    draw(words, static_cast<std::uint64_t>(first / 4), key);
+    const Index count = std::min(block, end - first);
+#pragma omp simd
+    for (Index i = 0; i < count; ++i) y[first + i] = words[i] >= threshold ? x[first + i] * scale : T(0);
+  }
+}
 
 template <class T>
 void dropout_forward(Device& device, T* y, const T* x, double rate, const DropoutKey& key, Index n) {
@@ -66,6 +71,8 @@ void dropout_backward(Device& device, T* dx, const T* dy, double rate, const Dro
   apply_mask(device, dx, dy, rate, key, n);
 }
 
+template void dropout_elements(float*, const float*, double, const DropoutKey&, Index, Index);
+template void dropout_elements(double*, const double*, double, const DropoutKey&, Index, Index);
 template void dropout_forward(Device&, float*, const float*, double, const DropoutKey&, Index);
 template void dropout_forward(Device&, double*, const double*, double, const DropoutKey&, Index);
 template void dropout_backward(Device&, float*, const float*, double, const DropoutKey&, Index);

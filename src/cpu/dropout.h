@@ -20,4 +20,9 @@ void dropout_forward(Device& device, T* y, const T* x, double rate, const Dropou
 template <class T>
 void dropout_backward(Device& device, T* dx, const T* dy, double rate, const DropoutKey& key, Index n);
 
+/// Elements begin .. end - 1 of dropout_forward on the calling thread, for operations that contain dropout. begin is a
+/// multiple of 4, the elements that one draw decides on.
+template <class T>
+void dropout_elements(T* y, const T* x, double rate, const DropoutKey& key, Index begin, Index end);
+
 }  // namespace attnunet::cpu

@@ -40,8 +40,8 @@ template <class T>
 void add_weight_gradients(Device& device, T* dw, const T* partials, Index chunks, Index weights);
 
 Index bias_gradient_workspace(Index pixels, Index channels);
-/// db[k] = sum over p of dy[p, k]; dy [pixels, channels].
+/// db[k] = sum over p of dy[p, k]; dy [pixels, channels], dy_pixel elements from one pixel to the next.
 template <class T>
-void bias_gradient(Device& device, T* db, const T* dy, T* workspace, Index pixels, Index channels);
+void bias_gradient(Device& device, T* db, const T* dy, T* workspace, Index pixels, Index channels, Index dy_pixel);
 
 }  // namespace attnunet::cpu

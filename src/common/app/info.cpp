@@ -31,7 +31,7 @@ void print_network(const NetworkConfig& network, Index batch, int size) {
   for (const LayerInfo& layer : list_layers(network, batch, size, size)) {
     std::string kind = layer_kind_name(layer.kind);
     if (layer.kernel > 0) kind += " " + std::to_string(layer.kernel) + "x" + std::to_string(layer.kernel);
-    if (layer.dropout_rate > 0) kind += " " + fixed(layer.dropout_rate, 2);
+    if (layer.kind == LayerKind::dropout) kind += " " + fixed(layer.dropout_rate, 2);
     const double megabytes = static_cast<double>(layer.activation_bytes) / 1e6;
     table.add({layer.name, kind, shape_text(layer.output), layer.parameters > 0 ? grouped(layer.parameters) : "-",
                layer.forward_flops > 0 ? fixed(layer.forward_flops / 1e6, 1) : "-",

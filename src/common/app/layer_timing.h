@@ -16,7 +16,7 @@ namespace attnunet::app {
 
 /// One direction of a layer.
 struct Timing {
-  double seconds = 0;  ///< the fastest of the repeats; 0 where the layer has nothing to do in this direction
+  double seconds = 0;  ///< the fastest of the repeats; 0 where the layer has nothing to do of its own
   double flops = 0;
   double bytes = 0;  ///< each operand read and each result written once
 };
@@ -69,22 +69,29 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
   const Shape &in = layer.input, &out = layer.output;
   const Index n = out.size(), C = out.C, pixels = out.pixels();
   const Conv2dGeometry conv{in.N, in.H, in.W, in.C, C, layer.kernel};
-  const ConvTranspose2dGeometry up{in.N, in.H, in.W, in.C, C};
+  // Transposed convolution and multiply each write one half of the concatenated tensor.
+  const bool half = layer.kind == LayerKind::conv_transpose2d || layer.kind == LayerKind::attention_multiply;
+  const ConvTranspose2dGeometry up{in.N, in.H, in.W, in.C, C, 2 * C};
   const DropoutKey key{1, 1, 1};
 
   Index workspace_size = 0;
-  if (layer.kind == LayerKind::conv2d) workspace_size = conv2d_workspace(device, conv);
+  if (layer.kind == LayerKind::conv2d)
+    workspace_size = std::max(conv2d_workspace(device, conv), conv2d_statistics_workspace(device, conv));
   if (layer.kind == LayerKind::conv_transpose2d) workspace_size = conv_transpose2d_workspace(device, up);
-  if (layer.kind == LayerKind::batch_norm) workspace_size = batch_norm_workspace(device, pixels, C);
+  if (layer.kind == LayerKind::batch_norm)
+    workspace_size =
+        std::max(batch_norm_workspace(device, pixels, C), batch_norm_relu_dropout_workspace(device, pixels, C));
   layer_timing::Tensor<B> workspace(device, workspace_size);
   T* scratch = workspace.data();
 
   auto x = layer_timing::random_tensor<B>(device, in.size());
-  auto y = layer_timing::random_tensor<B>(device, n);
+  auto y = layer_timing::random_tensor<B>(device, half ? 2 * n : n);
   auto dx = layer_timing::random_tensor<B>(device, in.size());
-  auto dy = layer_timing::random_tensor<B>(device, n);
+  auto dy = layer_timing::random_tensor<B>(device, half ? 2 * n : n);
   auto p = layer_timing::random_tensor<B>(device, layer.parameters);
   auto dp = layer_timing::random_tensor<B>(device, layer.parameters);
+  auto saved = layer_timing::random_tensor<B>(device, 4 * C);
+  T *mean = saved.data(), *inv_std = mean + C, *running_mean = inv_std + C, *running_var = running_mean + C;
   const Index weights = layer.parameters - (layer.bias ? C : 0);
   T* bias = layer.bias ? p.data() + weights : nullptr;
   T* dbias = layer.bias ? dp.data() + weights : nullptr;
@@ -105,12 +112,19 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
     case LayerKind::conv2d:
       b.flops = (layer.input_gradient ? 2 : 1) * f.flops;
       b.bytes = size_out + size_in + size_p + (layer.input_gradient ? size_out + size_in + size_p : 0);
-      time([&] { conv2d_forward(device, y.data(), x.data(), p.data(), bias, scratch, conv); },
-           [&] {
-             conv2d_backward_weights(device, dp.data(), dbias, dy.data(), x.data(), scratch, conv);
-             if (layer.input_gradient)
-               conv2d_backward_data(device, dx.data(), dy.data(), p.data(), scratch, conv, Write::set);
-           });
+      time(
+          [&] {
+            if (layer.fused)
+              conv2d_statistics_forward(device, y.data(), mean, inv_std, running_mean, running_var, x.data(), p.data(),
+                                        scratch, conv);
+            else
+              conv2d_forward(device, y.data(), x.data(), p.data(), bias, scratch, conv);
+          },
+          [&] {
+            conv2d_backward_weights(device, dp.data(), dbias, dy.data(), x.data(), scratch, conv);
+            if (layer.input_gradient)
+              conv2d_backward_data(device, dx.data(), dy.data(), p.data(), scratch, conv, Write::set);
+          });
       break;
     case LayerKind::conv_transpose2d:
       b.flops = 2 * f.flops;
@@ -121,9 +135,21 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
              conv_transpose2d_backward_data(device, dx.data(), dy.data(), p.data(), scratch, up, Write::set);
            });
       break;
-    case LayerKind::batch_norm: {
-      auto saved = layer_timing::random_tensor<B>(device, 4 * C);
-      T *mean = saved.data(), *inv_std = mean + C, *running_mean = inv_std + C, *running_var = running_mean + C;
+    case LayerKind::batch_norm:
+      if (layer.fused) {
+        b.bytes = 4 * size_in + 2 * size_p;
+        time(
+            [&] {
+              batch_norm_relu_dropout_forward(device, y.data(), x.data(), mean, inv_std, p.data(), p.data() + C,
+                                              layer.dropout_rate, key, pixels, C);
+            },
+            [&] {
+              batch_norm_relu_dropout_backward(device, dx.data(), dp.data(), dp.data() + C, dy.data(), y.data(),
+                                               x.data(), mean, inv_std, p.data(), layer.dropout_rate, scratch, pixels,
+                                               C);
+            });
+        break;
+      }
       b.bytes = 3 * size_in + 2 * size_p;
       time(
           [&] {
@@ -135,16 +161,13 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
                                 p.data(), scratch, pixels, C);
           });
       break;
-    }
     case LayerKind::relu:
+      if (layer.fused) break;
       b.bytes = 3 * size_in;
       time([&] { relu_forward(device, y.data(), y.data(), n); },
            [&] { relu_backward(device, dy.data(), dy.data(), y.data(), n); });
       break;
-    case LayerKind::dropout:
-      b.bytes = 2 * size_in;
-      time([&] { dropout_forward(device, y.data(), x.data(), layer.dropout_rate, key, n); },
-           [&] { dropout_backward(device, dx.data(), dy.data(), layer.dropout_rate, key, n); });
+    case LayerKind::dropout:  // always part of a double convolution's batch norm
       break;
     case LayerKind::max_pool: {
       typename B::template Buffer<std::uint8_t> argmax(device, n);
@@ -169,20 +192,15 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
       const double size_alpha = value * static_cast<double>(pixels);
       f.bytes += size_alpha;
       b.bytes = 3 * size_in + 2 * size_alpha;
-      time([&] { attention_multiply_forward(device, y.data(), x.data(), alpha.data(), pixels, C); },
+      time([&] { attention_multiply_forward(device, y.data(), x.data(), alpha.data(), pixels, C, 2 * C); },
            [&] {
-             attention_multiply_backward(device, dx.data(), dalpha.data(), dy.data(), x.data(), alpha.data(), pixels,
-                                         C);
+             attention_multiply_backward(device, dx.data(), dalpha.data(), dy.data(), x.data(), alpha.data(), pixels, C,
+                                         2 * C);
            });
       break;
     }
-    case LayerKind::concat: {
-      auto second = layer_timing::random_tensor<B>(device, in.size());
-      f.bytes = b.bytes = 2 * size_out;
-      time([&] { concat_forward(device, y.data(), x.data(), second.data(), pixels, in.C, in.C); },
-           [&] { concat_backward(device, dx.data(), second.data(), dy.data(), pixels, in.C, in.C); });
+    case LayerKind::concat:  // its halves are written in place
       break;
-    }
     case LayerKind::edge_pad:  // training does not ask for its gradient
       time([&] { edge_pad_forward(device, y.data(), x.data(), in, out.H, out.W); }, nullptr);
       break;

@@ -4,6 +4,8 @@
 //
 // g [N,H,W,C] the gating signal (decoder), x [N,H,W,C] the skip; wg, wx: 1x1, C -> C/2; psi: 1x1, C/2 -> 1;
 // alpha [N,H,W,1], one value a pixel, broadcast over all channels of x. All without bias (batch norm follows).
+// g and out are the two halves of the tensor that the decoder's convolutions take, cat [N,H,W,2C] = out | g: the gate
+// reads the second half of every pixel and writes the first, and so nobody copies them together.
 //
 //   forward                                  saved for backward
 //   a = wg * g,  b = wx * x                  g, x, a, b, statistics of both
@@ -12,7 +14,8 @@
 //   alpha = sigmoid(bn_psi(q))               alpha
 //   out = x alpha                            -
 //
-//   backward, from d_out. x feeds two consumers (product and wx), g feeds two (wg and the concat): shares are added
+//   backward, from d_cat = d_out | dg. x feeds two consumers (product and wx), g feeds two (wg and the convolutions
+//   behind cat, whose share is in dg already): shares are added
 //   dx = d_out alpha,  dalpha = sum_c d_out x
 //   dalpha <- sigmoid'(dalpha; alpha), then bn_psi'    now dL/dq
 //   dpsi = psi_w'(dL/dq, s)                  ds = psi_x'(dL/dq);  ds <- relu'(ds; s)
@@ -44,12 +47,13 @@ template <class T>
 struct AttentionGateTape {
   Index H, W, C;
 
-  T *g_out, *x_out, *s, *psi_out, *alpha, *out;
+  T *g_out, *x_out, *s, *psi_out, *alpha;
   T* x_normalised;
   BatchNormSaved<T> bn_g, bn_x, bn_psi;
   T *dx, *dalpha, *ds, *d_g_out;
 
-  Conv2dGeometry projection(Index N) const { return {N, H, W, C, C / 2, 1}; }
+  Conv2dGeometry wg(Index N) const { return {N, H, W, C, C / 2, 1, 2 * C}; }
+  Conv2dGeometry wx(Index N) const { return {N, H, W, C, C / 2, 1}; }
   Conv2dGeometry psi(Index N) const { return {N, H, W, C / 2, 1, 1}; }
 };
 
@@ -59,7 +63,8 @@ void attention_gate_plan_forward(const typename B::Device& device, MemoryPlan& p
   const Index pixels = N * tape.H * tape.W, half = pixels * (tape.C / 2);
   const bool keep = purpose != Purpose::inference;
   for (Index n = 1; n <= N; ++n) {
-    plan.need_workspace<T>(conv2d_workspace(device, tape.projection(n)));
+    plan.need_workspace<T>(conv2d_workspace(device, tape.wg(n)));
+    plan.need_workspace<T>(conv2d_workspace(device, tape.wx(n)));
     plan.need_workspace<T>(conv2d_workspace(device, tape.psi(n)));
     plan.need_workspace<T>(batch_norm_workspace(device, n * tape.H * tape.W, tape.C / 2));
     plan.need_workspace<T>(batch_norm_workspace(device, n * tape.H * tape.W, Index{1}));
@@ -81,16 +86,13 @@ void attention_gate_plan_forward(const typename B::Device& device, MemoryPlan& p
   if (!keep) plan.release(tape.s);
   plan.reserve(tape.alpha, pixels);
   if (!keep) plan.release(tape.psi_out);
-  plan.reserve(tape.out, pixels * tape.C);
 }
 
-/// `d_out` is the caller's pointer to the gradient of out, reserved by the caller and released here.
 template <class T>
-void attention_gate_plan_backward(MemoryPlan& plan, AttentionGateTape<T>& tape, T*& d_out, Index N) {
+void attention_gate_plan_backward(MemoryPlan& plan, AttentionGateTape<T>& tape, Index N) {
   const Index pixels = N * tape.H * tape.W, half = pixels * (tape.C / 2);
   plan.reserve(tape.dx, pixels * tape.C);
   plan.reserve(tape.dalpha, pixels);
-  plan.release(d_out);
   plan.release(tape.alpha);
   plan.release(tape.psi_out);
   plan.reserve(tape.ds, half);
@@ -103,15 +105,27 @@ void attention_gate_plan_backward(MemoryPlan& plan, AttentionGateTape<T>& tape, 
   plan.release(tape.ds);
 }
 
-/// g, x -> tape.out
+/// Batch norm as the pass wants it: batch statistics (saved, and the running ones updated) or the running statistics.
 template <class B, class T>
-void attention_gate_forward(const Run<B>& run, AttentionGateTape<T>& tape, const AttentionGateTensors<T>& p, const T* g,
+void batch_norm(const Run<B>& run, T* y, const BatchNormSaved<T>& saved, const T* x, const BatchNormTensors<T>& p,
+                Index pixels, Index C) {
+  if (run.pass.training)
+    batch_norm_forward(run.device, y, saved.mean, saved.inv_std, p.running_mean, p.running_var, x, p.gamma, p.beta,
+                       run.workspace, pixels, C);
+  else
+    batch_norm_inference_forward(run.device, y, x, p.gamma, p.beta, p.running_mean, p.running_var, pixels, C);
+}
+
+/// g, the second half of cat, and x -> out, the first half
+template <class B, class T>
+void attention_gate_forward(const Run<B>& run, AttentionGateTape<T>& tape, const AttentionGateTensors<T>& p, T* cat,
                             const T* x) {
   auto& device = run.device;
   const Index pixels = run.N * tape.H * tape.W, half_channels = tape.C / 2, half = pixels * half_channels;
-  const T* no_bias = nullptr;
-  conv2d_forward(device, tape.g_out, g, p.wg, no_bias, run.workspace, tape.projection(run.N));
-  conv2d_forward(device, tape.x_out, x, p.wx, no_bias, run.workspace, tape.projection(run.N));
+  const T *no_bias = nullptr, *g = cat + tape.C;
+  T* out = cat;
+  conv2d_forward(device, tape.g_out, g, p.wg, no_bias, run.workspace, tape.wg(run.N));
+  conv2d_forward(device, tape.x_out, x, p.wx, no_bias, run.workspace, tape.wx(run.N));
   batch_norm(run, tape.s, tape.bn_g, tape.g_out, p.bn_g, pixels, half_channels);
   batch_norm(run, tape.x_normalised, tape.bn_x, tape.x_out, p.bn_x, pixels, half_channels);
   add_forward(device, tape.s, tape.s, tape.x_normalised, half);
@@ -119,17 +133,19 @@ void attention_gate_forward(const Run<B>& run, AttentionGateTape<T>& tape, const
   conv2d_forward(device, tape.psi_out, tape.s, p.psi, no_bias, run.workspace, tape.psi(run.N));
   batch_norm(run, tape.alpha, tape.bn_psi, tape.psi_out, p.bn_psi, pixels, Index{1});
   sigmoid_forward(device, tape.alpha, tape.alpha, pixels);
-  attention_multiply_forward(device, tape.out, x, tape.alpha, pixels, tape.C);
+  attention_multiply_forward(device, out, x, tape.alpha, pixels, tape.C, 2 * tape.C);
 }
 
-/// d_out -> d (gradients of the parameters), tape.dx (overwritten), and dg, to which the gate's share is added.
+/// d_out, the first half of d_cat -> d (gradients of the parameters), tape.dx (overwritten), and dg, the second half,
+/// to which the gate's share is added.
 template <class B, class T>
 void attention_gate_backward(const Run<B>& run, AttentionGateTape<T>& tape, const AttentionGateTensors<T>& p,
-                             const AttentionGateTensors<T>& d, const T* g, const T* x, const T* d_out, T* dg) {
+                             const AttentionGateTensors<T>& d, const T* cat, const T* x, T* d_cat) {
   auto& device = run.device;
   const Index pixels = run.N * tape.H * tape.W, half_channels = tape.C / 2, half = pixels * half_channels;
-  T* no_bias = nullptr;
-  attention_multiply_backward(device, tape.dx, tape.dalpha, d_out, x, tape.alpha, pixels, tape.C);
+  const T *g = cat + tape.C, *d_out = d_cat;
+  T *no_bias = nullptr, *dg = d_cat + tape.C;
+  attention_multiply_backward(device, tape.dx, tape.dalpha, d_out, x, tape.alpha, pixels, tape.C, 2 * tape.C);
   sigmoid_backward(device, tape.dalpha, tape.dalpha, tape.alpha, pixels);
   batch_norm_backward(device, tape.dalpha, d.bn_psi.gamma, d.bn_psi.beta, tape.dalpha, tape.psi_out, tape.bn_psi.mean,
                       tape.bn_psi.inv_std, p.bn_psi.gamma, run.workspace, pixels, Index{1});
@@ -140,10 +156,10 @@ void attention_gate_backward(const Run<B>& run, AttentionGateTape<T>& tape, cons
                       tape.bn_g.inv_std, p.bn_g.gamma, run.workspace, pixels, half_channels);
   batch_norm_backward(device, tape.ds, d.bn_x.gamma, d.bn_x.beta, tape.ds, tape.x_out, tape.bn_x.mean,
                       tape.bn_x.inv_std, p.bn_x.gamma, run.workspace, pixels, half_channels);
-  conv2d_backward_weights(device, d.wg, no_bias, tape.d_g_out, g, run.workspace, tape.projection(run.N));
-  conv2d_backward_data(device, dg, tape.d_g_out, p.wg, run.workspace, tape.projection(run.N), Write::add);
-  conv2d_backward_weights(device, d.wx, no_bias, tape.ds, x, run.workspace, tape.projection(run.N));
-  conv2d_backward_data(device, tape.dx, tape.ds, p.wx, run.workspace, tape.projection(run.N), Write::add);
+  conv2d_backward_weights(device, d.wg, no_bias, tape.d_g_out, g, run.workspace, tape.wg(run.N));
+  conv2d_backward_data(device, dg, tape.d_g_out, p.wg, run.workspace, tape.wg(run.N), Write::add);
+  conv2d_backward_weights(device, d.wx, no_bias, tape.ds, x, run.workspace, tape.wx(run.N));
+  conv2d_backward_data(device, tape.dx, tape.ds, p.wx, run.workspace, tape.wx(run.N), Write::add);
 }
 
 }  // namespace attnunet

@@ -11,12 +11,13 @@
 //   pooled_i, argmax_i = max_pool(skip_i)               d_pooled_(i-1) = double_conv'(d_skip_i)
 //
 //   level i of the decoder (D-1 .. 0)
-//   up = conv_transpose(y_(i+1))                        d_cat = double_conv'(dy_i)
-//   gated = gate(up, skip_i)                            d_gated | d_up = d_cat
-//   cat = gated | up                                    d_skip_i, d_up += gate'(d_gated)
-//   y_i = double_conv(cat)                              dy_(i+1) = conv_transpose'(d_up)
+//   up = conv_transpose(y_(i+1))                        d_gated | d_up = double_conv'(dy_i)
+//   gated = gate(up, skip_i)                            d_skip_i, d_up += gate'(d_gated)
+//   y_i = double_conv(gated | up)                       dy_(i+1) = conv_transpose'(d_up)
 //
 // Each skip feeds pool, gate and product: its gradient is the sum of three shares. `up` feeds gate and concat: two.
+// gated | up is one tensor, cat [N,H,W,2C], and no operation concatenates: transposed convolution and gate write into
+// its halves, and read their gradients from the halves of double_conv's dx. (src/cpu/concat.h is what that amounts to.)
 // Proof: tests/attention_unet_test.cpp
 #pragma once
 
@@ -41,12 +42,12 @@ struct EncoderTape {
 template <class T>
 struct DecoderTape {
   Index H, W, C;  ///< of this level; the tensor from below is [N, H/2, W/2, 2C]
-  T *up, *cat;
+  T* cat;         ///< [N,H,W,2C]: the gated skip, then what came up
   AttentionGateTape<T> gate;
   DoubleConvTape<T> block;
-  T *d_gated, *d_up, *d_below;
+  T* d_below;
 
-  ConvTranspose2dGeometry up_geometry(Index N) const { return {N, H / 2, W / 2, 2 * C, C}; }
+  ConvTranspose2dGeometry up_geometry(Index N) const { return {N, H / 2, W / 2, 2 * C, C, 2 * C}; }
 };
 
 /// Pointers to all parameters (or all gradients) of the network, resolved once.
@@ -239,15 +240,10 @@ void AttentionUNetTape<B>::plan_forward(const typename B::Device& device) {
   for (auto level = decoder.rbegin(); level != decoder.rend(); ++level) {
     const Index size = N * level->H * level->W * level->C;
     for (Index n = 1; n <= N; ++n) plan_.need_workspace<T>(conv_transpose2d_workspace(device, level->up_geometry(n)));
-    plan_.reserve(level->up, size);
+    plan_.reserve(level->cat, 2 * size);
     if (!keep) plan_.release(*below);
     attention_gate_plan_forward<B>(device, plan_, level->gate, N, purpose);
-    plan_.reserve(level->cat, 2 * size);
-    plan_.release(level->gate.out);
-    if (!keep) {
-      plan_.release(level->up);
-      plan_.release(encoder[static_cast<std::size_t>(decoder.rend() - level - 1)].block.y);
-    }
+    if (!keep) plan_.release(encoder[static_cast<std::size_t>(decoder.rend() - level - 1)].block.y);
     double_conv_plan_forward<B>(device, plan_, level->block, N, purpose);
     if (!keep) plan_.release(level->cat);
     below = &level->block.y;
@@ -268,14 +264,10 @@ void AttentionUNetTape<B>::plan_backward() {
   for (DecoderTape<T>& level : decoder) {
     const Index size = N * level.H * level.W * level.C;
     double_conv_plan_backward(plan_, level.block, *dy, N, true);
+    attention_gate_plan_backward(plan_, level.gate, N);
     plan_.release(level.cat);
-    plan_.reserve(level.d_gated, size);
-    plan_.reserve(level.d_up, size);
-    plan_.release(level.block.dx);
-    attention_gate_plan_backward(plan_, level.gate, level.d_gated, N);
-    plan_.release(level.up);
     plan_.reserve(level.d_below, size / 2);
-    plan_.release(level.d_up);
+    plan_.release(level.block.dx);
     dy = &level.d_below;
   }
   double_conv_plan_backward(plan_, bottleneck, *dy, N, true);
@@ -337,12 +329,10 @@ void AttentionUNet<B>::forward(Tape& tape, const Pass& pass) {
   for (std::size_t i = tape.decoder.size(); i-- > 0;) {
     DecoderTape<T>& level = tape.decoder[i];
     const T* skip = tape.encoder[i].block.y;
-    const Index pixels = N * level.H * level.W;
-    const T* bias = p.decoder[i].up_bias;
-    conv_transpose2d_forward(device_, level.up, below, p.decoder[i].up_weight, bias, tape.workspace,
+    T* up = level.cat + level.C;
+    conv_transpose2d_forward(device_, up, below, p.decoder[i].up_weight, p.decoder[i].up_bias, tape.workspace,
                              level.up_geometry(N));
-    attention_gate_forward(run, level.gate, p.decoder[i].gate, level.up, skip);
-    concat_forward(device_, level.cat, level.gate.out, level.up, pixels, level.C, level.C);
+    attention_gate_forward(run, level.gate, p.decoder[i].gate, level.cat, skip);
     double_conv_forward(run, level.block, p.decoder[i].block, level.cat);
     below = level.block.y;
   }
@@ -374,14 +364,13 @@ void AttentionUNet<B>::backward(Tape& tape, const Pass& pass) {
     DecoderTape<T>& level = tape.decoder[i];
     const T* skip = tape.encoder[i].block.y;
     const T* below = i + 1 < tape.decoder.size() ? tape.decoder[i + 1].block.y : tape.bottleneck.y;
-    const Index pixels = N * level.H * level.W;
     double_conv_backward(run, level.block, p.decoder[i].block, d.decoder[i].block, level.cat, dy, true);
-    concat_backward(device_, level.d_gated, level.d_up, level.block.dx, pixels, level.C, level.C);
-    attention_gate_backward(run, level.gate, p.decoder[i].gate, d.decoder[i].gate, level.up, skip, level.d_gated,
-                            level.d_up);
-    conv_transpose2d_backward_weights(device_, d.decoder[i].up_weight, d.decoder[i].up_bias, level.d_up, below,
+    T* d_cat = level.block.dx;
+    const T* d_up = d_cat + level.C;
+    attention_gate_backward(run, level.gate, p.decoder[i].gate, d.decoder[i].gate, level.cat, skip, d_cat);
+    conv_transpose2d_backward_weights(device_, d.decoder[i].up_weight, d.decoder[i].up_bias, d_up, below,
                                       tape.workspace, level.up_geometry(N));
-    conv_transpose2d_backward_data(device_, level.d_below, level.d_up, p.decoder[i].up_weight, tape.workspace,
+    conv_transpose2d_backward_data(device_, level.d_below, d_up, p.decoder[i].up_weight, tape.workspace,
                                    level.up_geometry(N), Write::set);
     dy = level.d_below;
   }

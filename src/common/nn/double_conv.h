@@ -2,20 +2,21 @@
 //
 // x [N,H,W,C] -> y [N,H,W,K]; both convolutions padded by 1, without bias (batch norm subtracts any constant).
 //
-//   forward                                  saved for backward
-//   a = conv1(x)                             x, a
-//   h = dropout(relu(bn1(a)))                h, statistics of a
-//   b = conv2(h)                             b
-//   y = relu(bn2(b))                         y, statistics of b
+//   forward, one operation a line            saved for backward
+//   a, statistics of a = conv1(x)            x, a, statistics of a
+//   h = dropout(relu(bn1(a)))                h
+//   b, statistics of b = conv2(h)            b, statistics of b
+//   y = relu(bn2(b))                         y
 //
 //   backward, from dy (which is overwritten: each line reuses its memory where only one gradient is alive)
-//   dy <- relu'(dy; y), then bn2'            now dL/db
+//   dy <- (relu bn2)'(dy; y, b)              now dL/db
 //   dconv2 = conv2_w'(dL/db, h)              dh = conv2_x'(dL/db)
-//   dh <- dropout'(dh), relu'(dh; h), bn1'   now dL/da
+//   dh <- (dropout relu bn1)'(dh; h, a)      now dL/da
 //   dconv1 = conv1_w'(dL/da, x)              dx = conv1_x'(dL/da)
 //
-// ReLU and dropout run in place on h; where dropout zeroed h its gradient is zero too, so h > 0 serves as ReLU's mask.
-// Each layer's own math is in src/cpu/conv2d.h, batch_norm.h, relu.h, dropout.h.
+// Inference takes the running statistics: a = conv1(x), h = relu(bn1(a)), and so on.
+// The operations' math is in src/cpu/conv2d_statistics.h, batch_norm_relu_dropout.h and, layer by layer, in conv2d.h,
+// batch_norm.h, relu.h, dropout.h.
 // Proof: tests/double_conv_test.cpp
 #pragma once
 
@@ -60,9 +61,11 @@ void double_conv_plan_forward(const typename B::Device& device, MemoryPlan& plan
   const Index pixels = N * tape.H * tape.W, size = pixels * tape.K;
   const bool keep = purpose != Purpose::inference;
   for (Index n = 1; n <= N; ++n) {  // a tape may run any smaller batch
-    plan.need_workspace<T>(conv2d_workspace(device, tape.conv1(n)));
-    plan.need_workspace<T>(conv2d_workspace(device, tape.conv2(n)));
-    plan.need_workspace<T>(batch_norm_workspace(device, n * tape.H * tape.W, tape.K));
+    for (const Conv2dGeometry& g : {tape.conv1(n), tape.conv2(n)}) {
+      plan.need_workspace<T>(conv2d_workspace(device, g));
+      plan.need_workspace<T>(conv2d_statistics_workspace(device, g));
+    }
+    plan.need_workspace<T>(batch_norm_relu_dropout_workspace(device, n * tape.H * tape.W, tape.K));
   }
   for (BatchNormSaved<T>* saved : {&tape.bn1, &tape.bn2}) {
     plan.reserve(saved->mean, tape.K);
@@ -91,31 +94,32 @@ void double_conv_plan_backward(MemoryPlan& plan, DoubleConvTape<T>& tape, T*& dy
   plan.release(tape.d_hidden);
 }
 
-/// Batch norm as the pass wants it: batch statistics (saved, and the running ones updated) or the running statistics.
+/// out = conv(x), y = dropout(relu(batch_norm(out))), with the statistics that the pass wants: the batch's (saved, and
+/// the running ones updated) or the running ones, without dropout.
 template <class B, class T>
-void batch_norm(const Run<B>& run, T* y, const BatchNormSaved<T>& saved, const T* x, const BatchNormTensors<T>& p,
-                Index pixels, Index C) {
-  if (run.pass.training)
-    batch_norm_forward(run.device, y, saved.mean, saved.inv_std, p.running_mean, p.running_var, x, p.gamma, p.beta,
-                       run.workspace, pixels, C);
-  else
-    batch_norm_inference_forward(run.device, y, x, p.gamma, p.beta, p.running_mean, p.running_var, pixels, C);
+void conv_norm_relu_dropout(const Run<B>& run, T* y, T* out, const BatchNormSaved<T>& saved, const T* x, const T* w,
+                            const BatchNormTensors<T>& p, double rate, const DropoutKey& key, const Conv2dGeometry& g) {
+  if (run.pass.training) {
+    conv2d_statistics_forward(run.device, out, saved.mean, saved.inv_std, p.running_mean, p.running_var, x, w,
+                              run.workspace, g);
+    batch_norm_relu_dropout_forward(run.device, y, out, saved.mean, saved.inv_std, p.gamma, p.beta, rate, key,
+                                    g.pixels(), g.K);
+  } else {
+    const T* no_bias = nullptr;
+    conv2d_forward(run.device, out, x, w, no_bias, run.workspace, g);
+    batch_norm_relu_inference_forward(run.device, y, out, p.gamma, p.beta, p.running_mean, p.running_var, g.pixels(),
+                                      g.K);
+  }
 }
 
 /// x -> tape.y
 template <class B, class T>
 void double_conv_forward(const Run<B>& run, DoubleConvTape<T>& tape, const DoubleConvTensors<T>& p, const T* x) {
-  auto& device = run.device;
-  const Index pixels = run.N * tape.H * tape.W, size = pixels * tape.K;
-  const T* no_bias = nullptr;
-  conv2d_forward(device, tape.conv1_out, x, p.conv1, no_bias, run.workspace, tape.conv1(run.N));
-  batch_norm(run, tape.hidden, tape.bn1, tape.conv1_out, p.bn1, pixels, tape.K);
-  relu_forward(device, tape.hidden, tape.hidden, size);
-  if (run.pass.training && tape.dropout_rate > 0)
-    dropout_forward(device, tape.hidden, tape.hidden, tape.dropout_rate, tape.dropout_key(run.pass), size);
-  conv2d_forward(device, tape.conv2_out, tape.hidden, p.conv2, no_bias, run.workspace, tape.conv2(run.N));
-  batch_norm(run, tape.y, tape.bn2, tape.conv2_out, p.bn2, pixels, tape.K);
-  relu_forward(device, tape.y, tape.y, size);
+  const DropoutKey key = tape.dropout_key(run.pass);
+  const T *hidden = tape.hidden, *w1 = p.conv1, *w2 = p.conv2;
+  conv_norm_relu_dropout(run, tape.hidden, tape.conv1_out, tape.bn1, x, w1, p.bn1, tape.dropout_rate, key,
+                         tape.conv1(run.N));
+  conv_norm_relu_dropout(run, tape.y, tape.conv2_out, tape.bn2, hidden, w2, p.bn2, 0.0, key, tape.conv2(run.N));
 }
 
 /// dy -> d (gradients of the parameters, overwritten) and, where input_gradient, tape.dx. dy is overwritten.
@@ -123,18 +127,15 @@ template <class B, class T>
 void double_conv_backward(const Run<B>& run, DoubleConvTape<T>& tape, const DoubleConvTensors<T>& p,
                           const DoubleConvTensors<T>& d, const T* x, T* dy, bool input_gradient) {
   auto& device = run.device;
-  const Index pixels = run.N * tape.H * tape.W, size = pixels * tape.K;
+  const Index pixels = run.N * tape.H * tape.W;
   T* no_bias = nullptr;
-  relu_backward(device, dy, dy, tape.y, size);
-  batch_norm_backward(device, dy, d.bn2.gamma, d.bn2.beta, dy, tape.conv2_out, tape.bn2.mean, tape.bn2.inv_std,
-                      p.bn2.gamma, run.workspace, pixels, tape.K);
+  batch_norm_relu_dropout_backward(device, dy, d.bn2.gamma, d.bn2.beta, dy, tape.y, tape.conv2_out, tape.bn2.mean,
+                                   tape.bn2.inv_std, p.bn2.gamma, 0.0, run.workspace, pixels, tape.K);
   conv2d_backward_weights(device, d.conv2, no_bias, dy, tape.hidden, run.workspace, tape.conv2(run.N));
   conv2d_backward_data(device, tape.d_hidden, dy, p.conv2, run.workspace, tape.conv2(run.N), Write::set);
-  if (tape.dropout_rate > 0)
-    dropout_backward(device, tape.d_hidden, tape.d_hidden, tape.dropout_rate, tape.dropout_key(run.pass), size);
-  relu_backward(device, tape.d_hidden, tape.d_hidden, tape.hidden, size);
-  batch_norm_backward(device, tape.d_hidden, d.bn1.gamma, d.bn1.beta, tape.d_hidden, tape.conv1_out, tape.bn1.mean,
-                      tape.bn1.inv_std, p.bn1.gamma, run.workspace, pixels, tape.K);
+  batch_norm_relu_dropout_backward(device, tape.d_hidden, d.bn1.gamma, d.bn1.beta, tape.d_hidden, tape.hidden,
+                                   tape.conv1_out, tape.bn1.mean, tape.bn1.inv_std, p.bn1.gamma, tape.dropout_rate,
+                                   run.workspace, pixels, tape.K);
   conv2d_backward_weights(device, d.conv1, no_bias, tape.d_hidden, x, run.workspace, tape.conv1(run.N));
   if (input_gradient)
     conv2d_backward_data(device, tape.dx, tape.d_hidden, p.conv1, run.workspace, tape.conv1(run.N), Write::set);

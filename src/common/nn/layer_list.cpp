@@ -42,13 +42,16 @@ struct Builder {
   }
   void batch_norm(const std::string& name) { append(name, LayerKind::batch_norm, at, at).parameters = 2 * at.C; }
   void double_conv(const std::string& name, Index K, double dropout_rate) {
+    const std::size_t first = layers.size();
     conv(name + ".conv1", at, K, 3);
     batch_norm(name + ".bn1");
+    layers.back().dropout_rate = dropout_rate;
     in_place(name + ".relu1", LayerKind::relu);
     if (dropout_rate > 0) in_place(name + ".dropout", LayerKind::dropout, dropout_rate);
     conv(name + ".conv2", at, K, 3);
     batch_norm(name + ".bn2");
     in_place(name + ".relu2", LayerKind::relu);
+    for (std::size_t i = first; i < layers.size(); ++i) layers[i].fused = true;
   }
   void max_pool(const std::string& name) {
     const Shape output{at.N, at.H / 2, at.W / 2, at.C};
@@ -123,7 +126,7 @@ std::vector<LayerInfo> list_layers(const NetworkConfig& config, Index N, Index H
     build.conv_transpose(name + ".up", C);
     build.gate(name + ".gate");
     const Shape gated = build.at;
-    build.append(name + ".concat", LayerKind::concat, gated, {gated.N, gated.H, gated.W, 2 * C});
+    build.append(name + ".concat", LayerKind::concat, gated, {gated.N, gated.H, gated.W, 2 * C}).activation_bytes = 0;
     build.double_conv(name, C, config.dropout_rate(i));
   }
   build.conv("head", build.at, 1, 1, true);

@@ -32,13 +32,16 @@ struct LayerInfo {
   Index kernel = 0;  ///< side of a convolution's kernel
   bool bias = false;
   double dropout_rate = 0;
+  /// In a double convolution the convolution also makes the batch norm's statistics, and the batch norm's operation is
+  /// ReLU and dropout (of dropout_rate) as well: their own layers are listed, but have nothing left to do.
+  bool fused = false;
   bool input_gradient = true;  ///< whether training needs it: not for the image's
   Index parameters = 0;
   /// Multiplications and additions of the forward pass, two for each weight of a convolution and output pixel; 0 for
   /// layers whose cost is moving memory.
   double forward_flops = 0;
   /// Float32 memory that the layer adds to what a training step keeps: its output (and max pool's argmax). 0 where it
-  /// works in place.
+  /// works in place, as concat does: the two layers that make its halves write into it.
   Index activation_bytes = 0;
 };
 

@@ -5,6 +5,23 @@
 
 namespace attnunet::gradcheck {
 
+/// The halves of a concatenated tensor: first | second, C numbers of each a pixel.
+inline Array interleaved(const Array& first, const Array& second, Index C) {
+  Array both{"", {}};
+  for (std::size_t p = 0; p < first.values.size(); p += static_cast<std::size_t>(C))
+    for (const Array* half : {&first, &second})
+      both.values.insert(both.values.end(), half->values.begin() + static_cast<std::ptrdiff_t>(p),
+                         half->values.begin() + static_cast<std::ptrdiff_t>(p) + C);
+  return both;
+}
+/// Half number 0 or 1.
+inline Array half_of(const std::string& name, const Array& both, int half, Index C) {
+  Array result{name, {}};
+  for (std::size_t i = 0; i < both.values.size(); ++i)
+    if (static_cast<Index>(i) / C % 2 == half) result.values.push_back(both.values[i]);
+  return result;
+}
+
 /// attention_gate in training mode; inputs g and x [N,H,W,C] and all parameters, output out.
 template <class B>
 LayerCase attention_gate_case(typename B::Device& device, Shape in, std::uint64_t seed) {
@@ -15,19 +32,19 @@ LayerCase attention_gate_case(typename B::Device& device, Shape in, std::uint64_
   tape.W = in.W;
   tape.C = in.C;
   block->plan.reserve(block->x, in.size());
-  block->plan.reserve(block->g, in.size());
+  block->plan.reserve(block->cat, 2 * in.size());
   attention_gate_plan_forward<B>(device, block->plan, tape, in.N, Purpose::training);
-  block->plan.reserve(block->dy, in.size());
-  block->plan.reserve(block->dg, in.size());
-  attention_gate_plan_backward(block->plan, tape, block->dy, in.N);
+  block->plan.reserve(block->d_cat, 2 * in.size());
+  attention_gate_plan_backward(block->plan, tape, in.N);
   block->allocate();
 
   const auto forward = [block, in](const std::vector<Array>& inputs) {
     poison_memory<B>(block->device, block->memory.data(), block->memory.size());
     block->parameters = upload<B>(block->device, flat_parameters(block->architecture, inputs, 2));
-    block->put(block->g, inputs[0]);
+    const Array poison{"", std::vector<double>(inputs[0].values.size(), std::numeric_limits<double>::quiet_NaN())};
+    block->put(block->cat, interleaved(poison, inputs[0], in.C));
     block->put(block->x, inputs[1]);
-    attention_gate_forward(block->run(Pass{}, in.N), block->tape, {block->p(), "block"}, block->g, block->x);
+    attention_gate_forward(block->run(Pass{}, in.N), block->tape, {block->p(), "block"}, block->cat, block->x);
   };
   LayerCase result;
   result.name = "attention_gate " + std::to_string(in.C);
@@ -36,18 +53,19 @@ LayerCase attention_gate_case(typename B::Device& device, Shape in, std::uint64_
   for (Array& array : parameter_arrays(block->architecture, seed)) result.inputs.push_back(std::move(array));
   result.forward = [block, forward, in](const std::vector<Array>& inputs) {
     forward(inputs);
-    Forward at{{block->get("out", block->tape.out, in.size())}, {}};
+    Forward at{{half_of("out", block->get("", block->cat, 2 * in.size()), 0, in.C)}, {}};
     append_positive<B>(at.active_set, block->device, block->tape.s, in.pixels() * (in.C / 2));
     return at;
   };
   result.backward = [block, forward, in](const std::vector<Array>& inputs, const std::vector<Array>& d_outputs) {
     forward(inputs);
-    block->put(block->dy, d_outputs[0]);
-    fill_zero(block->device, block->dg, in.size());  // the gate adds its share
+    const Array zeros{"", std::vector<double>(d_outputs[0].values.size())};  // the gate adds its share
+    block->put(block->d_cat, interleaved(d_outputs[0], zeros, in.C));
     block->gradients = poisoned<B>(block->device, block->architecture.parameter_elements);
     attention_gate_backward(block->run(Pass{}, in.N), block->tape, {block->p(), "block"}, {block->d(), "block"},
-                            block->g, block->x, block->dy, block->dg);
-    std::vector<Array> gradients{block->get("g", block->dg, in.size()), block->get("x", block->tape.dx, in.size())};
+                            block->cat, block->x, block->d_cat);
+    std::vector<Array> gradients{half_of("g", block->get("", block->d_cat, 2 * in.size()), 1, in.C),
+                                 block->get("x", block->tape.dx, in.size())};
     append_parameters(gradients, block->architecture, download<B>(block->device, "", block->gradients));
     return gradients;
   };

@@ -17,7 +17,8 @@ struct BlockRun {
   MemoryPlan plan;
   typename B::template Buffer<std::byte> memory;
   typename B::template Buffer<T> parameters, statistics, gradients;
-  T *x = nullptr, *g = nullptr, *dy = nullptr, *dg = nullptr;  // g, dg: attention gate only
+  T *x = nullptr, *dy = nullptr;
+  T *cat = nullptr, *d_cat = nullptr;  // attention gate only
 
   BlockRun(typename B::Device& where, Architecture what) : device(where), architecture(std::move(what)) {}
 

@@ -1,0 +1,266 @@
+#include "common/gradcheck/cases/batch_norm_relu_dropout.h"
+
+#include "cpu/operations.h"
+#include "support/backends.h"
+#include "support/expect.h"
+
+namespace attnunet {
+namespace {
+
+using gradcheck::Array;
+using gradcheck::download;
+using gradcheck::poisoned;
+using gradcheck::upload;
+
+const DropoutKey key{0x123456789ull, 4, 7};
+
+template <class B>
+class BatchNormReluDropoutGradient : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormReluDropoutGradient, DoubleBackends);
+
+TYPED_TEST(BatchNormReluDropoutGradient, MatchesNumeric) {
+  for (auto [pixels, C] : {std::pair<Index, Index>{35, 1}, {12, 7}, {30, 5}, {133, 2}})
+    for (const double rate : {0.0, 0.3})
+      expect_gradients(gradcheck::batch_norm_relu_dropout_case<TypeParam>(this->device, pixels, C, rate, key, 3));
+}
+
+// More channels than a tile has lanes; spread out for the reason that batch_norm_test.cpp gives.
+TYPED_TEST(BatchNormReluDropoutGradient, MatchesNumericAcrossTiles) {
+  auto layer = gradcheck::batch_norm_relu_dropout_case<TypeParam>(this->device, 3, 300, 0.3, key, 3);
+  for (double& value : layer.inputs[0].values) value *= 8;
+  expect_gradients(layer);
+}
+
+// What the operation and the plain layers it replaces make of the same numbers. Both take batch_norm's statistics, and
+// both backwards start from the operation's y, so that a z that rounds to different sides of 0 cannot part them.
+struct Results {
+  Array y, dx, dgamma, dbeta;
+};
+struct Pair {
+  Results fused, plain;
+  Array mean, inv_std;
+};
+
+template <class B>
+Pair both(typename B::Device& device, const std::vector<Array>& inputs, const Array& d_output, double rate,
+          Index pixels, Index C) {
+  const Index n = pixels * C;
+  const auto x = upload<B>(device, inputs[0]), gamma = upload<B>(device, inputs[1]),
+             beta = upload<B>(device, inputs[2]);
+  const auto dy = upload<B>(device, d_output);
+  const Array zeros{"", std::vector<double>(static_cast<std::size_t>(C))};
+  auto running_mean = upload<B>(device, zeros), running_var = upload<B>(device, zeros);
+  auto mean = poisoned<B>(device, C), inv_std = poisoned<B>(device, C);
+  auto y = poisoned<B>(device, n), dx = poisoned<B>(device, n);
+  auto dgamma = poisoned<B>(device, C), dbeta = poisoned<B>(device, C);
+  auto workspace = poisoned<B>(device, batch_norm_workspace(device, pixels, C));
+  auto fused_workspace = poisoned<B>(device, batch_norm_relu_dropout_workspace(device, pixels, C));
+  const auto results = [&](const auto& output) {
+    return Results{download<B>(device, "y", output), download<B>(device, "dx", dx),
+                   download<B>(device, "dgamma", dgamma), download<B>(device, "dbeta", dbeta)};
+  };
+  Pair pair;
+  auto plain = poisoned<B>(device, n);
+  batch_norm_forward(device, plain.data(), mean.data(), inv_std.data(), running_mean.data(), running_var.data(),
+                     x.data(), gamma.data(), beta.data(), workspace.data(), pixels, C);
+  relu_forward(device, plain.data(), plain.data(), n);
+  if (rate > 0) dropout_forward(device, plain.data(), plain.data(), rate, key, n);
+
+  batch_norm_relu_dropout_forward(device, y.data(), x.data(), mean.data(), inv_std.data(), gamma.data(), beta.data(),
+                                  rate, key, pixels, C);
+  batch_norm_relu_dropout_backward(device, dx.data(), dgamma.data(), dbeta.data(), dy.data(), y.data(), x.data(),
+                                   mean.data(), inv_std.data(), gamma.data(), rate, fused_workspace.data(), pixels, C);
+  pair.fused = results(y);
+
+  dx = upload<B>(device, d_output);
+  if (rate > 0) dropout_backward(device, dx.data(), dx.data(), rate, key, n);
+  relu_backward(device, dx.data(), dx.data(), y.data(), n);
+  batch_norm_backward(device, dx.data(), dgamma.data(), dbeta.data(), dx.data(), x.data(), mean.data(), inv_std.data(),
+                      gamma.data(), workspace.data(), pixels, C);
+  pair.plain = results(plain);
+  pair.mean = download<B>(device, "mean", mean);
+  pair.inv_std = download<B>(device, "inv_std", inv_std);
+  return pair;
+}
+
+// Bounds for two evaluations of the same formulas in unit roundoff u, first order, as batch_norm_test.cpp derives them.
+template <class T>
+Results bounds_of(const std::vector<Array>& inputs, const Array& dy, const Pair& pair, double rate, Index C) {
+  const double unit = sizeof(T) == 8 ? 0x1p-29 : 1, scale = 1 / (1 - rate);
+  Results bounds = pair.plain;
+  const std::size_t channels = static_cast<std::size_t>(C), n = dy.values.size();
+  for (std::size_t c = 0; c < channels; ++c) {
+    const double mean = std::abs(pair.mean.values[c]), inv_std = pair.inv_std.values[c];
+    const double slope = std::abs(inputs[1].values[c]) * inv_std, pixels = static_cast<double>(n / channels);
+    double sum = 0, sum_xhat = 0, largest = 0;
+    for (std::size_t i = c; i < n; i += channels) {
+      const double xhat = (std::abs(inputs[0].values[i]) + mean) * inv_std;
+      sum += scale * std::abs(dy.values[i]);
+      sum_xhat += scale * std::abs(dy.values[i]) * xhat;
+      largest = std::max(largest, xhat);
+    }
+    bounds.dbeta.values[c] = unit * float_bound(sum, pixels);
+    bounds.dgamma.values[c] = unit * float_bound(sum_xhat, pixels);
+    for (std::size_t i = c; i < n; i += channels) {
+      const double xhat = (std::abs(inputs[0].values[i]) + mean) * inv_std;
+      bounds.y.values[i] =
+          unit * float_bound(scale * (xhat * std::abs(inputs[1].values[c]) + std::abs(inputs[2].values[c])), 6);
+      bounds.dx.values[i] =
+          unit * float_bound(slope * (scale * std::abs(dy.values[i]) + sum / pixels + largest * sum_xhat / pixels), 6);
+    }
+  }
+  return bounds;
+}
+
+void expect_close(const Results& actual, const Results& expected, const Results& bounds) {
+  EXPECT_TRUE(close(actual.y, expected.y, bounds.y.values));
+  EXPECT_TRUE(close(actual.dx, expected.dx, bounds.dx.values));
+  EXPECT_TRUE(close(actual.dgamma, expected.dgamma, bounds.dgamma.values));
+  EXPECT_TRUE(close(actual.dbeta, expected.dbeta, bounds.dbeta.values));
+}
+
+// Several chunks, channels across tiles, one channel, one pixel more than a chunk.
+const std::vector<std::pair<Index, Index>> shapes = {{1, 3}, {50003, 1}, {4097, 3}, {4001, 32}, {301, 300}, {35, 7}};
+
+std::vector<Array> float_inputs(Index pixels, Index C, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<Array> inputs;
+  for (const Array& input : gradcheck::batch_norm_inputs(pixels, C, random)) inputs.push_back(rounded_to_float(input));
+  return inputs;
+}
+
+Array upstream(Index n) {
+  Random random(21);
+  return rounded_to_float(gradcheck::random_array("dy", n, random));
+}
+
+template <class B>
+class BatchNormReluDropout : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormReluDropout, AllBackends);
+
+TYPED_TEST(BatchNormReluDropout, IsThePlainLayersInTurn) {
+  for (auto [pixels, C] : shapes)
+    for (const double rate : {0.0, 0.3}) {
+      SCOPED_TRACE(std::to_string(pixels) + " x " + std::to_string(C) + ", rate " + std::to_string(rate));
+      const auto inputs = float_inputs(pixels, C, 13);
+      const Array dy = upstream(pixels * C);
+      const Pair pair = both<TypeParam>(this->device, inputs, dy, rate, pixels, C);
+      expect_close(pair.fused, pair.plain, bounds_of<typename TypeParam::Scalar>(inputs, dy, pair, rate, C));
+    }
+}
+
+// Exactly 0 before ReLU is neither passed on nor given a gradient: gamma 0 and beta 0 make every z the kink itself.
+TYPED_TEST(BatchNormReluDropout, TheKinkHasNoGradient) {
+  const Index pixels = 40, C = 3;
+  auto inputs = float_inputs(pixels, C, 14);
+  inputs[1].values = {0, 0, 1};
+  inputs[2].values = {0, 0, 0};
+  const auto fused = both<TypeParam>(this->device, inputs, upstream(pixels * C), 0.3, pixels, C).fused;
+  EXPECT_EQ(fused.dgamma.values[0], 0);
+  EXPECT_EQ(fused.dbeta.values[1], 0);
+  EXPECT_NE(fused.dbeta.values[2], 0);
+  for (std::size_t i = 0; i < fused.y.values.size(); ++i)
+    if (i % 3 < 2) {
+      EXPECT_EQ(fused.y.values[i], 0);
+      EXPECT_EQ(fused.dx.values[i], 0);
+    }
+}
+
+// dx over dy, as the network calls it.
+TYPED_TEST(BatchNormReluDropout, BackwardMayWorkInPlace) {
+  const Index pixels = 5003, C = 3;
+  const double rate = 0.3;
+  const auto inputs = float_inputs(pixels, C, 16);
+  const Array dy = upstream(pixels * C);
+  auto& device = this->device;
+  const Pair pair = both<TypeParam>(device, inputs, dy, rate, pixels, C);
+  const auto x = upload<TypeParam>(device, inputs[0]), gamma = upload<TypeParam>(device, inputs[1]);
+  const auto y = upload<TypeParam>(device, pair.fused.y), mean = upload<TypeParam>(device, pair.mean);
+  const auto inv_std = upload<TypeParam>(device, pair.inv_std);
+  auto dx = upload<TypeParam>(device, dy);
+  auto dgamma = poisoned<TypeParam>(device, C), dbeta = poisoned<TypeParam>(device, C);
+  auto workspace = poisoned<TypeParam>(device, batch_norm_relu_dropout_workspace(device, pixels, C));
+  batch_norm_relu_dropout_backward(device, dx.data(), dgamma.data(), dbeta.data(), dx.data(), y.data(), x.data(),
+                                   mean.data(), inv_std.data(), gamma.data(), rate, workspace.data(), pixels, C);
+  EXPECT_EQ(download<TypeParam>(device, "dx", dx).values, pair.fused.dx.values);
+  EXPECT_EQ(download<TypeParam>(device, "dgamma", dgamma).values, pair.fused.dgamma.values);
+}
+
+TYPED_TEST(BatchNormReluDropout, InferenceIsThePlainLayersInTurn) {
+  for (auto [pixels, C] : shapes) {
+    SCOPED_TRACE(std::to_string(pixels) + " x " + std::to_string(C));
+    const auto inputs = float_inputs(pixels, C, 17);
+    auto& device = this->device;
+    Random random(18);
+    const Array mean = rounded_to_float(gradcheck::random_array("mean", C, random));
+    Array var = mean;
+    for (double& value : var.values) value = static_cast<double>(static_cast<float>(random.uniform(0.3, 2.0)));
+    const auto x = upload<TypeParam>(device, inputs[0]), gamma = upload<TypeParam>(device, inputs[1]);
+    const auto beta = upload<TypeParam>(device, inputs[2]);
+    const auto running_mean = upload<TypeParam>(device, mean), running_var = upload<TypeParam>(device, var);
+    auto plain = poisoned<TypeParam>(device, pixels * C), fused = poisoned<TypeParam>(device, pixels * C);
+    batch_norm_inference_forward(device, plain.data(), x.data(), gamma.data(), beta.data(), running_mean.data(),
+                                 running_var.data(), pixels, C);
+    relu_forward(device, plain.data(), plain.data(), pixels * C);
+    batch_norm_relu_inference_forward(device, fused.data(), x.data(), gamma.data(), beta.data(), running_mean.data(),
+                                      running_var.data(), pixels, C);
+    const Array expected = download<TypeParam>(device, "y", plain);
+    std::vector<double> bounds;
+    for (std::size_t i = 0; i < expected.values.size(); ++i) {
+      const std::size_t c = i % static_cast<std::size_t>(C);
+      const double xhat = (std::abs(inputs[0].values[i]) + std::abs(mean.values[c])) / std::sqrt(var.values[c]);
+      bounds.push_back(float_bound(xhat * std::abs(inputs[1].values[c]) + std::abs(inputs[2].values[c]), 6) *
+                       (sizeof(typename TypeParam::Scalar) == 8 ? 0x1p-29 : 1));
+    }
+    EXPECT_TRUE(close(download<TypeParam>(device, "y", fused), expected, bounds));
+
+    auto in_place = upload<TypeParam>(device, inputs[0]);
+    batch_norm_relu_inference_forward(device, in_place.data(), in_place.data(), gamma.data(), beta.data(),
+                                      running_mean.data(), running_var.data(), pixels, C);
+    EXPECT_EQ(download<TypeParam>(device, "y", in_place).values, download<TypeParam>(device, "y", fused).values);
+  }
+}
+
+TYPED_TEST(BatchNormReluDropout, SameBitsForAnyNumberOfThreads) {
+  for (auto [pixels, C] : shapes) {
+    const auto inputs = float_inputs(pixels, C, 19);
+    const Array dy = upstream(pixels * C);
+    std::vector<std::vector<double>> first;
+    for (int threads : {1, 2, 3}) {
+      TestDevice<TypeParam> device(threads);
+      const Results now = both<TypeParam>(device, inputs, dy, 0.3, pixels, C).fused;
+      const std::vector<std::vector<double>> values{now.y.values, now.dx.values, now.dgamma.values, now.dbeta.values};
+      if (first.empty()) first = values;
+      EXPECT_TRUE(first == values) << pixels << " x " << C << ", " << threads << " threads";
+    }
+  }
+}
+
+template <class B>
+class BatchNormReluDropoutFloat : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormReluDropoutFloat, FloatBackends);
+
+// Where z is so near to 0 that float32 and double take different sides, y differs by no more than z does, but the
+// gradient by all of dy: there dy is 0.
+TYPED_TEST(BatchNormReluDropoutFloat, MatchesDouble) {
+  using Double = typename Rebind<TypeParam, double>::type;
+  TestDevice<Double> exact;
+  for (auto [pixels, C] : shapes)
+    for (const double rate : {0.0, 0.3}) {
+      SCOPED_TRACE(std::to_string(pixels) + " x " + std::to_string(C) + ", rate " + std::to_string(rate));
+      const auto inputs = float_inputs(pixels, C, 20);
+      Array dy = upstream(pixels * C);
+      const Array low_y = both<TypeParam>(this->device, inputs, dy, rate, pixels, C).fused.y;
+      const Array high_y = both<Double>(exact, inputs, dy, rate, pixels, C).fused.y;
+      std::size_t parted = 0;
+      for (std::size_t i = 0; i < dy.values.size(); ++i)
+        if ((low_y.values[i] > 0) != (high_y.values[i] > 0)) dy.values[i] = 0, ++parted;
+      EXPECT_LE(parted, 1 + dy.values.size() / 10000);
+      const Pair high = both<Double>(exact, inputs, dy, rate, pixels, C);
+      expect_close(both<TypeParam>(this->device, inputs, dy, rate, pixels, C).fused, high.fused,
+                   bounds_of<float>(inputs, dy, high, rate, C));
+    }
+}
+
+}  // namespace
+}  // namespace attnunet
