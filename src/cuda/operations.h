@@ -6,6 +6,7 @@
 #include "cuda/adam.h"
 #include "cuda/add.h"
 #include "cuda/attention_multiply.h"
+#include "cuda/batch_input.h"
 #include "cuda/batch_norm.h"
 #include "cuda/batch_norm_relu_dropout.h"
 #include "cuda/bce.h"
