@@ -3,4 +3,6 @@
 // Device argument.
 #pragma once
 
+#include "cuda/batch_norm.h"
+#include "cuda/batch_norm_relu_dropout.h"
 #include "cuda/relu.h"
