@@ -5,4 +5,6 @@
 
 #include "cuda/batch_norm.h"
 #include "cuda/batch_norm_relu_dropout.h"
+#include "cuda/conv2d.h"
+#include "cuda/conv_transpose2d.h"
 #include "cuda/relu.h"
