@@ -258,6 +258,20 @@ TYPED_TEST(ImplicitGemm, Conv2dElementByElement) {
     this->expect_right(g);
 }
 
+// The first layer, psi and the head; all that has one channel on a side.
+TYPED_TEST(ImplicitGemm, Conv2dFromAndToOneChannel) {
+  for (const Conv2dGeometry& g : std::vector<Conv2dGeometry>{{1, 1, 1, 1, 4, 3},
+                                                             {1, 17, 31, 1, 32, 3},   // 527 pixels: three chunks
+                                                             {2, 3, 5, 1, 36, 3, 3},  // channels in two tiles
+                                                             {1, 257, 1, 1, 260, 1},  // and in two slices
+                                                             {3, 11, 17, 16, 1, 1},
+                                                             {1, 21, 13, 32, 1, 1, 64},
+                                                             {2, 5, 9, 12, 1, 3, 20},
+                                                             {1, 2, 3, 260, 1, 1},
+                                                             {1, 3, 5, 1, 1, 3}})
+    this->expect_right(g);
+}
+
 // {N, H, W, C, K, y_stride}
 TYPED_TEST(ImplicitGemm, ConvTranspose2dInVectors) {
   for (const ConvTranspose2dGeometry& g : std::vector<ConvTranspose2dGeometry>{{1, 1, 1, 4, 4},

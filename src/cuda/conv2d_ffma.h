@@ -6,6 +6,8 @@
 // backward-weights  C[k][(r,s,c)] = sum over pixels, in chunks that depend on the shape only, added in order;
 //                   the bias' gradient likewise, in a pass of its own over dy
 //
+// Where one side has a single channel (the first layer, psi, the head) the kernels of gemm_thin.h take over.
+//
 // Each takes 2 N H W R R C K operations. Bytes: every tensor once (x is read for R R taps, from L2 but for the first).
 // A 3x3 convolution of 32 channels does 9 * 32 * 2 / 8 = 72 operations a byte: the arithmetic binds on every GPU.
 #pragma once
@@ -20,6 +22,13 @@ Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g);
 template <class M>
 void conv2d_forward(Device<M>& device, float* y, const float* x, const float* w, const float* bias, float* workspace,
                     const Conv2dGeometry& g);
+
+/// Without bias, and per channel the mean and the sum of squares about it of each chunk of pixels, [chunks, K], for
+/// combine_channel_statistics. Returns the pixels of a chunk, conv2d_statistics_chunk or more; the last may have fewer.
+template <class M>
+Index conv2d_forward_statistics(Device<M>& device, float* y, float* chunk_means, float* chunk_m2, const float* x,
+                                const float* w, const Conv2dGeometry& g);
+constexpr Index conv2d_statistics_chunk = 32;
 
 template <class M>
 void conv2d_backward_data(Device<M>& device, float* dx, const float* dy, const float* w, float* workspace,

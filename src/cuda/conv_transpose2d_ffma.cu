@@ -3,13 +3,14 @@
 #include "cuda/conv_transpose2d_ffma.h"
 #include "cuda/gemm_ffma.h"
 #include "cuda/kernel.h"
+#include "cuda/weight_gradient.h"
 
 namespace attnunet::cuda::ffma {
 
 template <class M>
 Index conv_transpose2d_workspace(const Device<M>&, const ConvTranspose2dGeometry& g) {
   return std::max(gemm::multiply_weights_workspace(4 * g.K, g.C, g.input_pixels()),
-                  gemm::channel_sums_workspace(4 * g.input_pixels(), g.K));
+                  bias_gradient_workspace(4 * g.input_pixels(), g.K));
 }
 
 template <class M>
@@ -35,9 +36,9 @@ void conv_transpose2d_backward_weights(Device<M>& device, float* dw, float* db, 
                                        float* workspace, const ConvTranspose2dGeometry& g) {
   const gemm::TapRows<float> a{gemm::conv_transpose2d_blocks(g, dy)};
   const gemm::TapRows<float> b{gemm::conv_transpose2d_pixels(g, x)};
-  const bool vectors = gemm::runs_of<4>({g.C, g.K, g.y_pixel()}, {dy, x, workspace}, sizeof(float));
+  const bool vectors = gemm::runs_of<4>({g.C, g.K, g.y_pixel()}, {dw, dy, x, workspace}, sizeof(float));
   gemm::multiply_weights(device, dw, a, b, workspace, 4 * g.K, g.C, vectors);
-  if (db != nullptr) gemm::channel_sums(device, db, dy, workspace, 4 * g.input_pixels(), g.K, g.y_pixel());
+  if (db != nullptr) bias_gradient(device, db, dy, workspace, 4 * g.input_pixels(), g.K, g.y_pixel());
 }
 
 template Index conv_transpose2d_workspace(const ThisDevice&, const ConvTranspose2dGeometry&);

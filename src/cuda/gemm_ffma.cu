@@ -1,18 +1,13 @@
 #include <algorithm>
 
 #include "cuda/gemm_ffma.h"
+#include "cuda/gemm_tile.h"
 #include "cuda/kernel.h"
+#include "cuda/weight_gradient.h"
 
 namespace attnunet::cuda::gemm {
 namespace {
 
-template <int rows_, int columns_, int depth_, int own_rows_, int own_columns_, int run_>
-struct Tile {
-  static constexpr int rows = rows_, columns = columns_, depth = depth_;
-  static constexpr int own_rows = own_rows_, own_columns = own_columns_;  // of a thread
-  static constexpr int across = columns / own_columns, down = rows / own_rows, threads = across * down;
-  static constexpr int run = run_;  // elements that are fetched at a time
-};
 using Wide = Tile<128, 64, 16, 8, 8, 4>;
 using Narrow = Tile<256, 32, 8, 8, 8, 4>;
 using High = Tile<128, 64, 8, 8, 8, 4>;
@@ -100,92 +95,6 @@ __device__ __forceinline__ void read_own(float (&values)[own], const float* line
     values[4 * g + 1] = four.y;
     values[4 * g + 2] = four.z;
     values[4 * g + 3] = four.w;
-  }
-}
-
-// Sum over the block's threads, by column: each brings its columns' values; all columns' totals stand in totals after.
-template <class T>
-__device__ __forceinline__ void add_columns(float (*totals)[T::columns], const float (&own)[T::own_columns],
-                                            int thread_row, int first_column) {
-  ATTNUNET_UNROLL
-  for (int j = 0; j < T::own_columns; ++j) totals[thread_row][first_column + j / 4 * (4 * T::across) + j % 4] = own[j];
-  ATTNUNET_SYNCTHREADS();
-  for (int column = static_cast<int>(threadIdx.x); column < T::columns; column += T::threads) {
-    float total = totals[0][column];
-    for (int other = 1; other < T::down; ++other) total += totals[other][column];
-    totals[0][column] = total;
-  }
-  ATTNUNET_SYNCTHREADS();
-}
-
-// Mean and squared deviations of the tile's columns. Rows past the last are zero in `sum`.
-template <class T>
-__device__ __forceinline__ void tile_statistics(const TileStatistics& statistics, const Output<float>& output,
-                                                const float (&sum)[T::own_rows][T::own_columns], int tile_row,
-                                                int first_row, int column_0, int thread_row, int first_column) {
-  ATTNUNET_SHARED(float, totals, [T::down][T::columns]);
-  const int height = output.rows - tile_row * T::rows < T::rows ? output.rows - tile_row * T::rows : T::rows;
-  float own[T::own_columns];
-  ATTNUNET_UNROLL
-  for (int j = 0; j < T::own_columns; ++j) {
-    own[j] = 0;
-    ATTNUNET_UNROLL
-    for (int i = 0; i < T::own_rows; ++i) own[j] += sum[i][j];
-  }
-  add_columns<T>(totals, own, thread_row, first_column);
-  const int column = static_cast<int>(threadIdx.x);
-  const Index to = Index{tile_row} * output.K + column_0;
-  for (int c = column; c < T::columns; c += T::threads)
-    if (column_0 + c < output.K) statistics.means[to + c] = totals[0][c] / static_cast<float>(height);
-  ATTNUNET_UNROLL
-  for (int j = 0; j < T::own_columns; ++j) {
-    const float mean = totals[0][first_column + j / 4 * (4 * T::across) + j % 4] / static_cast<float>(height);
-    own[j] = 0;
-    ATTNUNET_UNROLL
-    for (int i = 0; i < T::own_rows; ++i) {
-      const float deviation = sum[i][j] - mean;
-      if (first_row + i / 4 * (4 * T::down) + i % 4 < output.rows) own[j] = fma(deviation, deviation, own[j]);
-    }
-  }
-  ATTNUNET_SYNCTHREADS();  // all have read the means
-  add_columns<T>(totals, own, thread_row, first_column);
-  for (int c = column; c < T::columns; c += T::threads)
-    if (column_0 + c < output.K) statistics.m2[to + c] = totals[0][c];
-}
-
-// A thread's elements of C: bias, addition, and to memory, 4 columns at a time where the tile's runs are vectors.
-template <class T>
-__device__ __forceinline__ void write_out(const Output<float>& output, const float (&sum)[T::own_rows][T::own_columns],
-                                          int first_row, int first_column, unsigned chunk) {
-  typename Output<float>::Column column[T::own_columns / T::run];
-  float bias[T::own_columns];
-  ATTNUNET_UNROLL
-  for (int j = 0; j < T::own_columns; ++j) {
-    const int n = first_column + j / 4 * (4 * T::across) + j % 4;
-    if (j % T::run == 0) column[j / T::run] = output.column(n);
-    const int channel = column[j / T::run].channel;
-    bias[j] = output.bias != nullptr && channel >= 0 ? output.bias[channel + j % T::run] : 0.0f;
-  }
-  ATTNUNET_UNROLL
-  for (int i = 0; i < T::own_rows; ++i) {
-    float* row = output.row(first_row + i / 4 * (4 * T::down) + i % 4, chunk);
-    if (row == nullptr) continue;
-    ATTNUNET_UNROLL
-    for (int j = 0; j < T::own_columns; j += T::run) {
-      if (column[j / T::run].channel < 0) continue;
-      float* to = row + column[j / T::run].offset;
-      if (T::run == 4) {
-        float4 four = make_float4(sum[i][j] + bias[j], sum[i][j + 1] + bias[j + 1], sum[i][j + 2] + bias[j + 2],
-                                  sum[i][j + 3] + bias[j + 3]);
-        if (output.add) {
-          const float4 there = *reinterpret_cast<const float4*>(to);
-          four = make_float4(there.x + four.x, there.y + four.y, there.z + four.z, there.w + four.w);
-        }
-        *reinterpret_cast<float4*>(to) = four;
-      } else {
-        *to = (output.add ? *to : 0.0f) + (sum[i][j] + bias[j]);
-      }
-    }
   }
 }
 
@@ -290,47 +199,6 @@ Index chunk_of(Index rows, Index columns, Index pixels) {
   return (std::min(longest, std::max(shortest, wanted)) + 15) / 16 * 16;
 }
 
-// The chunks' results [chunks][n], added in order.
-__global__ void add_chunks_kernel(float* total, const float* parts, int chunks, Index n) {
-  const Index i = thread_of_grid();
-  if (i >= n) return;
-  float sum = parts[i];
-  for (int chunk = 1; chunk < chunks; ++chunk) sum += parts[chunk * n + i];
-  total[i] = sum;
-}
-
-constexpr int sums_threads = 256;
-
-// A block's threads stand beside the channels of successive pixels: thread (lane, channel) adds pixels lane, lane +
-// lanes, ... of the block's chunk. Then the lanes are added in order.
-__global__ void __launch_bounds__(sums_threads)
-    channel_sums_kernel(float* parts, const float* dy, Index pixels, Index chunk, int channels, int pixel) {
-  ATTNUNET_SHARED(float, lane_sums, [sums_threads]);
-  const int thread = static_cast<int>(threadIdx.x), wide = channels < sums_threads ? channels : sums_threads;
-  const int lanes = sums_threads / wide, lane = thread / wide;
-  const int channel = static_cast<int>(blockIdx.y) * wide + thread % wide;
-  const Index end = (Index{blockIdx.x} + 1) * chunk < pixels ? (Index{blockIdx.x} + 1) * chunk : pixels;
-  float sum = 0;
-  if (lane < lanes && channel < channels)
-    for (Index p = Index{blockIdx.x} * chunk + lane; p < end; p += lanes) sum += dy[p * pixel + channel];
-  lane_sums[thread] = sum;
-  ATTNUNET_SYNCTHREADS();
-  if (lane != 0 || channel >= channels) return;
-  for (int other = 1; other < lanes; ++other) sum += lane_sums[other * wide + thread];
-  parts[Index{blockIdx.x} * channels + channel] = sum;
-}
-
-Index sums_chunk(Index pixels) {
-  constexpr Index blocks = 512, shortest = 256;
-  return std::max(shortest, (pixels + blocks - 1) / blocks);
-}
-
-template <class M>
-void add_chunks(Device<M>& device, float* total, const float* parts, Index chunks, Index n) {
-  constexpr unsigned threads = 256;
-  launch(device, {"add_chunks", blocks_for(n, threads), threads}, add_chunks_kernel, total, parts, to_int(chunks), n);
-}
-
 }  // namespace
 
 Index tile_rows(Index columns, bool vectors) {
@@ -357,39 +225,25 @@ void multiply(Device<M>& device, const PixelRows<float>& a, const FlippedWeights
 
 Index multiply_weights_workspace(Index rows, Index columns, Index pixels) {
   const Index chunk = chunk_of(rows, columns, pixels);
-  return (pixels + chunk - 1) / chunk * rows * columns;
+  return weight_gradient_workspace((pixels + chunk - 1) / chunk, rows * columns);
 }
 
 template <class M>
 void multiply_weights(Device<M>& device, float* c, const TapRows<float>& a, const TapRows<float>& b, float* workspace,
                       Index rows, Index columns, bool vectors) {
-  const Index pixels = a.windows.count, chunk = chunk_of(rows, columns, pixels);
-  const Output<float> parts = partial_output(workspace, rows, columns);
+  const Index pixels = a.windows.count, chunk = chunk_of(rows, columns, pixels), chunks = (pixels + chunk - 1) / chunk;
+  float* partials = chunks == 1 ? c : workspace;
+  const Output<float> output = partial_output(partials, rows, columns);
   const char* name = "gemm_ffma backward-weights";
   if (!vectors)
-    launch_tiles<Small>(device, name, a, b, parts, {}, columns, pixels, chunk);
+    launch_tiles<Small>(device, name, a, b, output, {}, columns, pixels, chunk);
   else if (rows <= Low::rows)
-    launch_tiles<Low>(device, name, a, b, parts, {}, columns, pixels, chunk);
+    launch_tiles<Low>(device, name, a, b, output, {}, columns, pixels, chunk);
   else if (rows <= Square::rows)
-    launch_tiles<Square>(device, name, a, b, parts, {}, columns, pixels, chunk);
+    launch_tiles<Square>(device, name, a, b, output, {}, columns, pixels, chunk);
   else
-    launch_tiles<High>(device, name, a, b, parts, {}, columns, pixels, chunk);
-  add_chunks(device, c, workspace, (pixels + chunk - 1) / chunk, rows * columns);
-}
-
-Index channel_sums_workspace(Index pixels, Index channels) {
-  return (pixels + sums_chunk(pixels) - 1) / sums_chunk(pixels) * channels;
-}
-
-template <class M>
-void channel_sums(Device<M>& device, float* sums, const float* dy, float* workspace, Index pixels, Index channels,
-                  Index pixel) {
-  const Index chunk = sums_chunk(pixels), chunks = (pixels + chunk - 1) / chunk;
-  const Index slices = (channels + sums_threads - 1) / sums_threads;
-  const dim3 grid(static_cast<unsigned>(chunks), static_cast<unsigned>(slices));
-  launch(device, {"channel_sums", grid, sums_threads}, channel_sums_kernel, workspace, dy, pixels, chunk,
-         to_int(channels), to_int(pixel));
-  add_chunks(device, sums, workspace, chunks, channels);
+    launch_tiles<High>(device, name, a, b, output, {}, columns, pixels, chunk);
+  add_weight_gradients(device, c, partials, chunks, rows * columns);
 }
 
 template void multiply(ThisDevice&, const PixelRows<float>&, const MatrixRows<float>&, const Output<float>&, bool);
@@ -398,6 +252,5 @@ template void multiply(ThisDevice&, const PixelRows<float>&, const MatrixRows<fl
 template void multiply(ThisDevice&, const PixelRows<float>&, const FlippedWeights<float>&, const Output<float>&, bool);
 template void multiply_weights(ThisDevice&, float*, const TapRows<float>&, const TapRows<float>&, float*, Index, Index,
                                bool);
-template void channel_sums(ThisDevice&, float*, const float*, float*, Index, Index, Index);
 
 }  // namespace attnunet::cuda::gemm

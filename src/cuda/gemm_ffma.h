@@ -50,10 +50,4 @@ void multiply_weights(Device<M>& device, float* c, const TapRows<float>& a, cons
 /// Elements of its workspace.
 Index multiply_weights_workspace(Index rows, Index columns, Index pixels);
 
-/// sums [channels] over dy [pixels][channels], whose pixels are `pixel` elements apart: the gradient of a bias.
-template <class M>
-void channel_sums(Device<M>& device, float* sums, const float* dy, float* workspace, Index pixels, Index channels,
-                  Index pixel);
-Index channel_sums_workspace(Index pixels, Index channels);
-
 }  // namespace attnunet::cuda::gemm
