@@ -3,4 +3,6 @@
 // Device argument.
 #pragma once
 
+#include "cuda/conv2d.h"
+#include "cuda/conv_transpose2d.h"
 #include "cuda/relu.h"
