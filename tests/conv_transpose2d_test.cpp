@@ -177,7 +177,9 @@ TYPED_TEST(ConvTranspose2d, BackwardDataAdds) {
 TYPED_TEST(ConvTranspose2d, WorksOnColumnsOfAWiderTensor) {
   using T = typename TypeParam::Scalar;
   bool half = false;
-  for (ConvTranspose2dGeometry g : all_shapes()) {
+  auto shapes = small;
+  shapes.insert(shapes.end(), {{2, 19, 41, 8, 9}, {3, 7, 33, 30, 20}, {5, 4, 4, 40, 20}, {1, 3, 515, 5, 4}});
+  for (ConvTranspose2dGeometry g : shapes) {
     half = !half;
     const Columns columns = half ? Columns{g.K, g.K, 2 * g.K} : Columns{1, g.K, g.K + 3};
     g.y_stride = columns.stride;

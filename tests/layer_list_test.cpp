@@ -59,6 +59,42 @@ TEST(LayerList, NamesAreThoseOfTheTensors) {
   }
 }
 
+// The halves of the concatenated tensor belong to the layers that write them.
+TEST(LayerList, ConcatAddsNoMemory) {
+  const auto layers = list_layers(network(3, 4), 2, 40, 24);
+  Index concats = 0;
+  for (const LayerInfo& layer : layers) {
+    if (layer.kind == LayerKind::concat) {
+      EXPECT_EQ(layer.activation_bytes, 0) << layer.name;
+      ++concats;
+    }
+    if (layer.kind == LayerKind::conv_transpose2d || layer.kind == LayerKind::attention_multiply) {
+      EXPECT_EQ(layer.activation_bytes, 4 * layer.output.size()) << layer.name;
+    }
+  }
+  EXPECT_EQ(concats, 3);
+}
+
+// In a double convolution the batch norm drops out what the dropout layer behind it lists; the gate's is not fused.
+TEST(LayerList, FusedBatchNormsKnowTheirDropout) {
+  const auto layers = list_layers(network(4, 2), 1, 32, 32);
+  Index fused = 0, dropouts = 0;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    EXPECT_EQ(layers[i].fused, layers[i].kind == LayerKind::dropout ||
+                                   (layers[i].name.find(".gate.") == std::string::npos &&
+                                    (layers[i].kind == LayerKind::batch_norm || layers[i].kind == LayerKind::relu ||
+                                     (layers[i].kind == LayerKind::conv2d && layers[i].name != "head"))))
+        << layers[i].name;
+    if (layers[i].kind != LayerKind::batch_norm || !layers[i].fused) continue;
+    ++fused;
+    const bool dropped = layers.at(i + 2).kind == LayerKind::dropout;
+    EXPECT_EQ(layers[i].dropout_rate, dropped ? layers[i + 2].dropout_rate : 0) << layers[i].name;
+    dropouts += dropped;
+  }
+  EXPECT_EQ(fused, 18);
+  EXPECT_EQ(dropouts, 9);
+}
+
 TEST(LayerList, ShowsPaddingAndCropping) {
   const auto padded = list_layers(network(4, 2), 3, 255, 250);
   EXPECT_EQ(padded.front().kind, LayerKind::edge_pad);

@@ -3,6 +3,8 @@
 // Shapes     a [pixels, Ca], b [pixels, Cb] -> y [pixels, Ca + Cb].
 // Forward    y_{p,c} = a_{p,c} for c < Ca,  b_{p, c-Ca} otherwise.
 // Backward   each input element is copied to one place, with derivative 1: da_{p,c} = dy_{p,c}, db_{p,c} = dy_{p,Ca+c}.
+// In the networks nobody copies: the two producers write into y's columns themselves and read their gradients there
+// (Conv2dGeometry::x_stride, ConvTranspose2dGeometry::y_stride, attention_multiply's y_stride), which amounts to this.
 // Proof      tests/concat_test.cpp
 #pragma once
 

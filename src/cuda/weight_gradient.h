@@ -11,13 +11,8 @@
 
 namespace attnunet::cuda {
 
-/// Part `index` of `parts` of `size` pixels: [part_begin(index), part_begin(index + 1)).
-constexpr Index part_begin(Index index, Index parts, Index size) {
-  return size * index / parts;
-}
-
-/// Number of partial sums for `weights` weights over `pixels` pixels: one for every 256 pixels, at most 64, fewer where
-/// the copies would take much memory.
+/// Partial sums of the plain kernels for `weights` weights over `pixels` pixels: one for every 256 pixels, at most 64,
+/// fewer where the copies would take much memory.
 inline Index weight_gradient_chunks(Index pixels, Index weights) {
   constexpr Index chunk_pixels = 256, most_chunks = 64, most_elements = Index{1} << 21;
   return std::max<Index>(1,
@@ -30,14 +25,22 @@ inline Index weight_gradient_workspace(Index chunks, Index weights) {
 }
 
 /// dw[i] = partials[0][i] + partials[1][i] + ..., partials [chunks, weights]. Nothing to do for one chunk.
-/// One thread a weight.
+/// One thread a weight; bytes moved: (chunks + 1) weights sizeof(T).
 template <class M, class T>
 void add_weight_gradients(Device<M>& device, T* dw, const T* partials, Index chunks, Index weights);
 
-template <class M>
-Index bias_gradient_workspace(const Device<M>& device, Index pixels, Index channels);
+constexpr Index bias_block = 256;  ///< pixels in one partial sum of a bias gradient
+
+inline Index bias_blocks(Index pixels) {
+  return (pixels + bias_block - 1) / bias_block;
+}
+inline Index bias_gradient_workspace(Index pixels, Index channels) {
+  return bias_blocks(pixels) * channels;
+}
+
 /// db[k] = sum over p of dy[p, k]; dy [pixels, channels], dy_pixel elements from one pixel to the next.
-/// One thread sums a channel over 256 pixels; a second kernel adds these sums in double, one thread a channel.
+/// A thread sums one channel of 256 pixels. Then a warp a channel adds these sums in double: lane l those of blocks l,
+/// l + 32, ... in order, and the lanes in the tree of block_sum. Bytes moved: pixels channels sizeof(T).
 template <class M, class T>
 void bias_gradient(Device<M>& device, T* db, const T* dy, T* workspace, Index pixels, Index channels, Index dy_pixel);
 

@@ -10,16 +10,23 @@
 
 namespace attnunet {
 
+#if defined(__SANITIZE_THREAD__)
+// Debian's libgomp is not built for the thread sanitizer: its own synchronisation would be reported.
+constexpr int most_test_threads = 1;
+#else
+constexpr int most_test_threads = 2;
+#endif
+
 /// A device of backend B as tests use it; on the CPU with more threads than one, so that races and uneven shares can
 /// show.
 template <class B>
 struct TestDevice : B::Device {
-  explicit TestDevice(int /*threads*/ = 2) {}
+  explicit TestDevice(int /*threads*/ = most_test_threads) {}
 };
 
 template <class T>
 struct TestDevice<Cpu<T>> : cpu::Device {
-  explicit TestDevice(int threads = 2) : cpu::Device(threads) {}
+  explicit TestDevice(int threads = most_test_threads) : cpu::Device(threads) {}
 };
 
 #ifdef ATTNUNET_HAVE_CUDA

@@ -27,47 +27,57 @@
 
 namespace attnunet::gradcheck {
 
-/// Shapes with all dimensions different and odd sizes. `progress` is called with each result as it is ready.
-/// B::Scalar must be double.
+/// Every layer, at shapes with all dimensions different and odd sizes.
+template <class B>
+std::vector<LayerCase> layer_cases(typename B::Device& device, std::uint64_t seed) {
+  return {
+      conv2d_case<B>(device, {2, 5, 7, 3, 4, 3}, true, seed),
+      conv2d_case<B>(device, {1, 6, 4, 1, 5, 3}, false, seed),
+      conv2d_case<B>(device, {2, 5, 3, 4, 6, 1}, true, seed),
+      conv2d_case<B>(device, {2, 5, 3, 6, 1, 1}, false, seed),
+      conv_transpose2d_case<B>(device, {2, 3, 5, 4, 6}, true, seed),
+      batch_norm_case<B>(device, 35, 4, seed),
+      batch_norm_inference_case<B>(device, 35, 4, seed),
+      conv2d_statistics_case<B>(device, {2, 5, 7, 3, 4, 3}, seed),
+      batch_norm_relu_dropout_case<B>(device, 35, 4, 0.3, {5, 1, 3}, seed),
+      relu_case<B>(device, 105, seed),
+      max_pool_case<B>(device, {2, 6, 8, 3}, seed),
+      sigmoid_case<B>(device, 105, seed),
+      dropout_case<B>(device, 105, 0.3, {5, 1, 3}, seed),
+      concat_case<B>(device, 35, 3, 5, seed),
+      add_case<B>(device, 105, seed),
+      attention_multiply_case<B>(device, 35, 6, seed),
+      edge_pad_case<B>(device, {2, 5, 3, 2}, 8, 6, seed),
+      crop_case<B>(device, {2, 5, 3, 2}, 8, 6, seed),
+      bce_case<B>(device, 2, 35, {}, seed),
+      dice_case<B>(device, 2, 35, {}, seed),
+  };
+}
+
+/// Both blocks and both networks.
+template <class B>
+std::vector<LayerCase> network_cases(typename B::Device& device, std::uint64_t seed) {
+  const Pass pass{true, 5, 3};
+  NetworkConfig attention3, attention4;
+  attention3.base = attention4.base = 2;
+  attention3.levels = 3;
+  attention4.levels = 4;
+  return {
+      double_conv_case<B>(device, {2, 6, 9, 3}, 4, 0.3, pass, 1, seed),
+      attention_gate_case<B>(device, {2, 6, 9, 4}, seed),
+      attention_unet_case<B>(device, attention3, 2, 16, 24, pass, seed),
+      attention_unet_case<B>(device, attention4, 2, 19, 33, pass, seed),
+  };
+}
+
+/// `progress` is called with each result as it is ready. B::Scalar must be double.
 template <class B>
 void run_all(typename B::Device& device, const std::function<void(const Result&)>& progress) {
-  const auto report = [&](const std::vector<Result>& results) {
-    for (const Result& result : results) progress(result);
-  };
   constexpr std::uint64_t seed = 1;
-  for (const LayerCase& layer : {
-           conv2d_case<B>(device, {2, 5, 7, 3, 4, 3}, true, seed),
-           conv2d_case<B>(device, {1, 6, 4, 1, 5, 3}, false, seed),
-           conv2d_case<B>(device, {2, 5, 3, 4, 6, 1}, true, seed),
-           conv2d_case<B>(device, {2, 5, 3, 6, 1, 1}, false, seed),
-           conv_transpose2d_case<B>(device, {2, 3, 5, 4, 6}, true, seed),
-           batch_norm_case<B>(device, 35, 4, seed),
-           batch_norm_inference_case<B>(device, 35, 4, seed),
-           conv2d_statistics_case<B>(device, {2, 5, 7, 3, 4, 3}, seed),
-           batch_norm_relu_dropout_case<B>(device, 35, 4, 0.3, {5, 1, 3}, seed),
-           relu_case<B>(device, 105, seed),
-           max_pool_case<B>(device, {2, 6, 8, 3}, seed),
-           sigmoid_case<B>(device, 105, seed),
-           dropout_case<B>(device, 105, 0.3, {5, 1, 3}, seed),
-           concat_case<B>(device, 35, 3, 5, seed),
-           add_case<B>(device, 105, seed),
-           attention_multiply_case<B>(device, 35, 6, seed),
-           edge_pad_case<B>(device, {2, 5, 3, 2}, 8, 6, seed),
-           crop_case<B>(device, {2, 5, 3, 2}, 8, 6, seed),
-           bce_case<B>(device, 2, 35, {}, seed),
-           dice_case<B>(device, 2, 35, {}, seed),
-       })
-    report(check_layer(layer, seed));
-
-  const Pass pass{true, 5, 3};
-  report(check_network(double_conv_case<B>(device, {2, 6, 9, 3}, 4, 0.3, pass, 1, seed), seed));
-  report(check_network(attention_gate_case<B>(device, {2, 6, 9, 4}, seed), seed));
-  NetworkConfig config;
-  config.base = 2;
-  config.levels = 3;
-  report(check_network(attention_unet_case<B>(device, config, 2, 16, 24, pass, seed), seed));
-  config.levels = 4;
-  report(check_network(attention_unet_case<B>(device, config, 2, 19, 33, pass, seed), seed));
+  for (const LayerCase& layer : layer_cases<B>(device, seed))
+    for (const Result& result : check_layer(layer, seed)) progress(result);
+  for (const LayerCase& network : network_cases<B>(device, seed))
+    for (const Result& result : check_network(network, seed)) progress(result);
 }
 
 }  // namespace attnunet::gradcheck

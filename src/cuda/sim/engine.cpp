@@ -119,6 +119,7 @@ struct WarpMeeting {
   unsigned warp = 0;
   std::uint32_t mask = 0, arrived = 0;
   WarpWork work = nullptr;
+  void* order = nullptr;  // the address at which the thread sanitizer learns that it orders the lanes
   void* lanes[warp_size] = {};
 };
 
@@ -143,6 +144,12 @@ struct Worker {
   unsigned count = 0, done = 0, at_barrier = 0, cursor = 0;
   Place barrier{};
   std::vector<WarpMeeting> meetings;  // under way, found by warp and mask
+  void* barrier_order = nullptr;
+  // A meeting's own address: with one for all, a thread would seem ordered behind those already on their way to the
+  // next. Reused when the meetings of so long ago are over.
+  unsigned char orders[8192] = {};
+  std::size_t order_count = 0;
+  void* next_order() { return &orders[order_count++ % sizeof orders]; }
   bool abandoning = false, stopping = false;
   std::uint64_t phase = 0;
   Permutation permutation{Order(), 0, 0};
@@ -163,7 +170,7 @@ struct Worker {
   std::string stuck() const;
   void abandon();
   void drop_carriers();
-  void meet(std::uint32_t mask, void* mine, WarpWork work, Place place);
+  void meet(std::uint32_t mask, void* mine, WarpWork work, bool orders_memory, Place place);
   void meet_at_barrier(Place place);
   void* allocate_shared(const void* key, std::size_t bytes);
 };
@@ -340,7 +347,7 @@ void* Worker::allocate_shared(const void* key, std::size_t bytes) {
 }
 
 // Lanes of one warp that have come to a warp operation, until all of its mask have.
-void Worker::meet(std::uint32_t mask, void* mine, WarpWork work, Place place) {
+void Worker::meet(std::uint32_t mask, void* mine, WarpWork work, bool orders_memory, Place place) {
   SimThread& thread = running();
   const unsigned warp = thread.linear_index / warp_size, lane = thread.linear_index % warp_size;
   if ((mask >> lane & 1) == 0) fail("a lane takes part in a warp operation whose mask leaves it out", place);
@@ -352,16 +359,23 @@ void Worker::meet(std::uint32_t mask, void* mine, WarpWork work, Place place) {
     meeting->warp = warp;
     meeting->mask = mask;
     meeting->work = work;
+    meeting->order = next_order();
   }
   if (meeting->mask != mask || meeting->work != work || (meeting->arrived >> lane & 1) != 0)
     fail("the lanes of a warp came to different warp operations, or with different masks", place);
   meeting->arrived |= 1u << lane;
   meeting->lanes[lane] = mine;
-  if (meeting->arrived != mask) return wait("a warp operation", place);
-  if (work != nullptr) work(meeting->lanes);
-  meetings.erase(meeting);
-  for (unsigned other = 0; other < warp_size; ++other)
-    if (other != lane && (mask >> other & 1) != 0) threads[warp * warp_size + other].state = SimThread::ready;
+  void* const order = meeting->order;
+  if (orders_memory) released(order);
+  if (meeting->arrived != mask) {
+    wait("a warp operation", place);
+  } else {
+    if (work != nullptr) work(meeting->lanes);
+    meetings.erase(meeting);
+    for (unsigned other = 0; other < warp_size; ++other)
+      if (other != lane && (mask >> other & 1) != 0) threads[warp * warp_size + other].state = SimThread::ready;
+  }
+  if (orders_memory) acquired(order);
 }
 
 void Worker::meet_at_barrier(Place place) {
@@ -369,7 +383,10 @@ void Worker::meet_at_barrier(Place place) {
   if (at_barrier == 0) barrier = place;
   if (barrier.line != place.line || std::strcmp(barrier.file, place.file) != 0)
     fail(("threads of a block wait at different barriers: the other one is at " + text(barrier)).c_str(), place);
-  if (++at_barrier == count) {
+  if (++at_barrier == 1) barrier_order = next_order();
+  void* const order = barrier_order;
+  released(order);
+  if (at_barrier == count) {
     at_barrier = 0;
     for (unsigned i = 0; i < count; ++i) threads[i].state = SimThread::ready;
     begin_phase();
@@ -378,9 +395,10 @@ void Worker::meet_at_barrier(Place place) {
     thread.carrier->fiber.yield();
     current_thread = &thread;
     if (abandoning) throw Abandon();
-    return;
+  } else {
+    wait("the barrier", place);
   }
-  wait("the barrier", place);
+  acquired(order);
 }
 
 // ---- the pool
@@ -496,25 +514,13 @@ void fail(const char* what, Place place) {
 }
 
 void block_barrier(Place place) {
-  Worker& worker = *current_worker;
-  released(&worker.barrier);
-  {
-    const Unobserved unobserved;
-    worker.meet_at_barrier(place);
-  }
-  acquired(&worker.barrier);
+  const Unobserved unobserved;
+  current_worker->meet_at_barrier(place);
 }
 
 void warp_meeting(std::uint32_t mask, void* mine, WarpWork work, bool orders_memory, Place place) {
-  Worker& worker = *current_worker;
-  // One address a warp is enough: sync means more order than the mask asks for only where masks differ.
-  void* address = &worker.threads[current_thread->linear_index / warp_size * warp_size];
-  if (orders_memory) released(address);
-  {
-    const Unobserved unobserved;
-    worker.meet(mask, mine, work, place);
-  }
-  if (orders_memory) acquired(address);
+  const Unobserved unobserved;
+  current_worker->meet(mask, mine, work, orders_memory, place);
 }
 
 void* shared_memory(const void* key, std::size_t bytes, Place place) {
