@@ -14,7 +14,7 @@ namespace attnunet::cuda {
 
 #ifdef ATTNUNET_SIMULATOR
 
-/// 16 bytes, past the first-level cache: the first valid_bytes of them from global memory, the rest zero. With 0
+/// 16 bytes: the first valid_bytes of them from global memory, the rest zero. With 0
 /// nothing is read. Both addresses are multiples of 16.
 #define copy_async_16(shared, global, valid_bytes) \
   ::attnunet::cuda::sim::copy_async(shared, global, 16, valid_bytes, {__FILE__, __LINE__})
@@ -37,7 +37,7 @@ static __device__ __forceinline__ unsigned shared_address(const void* shared) {
   return static_cast<unsigned>(__cvta_generic_to_shared(shared));
 }
 static __device__ __forceinline__ void copy_async_16(void* shared, const void* global, unsigned valid_bytes) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global),
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global),
                "r"(valid_bytes)
                : "memory");
 }

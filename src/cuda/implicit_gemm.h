@@ -262,6 +262,21 @@ Output<T> conv_transpose2d_output(const ConvTranspose2dGeometry& g, T* y, const 
   to_int(4 * g.W * g.y_pixel());
   return {y, bias, to_int(g.input_pixels()), to_int(g.H), to_int(g.W), 2, to_int(g.K), to_int(g.y_pixel()), false, 0};
 }
+/// dx [N,H,W,C]
+template <class T>
+Output<T> conv_transpose2d_gradient(const ConvTranspose2dGeometry& g, T* dx, bool add) {
+  const int C = to_int(g.C);
+  return {dx, nullptr, to_int(g.input_pixels()), to_int(g.H), to_int(g.W), 1, C, C, add, 0};
+}
+template <class T>
+MatrixRows<T> matrix_rows(const T* w, Index rows, Index length) {
+  return {w, to_int(rows), to_int(length)};
+}
+template <class T>
+FlippedWeights<T> flipped_weights(const T* w, Index K, Index taps, Index C) {
+  to_int(K * taps * C);
+  return {w, static_cast<int>(K), static_cast<int>(taps), static_cast<int>(C)};
+}
 /// [chunks][rows][columns]
 template <class T>
 Output<T> partial_output(T* workspace, Index rows, Index columns) {

@@ -191,8 +191,10 @@ template <class Operand, int tiles_a, int tiles_b>
 static __device__ __forceinline__ void multiply_add(FragmentD (&d)[tiles_a][tiles_b], const FragmentA (&a)[tiles_a],
                                                     const FragmentB (&b)[tiles_b]) {
   ATTNUNET_UNROLL
-  for (int i = 0; i < tiles_a; ++i) ATTNUNET_UNROLL
-  for (int j = 0; j < tiles_b; ++j) mma(Operand(), d[i][j], a[i], b[j]);
+  for (int i = 0; i < tiles_a; ++i) {
+    ATTNUNET_UNROLL
+    for (int j = 0; j < tiles_b; ++j) mma(Operand(), d[i][j], a[i], b[j]);
+  }
 }
 
 #endif
