@@ -20,15 +20,27 @@ inline int significant_bits(Precision precision) {
   return precision == Precision::tf32 ? 11 : 8;
 }
 
-/// As the operands are rounded: to nearest, ties away from zero (tf32) or to even (bf16).
-inline gradcheck::Array rounded_to(Precision precision, gradcheck::Array array) {
-  const int bits = significant_bits(precision);
+/// The nearest number of so many significant bits; `whole` rounds to integers.
+inline gradcheck::Array to_significant(gradcheck::Array array, int bits, double (*whole)(double)) {
   for (double& value : array.values) {
     int exponent = 0;
     const double scaled = std::ldexp(std::frexp(value, &exponent), bits);
-    value = std::ldexp(precision == Precision::tf32 ? std::round(scaled) : std::nearbyint(scaled), exponent - bits);
+    value = std::ldexp(whole(scaled), exponent - bits);
   }
   return array;
+}
+
+/// As the operands are rounded: to nearest, ties away from zero (tf32) or to even (bf16).
+inline gradcheck::Array rounded_to(Precision precision, gradcheck::Array array) {
+  return to_significant(
+      std::move(array), significant_bits(precision),
+      precision == Precision::tf32 ? +[](double x) { return std::round(x); }
+                                   : +[](double x) { return std::nearbyint(x); });
+}
+
+/// Half of them become ties of that rounding.
+inline gradcheck::Array with_ties(Precision precision, gradcheck::Array array) {
+  return to_significant(std::move(array), significant_bits(precision) + 1, [](double x) { return std::nearbyint(x); });
 }
 
 inline gradcheck::Array squares(gradcheck::Array array) {
