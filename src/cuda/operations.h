@@ -3,6 +3,9 @@
 // Device argument.
 #pragma once
 
+#include "cuda/batch_norm.h"
+#include "cuda/batch_norm_relu_dropout.h"
 #include "cuda/conv2d.h"
+#include "cuda/conv2d_statistics.h"
 #include "cuda/conv_transpose2d.h"
 #include "cuda/relu.h"
