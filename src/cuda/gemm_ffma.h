@@ -5,13 +5,16 @@
 // of it: two buffers, one barrier a stage. A thread makes 8 x 8 elements of C (4 x 8 in low tiles, 4 x 4 in small
 // ones): for each depth it reads 8 + 8 floats from shared memory for 64 multiply-adds.
 //
-//   tile      rows x columns x depth   threads   shared memory   for
-//   wide      128 x  64 x 16           128       24 KB           pixels, more than 32 columns
-//   narrow    256 x  32 x  8           128       18 KB           pixels, up to 32 columns
-//   high      128 x  64 x  8           128       12 KB           weights, more than 64 rows
-//   square     64 x  64 x  8            64        8 KB           weights, 33 to 64 rows
-//   low        32 x  64 x  8            64        6 KB           weights, up to 32 rows
-//   small      32 x  32 x 16            64        8 KB           whatever cannot be read 4 elements at a time
+//   tile      rows x columns x depth   threads   registers   shared memory   for
+//   wide      128 x  64 x 16           128       167         24 KB           pixels, more than 32 columns
+//   narrow    256 x  32 x  8           128       167         18 KB           pixels, up to 32 columns
+//   high      128 x  64 x  8           128       167         12 KB           weights, more than 64 rows
+//   square     64 x  64 x  8            64       166          8 KB           weights, 33 to 64 rows
+//   low        32 x  64 x  8            64       123          6 KB           weights, up to 32 rows
+//   small      32 x  32 x 16            64       137-168      8 KB           whatever cannot be read 4 elements at a
+//   time
+// (registers for compute capability 9.0; statistics take 4 KB more.) 384 threads run on a multiprocessor at least: with
+// 64 independent multiply-adds each, enough to hide their latency.
 //
 // Shared memory holds tiles as [depth][row], so that a thread's rows are 16-byte vectors. Runs along the depth are
 // scattered over 4 of its lines when they are stored; row r of depth d stands at r ^ ((d / 4 * 32 / runs) % 32), runs
