@@ -35,8 +35,8 @@ __global__ void __launch_bounds__(Spread::threads)
     const auto window = x.window(first_row + i / 4 * (4 * Spread::down) + i % 4, x.count);
     ATTNUNET_UNROLL
     for (int tap = 0; tap < taps; ++tap) {
-      const float* at = x.at(window, {tap / R, tap % R, 0});
-      const float value = at != nullptr ? *at : 0.0f;
+      float value;
+      load_or_zero(value, x.at(window, {tap / R, tap % R, 0}));
       ATTNUNET_UNROLL
       for (int j = 0; j < 4; ++j) sum[i][j] = fma(value, weights[tap][j], sum[i][j]);
     }
@@ -95,8 +95,8 @@ __global__ void __launch_bounds__(weights_threads)
       const float4 four = *reinterpret_cast<const float4*>(from);
       ATTNUNET_UNROLL
       for (int tap = 0; tap < taps; ++tap) {
-        const float* at = thin.at(window, {tap / R, tap % R, 0});
-        const float value = at != nullptr ? *at : 0.0f;
+        float value;
+        load_or_zero(value, thin.at(window, {tap / R, tap % R, 0}));
         sum[tap][0] = fma(four.x, value, sum[tap][0]);
         sum[tap][1] = fma(four.y, value, sum[tap][1]);
         sum[tap][2] = fma(four.z, value, sum[tap][2]);
