@@ -200,7 +200,8 @@ Index chunk_of(Index rows, Index columns, Index pixels) {
 
 }  // namespace
 
-Index tile_rows(Index columns, bool vectors) {
+template <class M>
+Index tile_rows(const Device<M>&, Index columns, bool vectors) {
   return !vectors ? Small::rows : columns <= narrow_columns ? Narrow::rows : Wide::rows;
 }
 
@@ -222,7 +223,8 @@ void multiply(Device<M>& device, const PixelRows<float>& a, const FlippedWeights
   launch_pixels<false>(device, "gemm_ffma backward-data", a, b, output, {}, vectors);
 }
 
-Index multiply_weights_workspace(Index rows, Index columns, Index pixels) {
+template <class M>
+Index multiply_weights_workspace(const Device<M>&, Index rows, Index columns, Index pixels) {
   const Index chunk = chunk_of(rows, columns, pixels);
   return weight_gradient_workspace((pixels + chunk - 1) / chunk, rows * columns);
 }
@@ -249,6 +251,8 @@ template void multiply(ThisDevice&, const PixelRows<float>&, const MatrixRows<fl
 template void multiply(ThisDevice&, const PixelRows<float>&, const MatrixRows<float>&, const Output<float>&,
                        const TileStatistics&, bool);
 template void multiply(ThisDevice&, const PixelRows<float>&, const FlippedWeights<float>&, const Output<float>&, bool);
+template Index tile_rows(const ThisDevice&, Index, bool);
+template Index multiply_weights_workspace(const ThisDevice&, Index, Index, Index);
 template void multiply_weights(ThisDevice&, float*, const TapRows<float>&, const TapRows<float>&, float*, Index, Index,
                                bool);
 

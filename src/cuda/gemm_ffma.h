@@ -43,7 +43,8 @@ void multiply(Device<M>& device, const PixelRows<float>& a, const FlippedWeights
               bool vectors);
 
 /// Rows of a tile of the first two.
-Index tile_rows(Index columns, bool vectors);
+template <class M>
+Index tile_rows(const Device<M>& device, Index columns, bool vectors);
 
 /// c [rows][columns] = A B^T over `a.windows.count` pixels: the products of chunks in workspace, then their sum in
 /// order.
@@ -51,6 +52,7 @@ template <class M>
 void multiply_weights(Device<M>& device, float* c, const TapRows<float>& a, const TapRows<float>& b, float* workspace,
                       Index rows, Index columns, bool vectors);
 /// Elements of its workspace.
-Index multiply_weights_workspace(Index rows, Index columns, Index pixels);
+template <class M>
+Index multiply_weights_workspace(const Device<M>& device, Index rows, Index columns, Index pixels);
 
 }  // namespace attnunet::cuda::gemm

@@ -148,7 +148,8 @@ void collect(Device<M>& device, float* y, const float* x, const float* w, const 
          x, w, bias, pixels, to_int(C), to_int(x_pixel));
 }
 
-Index thin_weights_workspace(Index weights, Index pixels) {
+template <class M>
+Index thin_weights_workspace(const Device<M>&, Index weights, Index pixels) {
   const Index chunk = thin_chunk(pixels);
   return weight_gradient_workspace((pixels + chunk - 1) / chunk, weights);
 }
@@ -171,6 +172,7 @@ template void spread(ThisDevice&, const Windows<float>&, const ThinWeights<const
 template void spread(ThisDevice&, const Windows<float>&, const ThinWeights<const float*>&, const Output<float>&,
                      const TileStatistics&);
 template void collect(ThisDevice&, float*, const float*, const float*, const float*, Index, Index, Index);
+template Index thin_weights_workspace(const ThisDevice&, Index, Index);
 template void thin_weights(ThisDevice&, const ThinWeights<float*>&, const float*, Index, Index, const Windows<float>&,
                            float*);
 

@@ -48,6 +48,7 @@ void collect(Device<M>& device, float* y, const float* x, const float* w, const 
 template <class M>
 void thin_weights(Device<M>& device, const ThinWeights<float*>& out, const float* wide, Index channels,
                   Index wide_pixel, const Windows<float>& thin, float* workspace);
-Index thin_weights_workspace(Index weights, Index pixels);
+template <class M>
+Index thin_weights_workspace(const Device<M>& device, Index weights, Index pixels);
 
 }  // namespace attnunet::cuda::gemm
