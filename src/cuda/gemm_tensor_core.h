@@ -29,9 +29,16 @@ namespace attnunet::cuda::gemm::tensor_core {
 template <class M>
 void multiply(Device<M>& device, const PixelRows<float>& a, const MatrixRows<float>& b, const Output<float>& output,
               bool vectors);
+/// The same, and of each tile of C its statistics by column. There are pixels / tile_rows of them, rounded up.
+template <class M>
+void multiply(Device<M>& device, const PixelRows<float>& a, const MatrixRows<float>& b, const Output<float>& output,
+              const TileStatistics& statistics, bool vectors);
 template <class M>
 void multiply(Device<M>& device, const PixelRows<float>& a, const FlippedWeights<float>& b, const Output<float>& output,
               bool vectors);
+
+/// Rows of a tile of these.
+Index tile_rows(bool vectors);
 
 /// c [rows][columns] = A B^T over `a.windows.count` pixels.
 template <class M>
