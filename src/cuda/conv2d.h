@@ -4,13 +4,14 @@
 //   forward   thread (pixel, k) goes over the taps r, s that lie in the image and over c; neighbouring threads have
 //             neighbouring k, so they read the same x (one broadcast) and write consecutive y.
 //   data      thread (pixel, c) goes over the taps and over k. Neighbouring threads read consecutive w.
-//   weights   thread (chunk, k, tap, c) sums over the pixels of its chunk; weight_gradient.h adds the chunks.
-//             Neighbouring threads read consecutive x and the same dy.
-// Each sum is a chain of fma in that order, begun at the bias or at zero.
+//   weights   thread (chunk, k, tap, c) sums over the pixels of its chunk, image row by image row; weight_gradient.h
+//             adds the chunks. Neighbouring threads read consecutive x and the same dy.
+// Each sum is a chain of fma in that order, begun at the bias or at zero. The plain kernels need workspace for the
+// weights alone.
 // Bytes: every thread fetches its operands for itself, 2 sizeof(T) for each multiply-add, and only the caches spare the
 // memory. That is why the tuned kernels stage tiles of both in shared memory.
 //
-// double runs the plain kernels. float runs what its precision has.
+// double always runs the plain kernels: the functions below choose by the type and the device's precision.
 #pragma once
 
 #include "cuda/device.h"

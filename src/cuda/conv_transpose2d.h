@@ -3,10 +3,11 @@
 // Here are the plain kernels, the formulas of that header as they stand: one thread an element of the output.
 //   forward   thread (output pixel, k) goes over c of the one input pixel below it.
 //   data      thread (input pixel, c) goes over the four taps and over k.
-//   weights   thread (chunk, tap, k, c) sums over the input pixels of its chunk; weight_gradient.h adds the chunks.
+//   weights   thread (chunk, tap, k, c) sums over the input pixels of its chunk, image row by image row;
+//             weight_gradient.h adds the chunks.
 // Each sum is a chain of fma in that order, begun at the bias or at zero. Bytes as in conv2d.h.
 //
-// double runs the plain kernels. float runs what its precision has.
+// double always runs the plain kernels: the functions below choose by the type and the device's precision.
 #pragma once
 
 #include "cuda/device.h"
