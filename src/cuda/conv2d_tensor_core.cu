@@ -31,7 +31,7 @@ Index conv2d_forward_statistics(Device<M>& device, float* y, float* chunk_means,
   const bool vectors = gemm::runs_of<4>({g.C, g.K, g.x_pixel()}, {x, w, y}, sizeof(float));
   gemm::tensor_core::multiply(device, a, b, gemm::conv2d_output(g, y, no_bias, g.K, g.K, false),
                               {chunk_means, chunk_m2}, vectors);
-  return gemm::tensor_core::tile_rows(vectors);
+  return gemm::tensor_core::tile_rows(device, vectors);
 }
 
 template <class M>

@@ -367,7 +367,8 @@ void multiply(Device<M>& device, const PixelRows<float>& a, const MatrixRows<flo
                  {a.windows.count, b.rows, b.length, b.length, statistics}, vectors);
 }
 
-Index tile_rows(bool vectors) {
+template <class M>
+Index tile_rows(const Device<M>&, bool vectors) {
   return vectors ? large_tile : small_tile;
 }
 
@@ -397,6 +398,7 @@ template void multiply(ThisDevice&, const PixelRows<float>&, const MatrixRows<fl
 template void multiply(ThisDevice&, const PixelRows<float>&, const MatrixRows<float>&, const Output<float>&,
                        const TileStatistics&, bool);
 template void multiply(ThisDevice&, const PixelRows<float>&, const FlippedWeights<float>&, const Output<float>&, bool);
+template Index tile_rows(const ThisDevice&, bool);
 template Index multiply_weights_workspace(const ThisDevice&, Index, Index, Index);
 template void multiply_weights(ThisDevice&, float*, const TapRows<float>&, const TapRows<float>&, float*, Index, Index,
                                bool);

@@ -49,7 +49,8 @@ void multiply(Device<M>& device, const PixelRows<float>& a, const FlippedWeights
               bool vectors);
 
 /// Rows of a tile of these.
-Index tile_rows(bool vectors);
+template <class M>
+Index tile_rows(const Device<M>& device, bool vectors);
 
 /// c [rows][columns] = A B^T over `a.windows.count` pixels.
 template <class M>
