@@ -381,7 +381,7 @@ void Worker::meet(std::uint32_t mask, void* mine, WarpWork work, bool orders_mem
 void Worker::meet_at_barrier(Place place) {
   if (done > 0) fail("threads wait at a barrier that others never reach: they have returned", place);
   if (at_barrier == 0) barrier = place;
-  if (barrier.line != place.line || std::strcmp(barrier.file, place.file) != 0)
+  if (barrier.line != place.line || (barrier.file != place.file && std::strcmp(barrier.file, place.file) != 0))
     fail(("threads of a block wait at different barriers: the other one is at " + text(barrier)).c_str(), place);
   if (++at_barrier == 1) barrier_order = next_order();
   void* const order = barrier_order;
