@@ -41,7 +41,7 @@ check-format:
 	clang-format --dry-run --Werror $(SOURCES)
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-sanitize attnunet
+	rm -rf $(BUILD) $(BUILD)-sanitize $(BUILD)-tsan attnunet
 
 dependencies:
 	@tools/install_deps.sh

@@ -12,6 +12,7 @@
 #include "common/app/evaluate.h"
 #include "common/app/gradcheck.h"
 #include "common/app/info.h"
+#include "common/app/options.h"
 #include "common/app/train.h"
 #include "common/error.h"
 
@@ -35,7 +36,7 @@ int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
 
   CLI::App parser("Attention U-Nets for breast ultrasound, from scratch", "attnunet");
-  parser.set_version_flag("--version", "attnunet " ATTNUNET_VERSION);
+  parser.set_version_flag("--version", "attnunet " ATTNUNET_VERSION ", backends: " + app::built_backends());
   parser.require_subcommand(1);
   parser.option_defaults()->always_capture_default();
   int exit_code = done;

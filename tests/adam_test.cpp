@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "common/gradcheck/layer_case.h"
+#include "cuda/adam.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -70,6 +72,44 @@ TYPED_TEST(Adam, ZeroGradientFromTheStartLeavesTheParameter) {
   const auto g = gradcheck::upload<TypeParam>(this->device, {"", {0.0}});
   adam_step(this->device, w.data(), m.data(), v.data(), g.data(), Index{1}, AdamOptions{});
   EXPECT_EQ(gradcheck::download<TypeParam>(this->device, "", w).values[0], 1.5);
+}
+
+template <class B>
+class AdamAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(AdamAgainstCpu, CudaBackends);
+
+// Few roundings, each of them relative to |w|, |m| and v: a step is of size lr, and |w| stays below 8. `first` moves
+// the parameters off the 16-byte boundaries.
+TYPED_TEST(AdamAgainstCpu, Close) {
+  using T = typename TypeParam::Scalar;
+  TestDevice<CpuLike<TypeParam>> cpu;
+  AdamOptions options;
+  options.weight_decay = 0.05;
+  options.step = 7;
+  for (const Index n : {1, 3, 4, 67, 1030})
+    for (const Index first : {0, 1}) {
+      Random random(8);
+      std::vector<gradcheck::Array> start;
+      for (const char* name : {"w", "m", "v", "g"})
+        start.push_back(rounded_to_float(gradcheck::random_array(name, n + first, random)));
+      start[2] = magnitudes(start[2]);
+      const auto stepped = [&](auto backend, auto& device) {
+        using B = decltype(backend);
+        auto w = gradcheck::upload<B>(device, start[0]), m = gradcheck::upload<B>(device, start[1]);
+        auto v = gradcheck::upload<B>(device, start[2]);
+        const auto g = gradcheck::upload<B>(device, start[3]);
+        adam_step(device, w.data() + first, m.data() + first, v.data() + first, g.data() + first, n, options);
+        return std::vector<gradcheck::Array>{gradcheck::download<B>(device, "w", w),
+                                             gradcheck::download<B>(device, "m", m),
+                                             gradcheck::download<B>(device, "v", v)};
+      };
+      const auto actual = stepped(TypeParam{}, this->device), expected = stepped(CpuLike<TypeParam>{}, cpu);
+      for (std::size_t i = 0; i < 3; ++i)
+        EXPECT_TRUE(close(actual[i], expected[i], everywhere(expected[i], bound_between<T>(8, 4))));
+      if (first > 0) {
+        EXPECT_EQ(actual[0].values[0], start[0].values[0]);
+      }
+    }
 }
 
 }  // namespace

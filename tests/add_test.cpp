@@ -1,6 +1,8 @@
 #include "cpu/add.h"
 
 #include "common/gradcheck/cases/add.h"
+#include "cuda/add.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -31,6 +33,18 @@ TYPED_TEST(Add, IsExactlyRounded) {
   EXPECT_EQ(gradcheck::download<TypeParam>(this->device, "a", a).values, y);
   for (std::size_t i = 0; i < y.size(); ++i)
     ASSERT_EQ(static_cast<T>(y[i]), static_cast<T>(layer.inputs[0].values[i] + layer.inputs[1].values[i]));
+}
+
+template <class B>
+class AddAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(AddAgainstCpu, CudaBackends);
+
+// One rounding each: equal to the bit, whatever width the accesses have.
+TYPED_TEST(AddAgainstCpu, EqualToTheBit) {
+  TestDevice<CpuLike<TypeParam>> cpu;
+  for (const Index n : {1, 7, 64, 1001, 1028})
+    expect_equals_cpu(gradcheck::add_case<TypeParam>(this->device, n, 2),
+                      gradcheck::add_case<CpuLike<TypeParam>>(cpu, n, 2));
 }
 
 }  // namespace

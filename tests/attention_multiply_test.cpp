@@ -1,6 +1,8 @@
 #include "cpu/attention_multiply.h"
 
 #include "common/gradcheck/cases/attention_multiply.h"
+#include "cuda/attention_multiply.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/columns.h"
 #include "support/expect.h"
@@ -83,6 +85,28 @@ TYPED_TEST(AttentionMultiplyFloat, MatchesDouble) {
         bounds.push_back(float_bound(sum, i == 0 ? 0 : static_cast<double>(s.C)));
       EXPECT_TRUE(close(actual[i], expected[i], bounds));
     }
+  }
+}
+
+template <class B>
+class AttentionMultiplyAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(AttentionMultiplyAgainstCpu, CudaBackends);
+
+// One product each in y and dx: equal to the bit. dalpha is a sum in another order.
+TYPED_TEST(AttentionMultiplyAgainstCpu, ProductsEqualSumsClose) {
+  using T = typename TypeParam::Scalar;
+  TestDevice<CpuLike<TypeParam>> cpu;
+  for (const auto& s : shapes) {
+    const auto cpu_case = gradcheck::attention_multiply_case<CpuLike<TypeParam>>(cpu, s.pixels, s.C, 2);
+    const auto expected = both_passes(cpu_case);
+    const auto actual = both_passes(gradcheck::attention_multiply_case<TypeParam>(this->device, s.pixels, s.C, 2));
+    EXPECT_EQ(actual.forward.outputs[0].values, expected.forward.outputs[0].values);
+    EXPECT_EQ(actual.gradients[0].values, expected.gradients[0].values);
+    const auto terms = cpu_case.backward({magnitudes(expected.inputs[0]), magnitudes(expected.inputs[1])},
+                                         {magnitudes(expected.upstream)})[1];
+    std::vector<double> bounds;
+    for (const double sum : terms.values) bounds.push_back(bound_between<T>(sum, static_cast<double>(s.C)));
+    EXPECT_TRUE(close(actual.gradients[1], expected.gradients[1], bounds));
   }
 }
 

@@ -1,6 +1,8 @@
 #include "common/gradcheck/cases/batch_norm_relu_dropout.h"
 
 #include "cpu/operations.h"
+#include "cuda/operations.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -221,7 +223,11 @@ TYPED_TEST(BatchNormReluDropout, InferenceIsThePlainLayersInTurn) {
   }
 }
 
-TYPED_TEST(BatchNormReluDropout, SameBitsForAnyNumberOfThreads) {
+template <class B>
+class BatchNormReluDropoutThreads : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormReluDropoutThreads, CpuBackends);
+
+TYPED_TEST(BatchNormReluDropoutThreads, SameBitsForAnyNumberOfThreads) {
   for (auto [pixels, C] : shapes) {
     const auto inputs = float_inputs(pixels, C, 19);
     const Array dy = upstream(pixels * C);
@@ -236,29 +242,120 @@ TYPED_TEST(BatchNormReluDropout, SameBitsForAnyNumberOfThreads) {
   }
 }
 
-template <class B>
-class BatchNormReluDropoutFloat : public BackendTest<B> {};
-TYPED_TEST_SUITE(BatchNormReluDropoutFloat, FloatBackends);
-
-// Where z is so near to 0 that float32 and double take different sides, y differs by no more than z does, but the
-// gradient by all of dy: there dy is 0.
-TYPED_TEST(BatchNormReluDropoutFloat, MatchesDouble) {
-  using Double = typename Rebind<TypeParam, double>::type;
-  TestDevice<Double> exact;
+// Where z is so near to 0 that the two take different sides, y differs by no more than z does, but the gradient by all
+// of dy: there dy is 0.
+template <class B, class Exact>
+void expect_matches(typename B::Device& device, typename Exact::Device& exact) {
   for (auto [pixels, C] : shapes)
     for (const double rate : {0.0, 0.3}) {
       SCOPED_TRACE(std::to_string(pixels) + " x " + std::to_string(C) + ", rate " + std::to_string(rate));
       const auto inputs = float_inputs(pixels, C, 20);
       Array dy = upstream(pixels * C);
-      const Array low_y = both<TypeParam>(this->device, inputs, dy, rate, pixels, C).fused.y;
-      const Array high_y = both<Double>(exact, inputs, dy, rate, pixels, C).fused.y;
+      const Array low_y = both<B>(device, inputs, dy, rate, pixels, C).fused.y;
+      const Array high_y = both<Exact>(exact, inputs, dy, rate, pixels, C).fused.y;
       std::size_t parted = 0;
       for (std::size_t i = 0; i < dy.values.size(); ++i)
         if ((low_y.values[i] > 0) != (high_y.values[i] > 0)) dy.values[i] = 0, ++parted;
       EXPECT_LE(parted, 1 + dy.values.size() / 10000);
-      const Pair high = both<Double>(exact, inputs, dy, rate, pixels, C);
-      expect_close(both<TypeParam>(this->device, inputs, dy, rate, pixels, C).fused, high.fused,
-                   bounds_of<float>(inputs, dy, high, rate, C));
+      const Pair high = both<Exact>(exact, inputs, dy, rate, pixels, C);
+      expect_close(both<B>(device, inputs, dy, rate, pixels, C).fused, high.fused,
+                   bounds_of<typename B::Scalar>(inputs, dy, high, rate, C));
+    }
+}
+
+template <class B>
+class BatchNormReluDropoutFloat : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormReluDropoutFloat, FloatBackends);
+
+TYPED_TEST(BatchNormReluDropoutFloat, MatchesDouble) {
+  using Double = typename Rebind<TypeParam, double>::type;
+  TestDevice<Double> exact;
+  expect_matches<TypeParam, Double>(this->device, exact);
+}
+
+template <class B>
+class BatchNormReluDropoutAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormReluDropoutAgainstCpu, CudaBackends);
+
+TYPED_TEST(BatchNormReluDropoutAgainstCpu, Agrees) {
+  TestDevice<Cpu<double>> cpu;
+  expect_matches<TypeParam, Cpu<double>>(this->device, cpu);
+}
+
+// beta so large that nothing is clipped: y is 0 where the CPU's dropout drops, and nowhere else.
+TYPED_TEST(BatchNormReluDropoutAgainstCpu, TheMasksAreTheSame) {
+  TestDevice<Cpu<double>> cpu;
+  auto& device = this->device;
+  for (auto [pixels, C] : shapes)
+    for (const double rate : {0.1, 0.3, 0.999}) {
+      const Index n = pixels * C;
+      const auto same = [&](Index count, double value) {
+        return Array{"", std::vector<double>(static_cast<std::size_t>(count), value)};
+      };
+      auto kept = upload<Cpu<double>>(cpu, same(n, 1));
+      dropout_forward(cpu, kept.data(), kept.data(), rate, key, n);
+      const auto x = upload<TypeParam>(device, upstream(n)), ones = upload<TypeParam>(device, same(C, 1));
+      const auto zeros = upload<TypeParam>(device, same(C, 0)), beta = upload<TypeParam>(device, same(C, 100));
+      auto y = poisoned<TypeParam>(device, n);
+      batch_norm_relu_dropout_forward(device, y.data(), x.data(), zeros.data(), ones.data(), ones.data(), beta.data(),
+                                      rate, key, pixels, C);
+      EXPECT_EQ(gradcheck::positive(download<TypeParam>(device, "y", y)),
+                gradcheck::positive(download<Cpu<double>>(cpu, "kept", kept)))
+          << pixels << " x " << C << ", rate " << rate;
+    }
+}
+
+// Forward, backward and inference on tensors that start `offset` elements after a 16-byte boundary; `statistics` are
+// taken for the running ones too.
+struct Moved {
+  Results results;
+  Array inference;
+};
+
+template <class B>
+Moved moved(typename B::Device& device, const std::vector<Array>& inputs, const Array& d_output, const Pair& statistics,
+            double rate, Index pixels, Index C, Index offset) {
+  const Index n = pixels * C;
+  const auto behind = [&](Array array) {
+    array.values.insert(array.values.begin(), static_cast<std::size_t>(offset), 0.0);
+    return upload<B>(device, array);
+  };
+  const auto without = [&](Array array) {
+    array.values.erase(array.values.begin(), array.values.begin() + offset);
+    return array;
+  };
+  const auto x = behind(inputs[0]), dy = behind(d_output);
+  const auto gamma = upload<B>(device, inputs[1]), beta = upload<B>(device, inputs[2]);
+  const auto mean = upload<B>(device, statistics.mean), inv_std = upload<B>(device, statistics.inv_std);
+  auto y = poisoned<B>(device, n + offset), dx = poisoned<B>(device, n + offset);
+  auto inference = poisoned<B>(device, n + offset), dgamma = poisoned<B>(device, C), dbeta = poisoned<B>(device, C);
+  auto workspace = poisoned<B>(device, batch_norm_relu_dropout_workspace(device, pixels, C));
+  batch_norm_relu_dropout_forward(device, y.data() + offset, x.data() + offset, mean.data(), inv_std.data(),
+                                  gamma.data(), beta.data(), rate, key, pixels, C);
+  batch_norm_relu_dropout_backward(device, dx.data() + offset, dgamma.data(), dbeta.data(), dy.data() + offset,
+                                   y.data() + offset, x.data() + offset, mean.data(), inv_std.data(), gamma.data(),
+                                   rate, workspace.data(), pixels, C);
+  batch_norm_relu_inference_forward(device, inference.data() + offset, x.data() + offset, gamma.data(), beta.data(),
+                                    mean.data(), inv_std.data(), pixels, C);
+  return {{without(download<B>(device, "y", y)), without(download<B>(device, "dx", dx)),
+           download<B>(device, "dgamma", dgamma), download<B>(device, "dbeta", dbeta)},
+          without(download<B>(device, "inference", inference))};
+}
+
+// Float tensors on 16-byte boundaries go to the tuned kernels, those one element further on to the plain ones; for
+// double the plain ones do both.
+TYPED_TEST(BatchNormReluDropoutAgainstCpu, PlainAndTunedKernelsAgree) {
+  for (auto [pixels, C] : {std::pair<Index, Index>{1, 4}, {1203, 12}, {4001, 32}, {301, 300}, {9, 1028}})
+    for (const double rate : {0.0, 0.3}) {
+      SCOPED_TRACE(std::to_string(pixels) + " x " + std::to_string(C) + ", rate " + std::to_string(rate));
+      const auto inputs = float_inputs(pixels, C, 22);
+      const Array dy = upstream(pixels * C);
+      const Pair pair = both<TypeParam>(this->device, inputs, dy, rate, pixels, C);
+      const Moved tuned = moved<TypeParam>(this->device, inputs, dy, pair, rate, pixels, C, 0);
+      const Moved plain = moved<TypeParam>(this->device, inputs, dy, pair, rate, pixels, C, 1);
+      EXPECT_EQ(tuned.results.y.values, plain.results.y.values);
+      EXPECT_EQ(tuned.inference.values, plain.inference.values);
+      expect_close(tuned.results, plain.results, bounds_of<typename TypeParam::Scalar>(inputs, dy, pair, rate, C));
     }
 }
 

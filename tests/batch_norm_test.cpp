@@ -1,6 +1,8 @@
 #include "cpu/batch_norm.h"
 
 #include "common/gradcheck/cases/batch_norm.h"
+#include "cuda/batch_norm.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -133,7 +135,11 @@ TYPED_TEST(BatchNorm, LargeMeanKeepsTheVariance) {
   }
 }
 
-TYPED_TEST(BatchNorm, SameBitsForAnyNumberOfThreads) {
+template <class B>
+class BatchNormThreads : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormThreads, CpuBackends);
+
+TYPED_TEST(BatchNormThreads, SameBitsForAnyNumberOfThreads) {
   for (auto [pixels, C] : {std::pair<Index, Index>{50003, 1}, {20001, 3}, {4001, 32}, {301, 300}}) {
     Random random(9);
     const Array dy = gradcheck::random_array("dy", pixels * C, random);
@@ -175,8 +181,8 @@ class BatchNormFloat : public BackendTest<B> {};
 TYPED_TEST_SUITE(BatchNormFloat, FloatBackends);
 
 // First-order bounds, u = 2^-24, s = |gamma| inv_std. Rounding the saved mean moves x - mean by u |mean|; forming xhat
-// and y takes a handful of roundings of the terms met. float_bound(., 6) is 17 u of them.
-void expect_float_close(const LayerCase& in_float, const LayerCase& in_double, Index C) {
+// and y takes a handful of roundings of the terms met. float_bound(., 6) is 17 u of them. `unit` scales all bounds.
+void expect_float_close(const LayerCase& in_float, const LayerCase& in_double, Index C, double unit = 1) {
   std::vector<Array> inputs;
   for (const Array& input : in_double.inputs) inputs.push_back(rounded_to_float(input));
   Random random(12);
@@ -202,11 +208,12 @@ void expect_float_close(const LayerCase& in_float, const LayerCase& in_double, I
       sum_dy_xhat += std::abs(dy.values[i]) * 2 * largest_x * inv_std;
     }
     const double n = static_cast<double>(pixels), length = static_cast<double>(pixels);
-    dbeta_bound[c] = float_bound(sum_dy, length);
-    dgamma_bound[c] = float_bound(sum_dy_xhat, length);
+    dbeta_bound[c] = unit * float_bound(sum_dy, length);
+    dgamma_bound[c] = unit * float_bound(sum_dy_xhat, length);
     for (std::size_t i = c; i < x.size(); i += channels) {
-      y_bound[i] = float_bound(2 * largest_x * slope + std::abs(beta[c]), 6);
+      y_bound[i] = unit * float_bound(2 * largest_x * slope + std::abs(beta[c]), 6);
       dx_bound[i] =
+          unit *
           float_bound(slope * (std::abs(dy.values[i]) + sum_dy / n + 2 * largest_x * inv_std * sum_dy_xhat / n), 6);
     }
   }
@@ -242,6 +249,91 @@ TYPED_TEST(BatchNormFloat, InferenceMatchesDouble) {
   for (auto [pixels, C] : {std::pair<Index, Index>{50003, 1}, {2001, 3}, {4001, 32}, {301, 300}})
     expect_float_close(gradcheck::batch_norm_inference_case<TypeParam>(this->device, pixels, C, 14),
                        gradcheck::batch_norm_inference_case<Double>(exact, pixels, C, 14), C);
+}
+
+template <class B>
+class BatchNormAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormAgainstCpu, CudaBackends);
+
+// The CPU in double is exact for float; for double both sides have its error.
+TYPED_TEST(BatchNormAgainstCpu, Agrees) {
+  const double unit = sizeof(typename TypeParam::Scalar) == 8 ? 2 * 0x1p-29 : 1;
+  TestDevice<Cpu<double>> cpu;
+  for (auto [pixels, C] : {std::pair<Index, Index>{50003, 1}, {2001, 3}, {4001, 32}, {301, 300}, {35, 1028}}) {
+    expect_float_close(gradcheck::batch_norm_case<TypeParam>(this->device, pixels, C, 18),
+                       gradcheck::batch_norm_case<Cpu<double>>(cpu, pixels, C, 18), C, unit);
+    expect_float_close(gradcheck::batch_norm_inference_case<TypeParam>(this->device, pixels, C, 19),
+                       gradcheck::batch_norm_inference_case<Cpu<double>>(cpu, pixels, C, 19), C, unit);
+  }
+}
+
+template <class B>
+class CombineChannelStatistics : public BackendTest<B> {};
+TYPED_TEST_SUITE(CombineChannelStatistics, CudaBackends);
+
+// Mean 1e4 deviations; thousands of chunks, one chunk, chunks that do not divide the pixels, channels that do not fill
+// a block. v: the relative error of a mean, from rounding it to T (u) and from adding n terms in double, here as there
+// (float_bound's 6 sqrt(n) u). The chunks' means are off by e = v |mean|, which moves the variance by at most
+// 2 e deviation + e^2; the sums of squares by v of themselves.
+TYPED_TEST(CombineChannelStatistics, LargeMeanAndRaggedChunks) {
+  using gradcheck::upload;
+  using B = TypeParam;
+  using T = typename B::Scalar;
+  const double u = sizeof(T) == 8 ? 0x1p-53 : 0x1p-24;
+  auto& device = this->device;
+  struct Case {
+    Index pixels, C, chunk_pixels;
+  };
+  for (const Case& at : {Case{5003, 3, 16}, {1001, 300, 64}, {9001, 5, 2}, {7, 1, 16}, {64, 9, 32}, {65, 17, 64}}) {
+    const Index pixels = at.pixels, C = at.C, chunks = (pixels + at.chunk_pixels - 1) / at.chunk_pixels;
+    SCOPED_TRACE(std::to_string(pixels) + " x " + std::to_string(C) + " by " + std::to_string(at.chunk_pixels));
+    Random random(20);
+    const Array x = gradcheck::random_array("x", pixels * C, random, 1e4, 1.0);
+    const std::size_t channels = static_cast<std::size_t>(C);
+    // Mean and squares about it of pixels begin ... end - 1.
+    const auto moments = [&](Index c, Index begin, Index end) {
+      double mean = 0, squares = 0;
+      for (Index p = begin; p < end; ++p) mean += x.values[static_cast<std::size_t>(p * C + c)];
+      mean /= static_cast<double>(end - begin);
+      for (Index p = begin; p < end; ++p) squares += std::pow(x.values[static_cast<std::size_t>(p * C + c)] - mean, 2);
+      return std::pair<double, double>{mean, squares};
+    };
+    Array means, m2;
+    for (Index chunk = 0; chunk < chunks; ++chunk)
+      for (Index c = 0; c < C; ++c) {
+        const auto [mean, squares] =
+            moments(c, chunk * at.chunk_pixels, std::min(pixels, (chunk + 1) * at.chunk_pixels));
+        means.values.push_back(mean);
+        m2.values.push_back(squares);
+      }
+    const auto chunk_means = upload<B>(device, means), chunk_m2 = upload<B>(device, m2);
+    auto running_mean = upload<B>(device, {"", std::vector<double>(channels, 3)});
+    auto running_var = upload<B>(device, {"", std::vector<double>(channels, 5)});
+    auto mean = gradcheck::poisoned<B>(device, C), inv_std = gradcheck::poisoned<B>(device, C);
+    combine_channel_statistics(device, mean.data(), inv_std.data(), running_mean.data(), running_var.data(),
+                               chunk_means.data(), chunk_m2.data(), at.chunk_pixels, pixels, C);
+    Array want_mean, want_inv_std, want_running_mean, want_running_var;
+    std::vector<double> mean_bound, inv_std_bound, running_mean_bound, running_var_bound;
+    for (Index c = 0; c < C; ++c) {
+      const auto [batch_mean, squares] = moments(c, 0, pixels);
+      const double n = static_cast<double>(pixels), variance = squares / n;
+      const double v = u + 6 * 0x1p-53 * std::sqrt(n), e = v * std::abs(batch_mean);
+      const double variance_error = 2 * e * std::sqrt(variance) + e * e + 2 * v * variance;
+      want_mean.values.push_back(batch_mean);
+      want_inv_std.values.push_back(1 / std::sqrt(variance + batch_norm_eps));
+      want_running_mean.values.push_back(0.9 * 3 + 0.1 * batch_mean);
+      want_running_var.values.push_back(0.9 * 5 + 0.1 * squares / (n - 1));
+      mean_bound.push_back(2 * e);
+      inv_std_bound.push_back(want_inv_std.values.back() * (variance_error / (variance + batch_norm_eps) + 2 * u));
+      running_mean_bound.push_back(2 * e);
+      running_var_bound.push_back(0.1 * variance_error * n / (n - 1) + 2 * u * want_running_var.values.back());
+    }
+    EXPECT_TRUE(close(gradcheck::download<B>(device, "mean", mean), want_mean, mean_bound));
+    EXPECT_TRUE(close(gradcheck::download<B>(device, "inv_std", inv_std), want_inv_std, inv_std_bound));
+    EXPECT_TRUE(
+        close(gradcheck::download<B>(device, "running_mean", running_mean), want_running_mean, running_mean_bound));
+    EXPECT_TRUE(close(gradcheck::download<B>(device, "running_var", running_var), want_running_var, running_var_bound));
+  }
 }
 
 }  // namespace

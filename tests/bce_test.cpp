@@ -1,6 +1,8 @@
 #include "cpu/bce.h"
 
 #include "common/gradcheck/cases/bce.h"
+#include "cuda/bce.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -72,6 +74,29 @@ TYPED_TEST(BceFloat, MatchesDouble) {
   const auto actual_gradient = low.backward(low.inputs, {upstream})[0];
   EXPECT_TRUE(close(actual_gradient, gradient, gradient_bounds));
   this->RecordProperty("tightness", std::to_string(tightness(actual_gradient, gradient, gradient_bounds)));
+}
+
+template <class B>
+class BceAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(BceAgainstCpu, CudaBackends);
+
+// exp and log1p may differ in their last bits, and the sums in their order; bounds as against double. The images are
+// shorter and longer than a block of threads.
+TYPED_TEST(BceAgainstCpu, Close) {
+  using T = typename TypeParam::Scalar;
+  TestDevice<CpuLike<TypeParam>> cpu;
+  for (const auto& [N, P] : {std::pair<Index, Index>{2, 35}, {1, 1}, {2, 9001}}) {
+    const auto actual = both_passes(gradcheck::bce_case<TypeParam>(this->device, N, P, {}, 2));
+    const auto expected = both_passes(gradcheck::bce_case<CpuLike<TypeParam>>(cpu, N, P, {}, 2));
+    const double pixels = static_cast<double>(N * P);
+    double terms = 0;
+    for (const double z : expected.inputs[0].values) terms += 2 * std::abs(z) + 1;
+    const auto& loss = expected.forward.outputs[0];
+    EXPECT_TRUE(close(actual.forward.outputs[0], loss, everywhere(loss, bound_between<T>(terms / pixels, 4))));
+    const auto& gradient = expected.gradients[0];
+    const double largest = 2 * std::abs(expected.upstream.values[0]) / pixels;
+    EXPECT_TRUE(close(actual.gradients[0], gradient, everywhere(gradient, bound_between<T>(largest, 4))));
+  }
 }
 
 }  // namespace

@@ -5,12 +5,16 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cuda/device.h"
+
 namespace attnunet {
 namespace {
 
 TEST(CommandLine, HelpAndVersion) {
   expect_success(attnunet_run({"--help"}));
-  EXPECT_EQ(attnunet_run({"--version"}).out.rfind("attnunet ", 0), 0u);
+  const std::string version = attnunet_run({"--version"}).out;
+  EXPECT_EQ(version.rfind("attnunet ", 0), 0u);
+  EXPECT_NE(version.find("backends: cpu, cuda-sim"), std::string::npos) << version;
   const std::vector<std::vector<std::string>> commands = {{"train"}, {"evaluate"}, {"gradcheck"},
                                                           {"info"},  {"bench"},    {"data", "synth"}};
   for (std::vector<std::string> command : commands) {
@@ -23,8 +27,8 @@ TEST(CommandLine, HelpAndVersion) {
 
 TEST(CommandLine, HelpShowsDefaults) {
   const std::string help = attnunet_run({"train", "--help"}).out;
-  for (const char* text : {"=cpu", "=attention4", "=32", "=256", "=16", "=20", "=0.001", "=data/BUSI", "=grouped",
-                           "=constant", "=bce", "=none"})
+  for (const char* text : {"=cpu", "=float32", "=attention4", "=32", "=256", "=16", "=20", "=0.001", "=data/BUSI",
+                           "=grouped", "=constant", "=bce", "=none"})
     EXPECT_NE(help.find(text), std::string::npos) << text;
 }
 
@@ -75,6 +79,8 @@ TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
       {{"info", "--checkpoint", "x", "--size", "64"}, {"--checkpoint", "--size"}},
       {{"bench", "--repeats", "0"}, {"--repeats", "1 to 1000"}},
       {{"gradcheck", "--backend", "tpu"}, {"--backend", "cpu"}},
+      {{"gradcheck", "--precision", "bf16"}, {"--precision"}},
+      {{"train", "--precision", "fp16"}, {"--precision", "float32|tf32|bf16"}},
       {{"data"}, {}},
       {{"data", "synth"}, {"--out"}},
       {{"data", "synth", "--out", "x", "--count", "0"}, {"--count", "1 to"}},
@@ -86,13 +92,37 @@ TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
   }
 }
 
-TEST(CommandLine, BackendsThatAreNotBuiltAreAnError) {
-  for (const char* backend : {"cuda", "cuda-sim"}) {
-    expect_failure(attnunet_run({"train", "--backend", backend}), 1, {backend, "only cpu"});
-    expect_failure(attnunet_run({"gradcheck", "--backend", backend}), 1, {backend, "only cpu"});
-    expect_failure(attnunet_run({"bench", "--backend", backend}), 1, {backend, "only cpu"});
-    expect_failure(attnunet_run({"evaluate", "--checkpoint", "x", "--backend", backend}), 1, {backend, "only cpu"});
+TEST(CommandLine, CudaThatIsNotThereIsAnError) {
+  const std::string missing = cuda::gpu_missing();
+  if (missing.empty()) GTEST_SKIP() << "this machine has a GPU";
+#ifdef ATTNUNET_HAVE_CUDA
+  EXPECT_EQ(missing, "no CUDA device: use --backend cuda-sim or cpu, or run where nvidia-smi lists a GPU");
+#else
+  EXPECT_EQ(missing,
+            "this build has no CUDA: install the CUDA toolkit (nvcc) and run make again, or use --backend "
+            "cuda-sim or cpu");
+#endif
+  TemporaryFolder folder;
+  ProcessOptions options;
+  options.folder = folder.path().string();
+  const std::vector<std::vector<std::string>> commands = {
+      {"train"}, {"gradcheck"}, {"bench"}, {"evaluate", "--checkpoint", "x"}, {"train", "--precision", "bf16"}};
+  for (std::vector<std::string> command : commands) {
+    command.insert(command.end(), {"--backend", "cuda"});
+    const Finished finished = attnunet_run(command, options);
+    EXPECT_EQ(finished.exit_code, 1);
+    EXPECT_EQ(finished.err, "attnunet: " + missing + "\n") << command[0];
   }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(CommandLine, PrecisionsThatTheCpuHasNot) {
+  for (const char* precision : {"tf32", "bf16"})
+    for (std::vector<std::string> command :
+         {std::vector<std::string>{"train"}, {"bench"}, {"evaluate", "--checkpoint", "x"}}) {
+      command.insert(command.end(), {"--precision", precision});
+      expect_failure(attnunet_run(command), 2, {"--precision", precision, "--backend cuda or cuda-sim"});
+    }
 }
 
 TEST(CommandLine, NoDatasetNamesTheWaysToOne) {
@@ -116,32 +146,40 @@ TEST(CommandLine, InfoKnowsBothNetworks) {
 TEST(CommandLine, BenchWritesItsJson) {
   TemporaryFolder folder;
   const std::string json = (folder / "bench.json").string();
-  const Finished finished = attnunet_run({"bench", "--base", "2", "--size", "16", "--batch", "1", "--warmup", "0",
-                                          "--repeats", "2", "--threads", "1", "--no-layers", "--json", json});
-  expect_success(finished);
-  const auto object = nlohmann::json::parse(read_text(json));
-  for (const char* key : {"backend", "device", "variant", "base", "size", "batch", "threads", "precision",
-                          "train_step_ms", "inference_ms", "peak_memory_mb"})
-    EXPECT_TRUE(object.contains(key)) << key;
-  EXPECT_EQ(object["backend"], "cpu");
-  EXPECT_EQ(object["precision"], "float32");
-  EXPECT_GT(object["peak_memory_mb"].get<double>(), 0);
-  for (const char* key : {"train_step_ms", "inference_ms"}) {
-    EXPECT_GT(object[key]["min"].get<double>(), 0);
-    EXPECT_LE(object[key]["min"].get<double>(), object[key]["median"].get<double>());
-    EXPECT_LE(object[key]["median"].get<double>(), object[key]["max"].get<double>());
+  const std::vector<std::pair<std::string, std::string>> backends = {{"cpu", "float32"}, {"cuda-sim", "bf16"}};
+  for (const auto& [backend, precision] : backends) {
+    SCOPED_TRACE(backend);
+    const Finished finished = attnunet_run(
+        {"bench", "--backend", backend, "--precision", precision, "--base",    "2", "--size",      "16",     "--batch",
+         "1",     "--warmup",  "0",     "--repeats",   "2",       "--threads", "1", "--no-layers", "--json", json});
+    expect_success(finished);
+    const auto object = nlohmann::json::parse(read_text(json));
+    for (const char* key : {"backend", "device", "variant", "base", "size", "batch", "threads", "precision",
+                            "train_step_ms", "inference_ms", "peak_memory_mb"})
+      EXPECT_TRUE(object.contains(key)) << key;
+    EXPECT_EQ(object["backend"], backend);
+    EXPECT_EQ(object["precision"], precision);
+    EXPECT_GT(object["peak_memory_mb"].get<double>(), 0);
+    for (const char* key : {"train_step_ms", "inference_ms"}) {
+      EXPECT_GT(object[key]["min"].get<double>(), 0);
+      EXPECT_LE(object[key]["min"].get<double>(), object[key]["median"].get<double>());
+      EXPECT_LE(object[key]["median"].get<double>(), object[key]["max"].get<double>());
+    }
   }
   expect_failure(attnunet_run({"bench", "--json", (folder / "no" / "bench.json").string()}), 1, {"bench.json"});
 }
 
 // A table that names every layer, padded sizes included: each is timed without a fault.
 TEST(CommandLine, BenchTimesEveryLayer) {
-  const Finished finished = attnunet_run({"bench", "--variant", "attention3", "--base", "2", "--size", "20", "--batch",
-                                          "2", "--warmup", "0", "--repeats", "1", "--threads", "1"});
-  expect_success(finished);
-  for (const char* layer : {"pad ", "encoder.0.conv1 ", "encoder.2.pool ", "bottleneck.dropout ", "decoder.0.gate.psi ",
-                            "decoder.2.up ", "decoder.1.concat ", "head ", "crop "})
-    EXPECT_NE(finished.out.find(layer), std::string::npos) << layer;
+  for (const char* backend : {"cpu", "cuda-sim"}) {
+    const Finished finished =
+        attnunet_run({"bench", "--backend", backend, "--variant", "attention3", "--base", "2", "--size", "20",
+                      "--batch", "2", "--warmup", "0", "--repeats", "1", "--threads", "1"});
+    expect_success(finished);
+    for (const char* layer : {"pad ", "encoder.0.conv1 ", "encoder.2.pool ", "bottleneck.dropout ",
+                              "decoder.0.gate.psi ", "decoder.2.up ", "decoder.1.concat ", "head ", "crop "})
+      EXPECT_NE(finished.out.find(layer), std::string::npos) << backend << " " << layer;
+  }
 }
 
 TEST(CommandLine, SynthMakesTheSamePhantomsAndOverwritesNothing) {

@@ -4,6 +4,8 @@
 #include <tuple>
 
 #include "common/gradcheck/cases/conv2d.h"
+#include "cuda/conv2d.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/columns.h"
 #include "support/expect.h"
@@ -14,6 +16,9 @@ namespace {
 
 using gradcheck::Array;
 using gradcheck::random_array;
+
+template <class B>
+constexpr bool on_cpu = std::is_same<typename B::Device, cpu::Device>::value;
 
 struct Gradients {
   Array dx, dw, db;
@@ -101,9 +106,19 @@ const std::vector<Conv2dGeometry> large = {{2, 37, 41, 8, 9, 3},   {1, 61, 65, 1
                                            {1, 9, 70, 2, 3, 3},    {1, 31, 65, 32, 1, 1},   {2, 33, 40, 16, 33, 1},
                                            {1, 130, 128, 8, 4, 1}, {1, 4, 5, 700, 600, 1},  {1, 40, 40, 1, 9, 1}};
 
+// Several blocks of threads and partial sums, whose ends lie within a row; channels and taps beyond one tile of the
+// tuned kernels in each direction, with ragged ends. The simulator runs them too, so they are no larger than that.
+const std::vector<Conv2dGeometry> large_for_cuda = {
+    {2, 37, 41, 8, 9, 3},  {1, 61, 65, 1, 32, 3}, {1, 3, 515, 9, 8, 3},   {1, 17, 19, 16, 130, 3},
+    {2, 6, 7, 40, 257, 3}, {1, 4, 4, 72, 136, 3}, {1, 33, 67, 8, 16, 3},  {3, 2, 2, 300, 16, 3},
+    {1, 9, 70, 2, 3, 3},   {1, 31, 65, 32, 1, 1}, {2, 33, 40, 16, 33, 1}, {1, 4, 5, 300, 200, 1},
+    {1, 40, 40, 1, 9, 1}};
+
+template <class B>
 std::vector<Conv2dGeometry> all_shapes() {
   std::vector<Conv2dGeometry> all = small;
-  all.insert(all.end(), large.begin(), large.end());
+  const auto& more = on_cpu<B> ? large : large_for_cuda;
+  all.insert(all.end(), more.begin(), more.end());
   return all;
 }
 
@@ -128,7 +143,7 @@ TYPED_TEST_SUITE(Conv2d, AllBackends);
 TYPED_TEST(Conv2d, MatchesTheDefinition) {
   using T = typename TypeParam::Scalar;
   double tightest = 0;
-  for (const Conv2dGeometry& g : all_shapes()) {
+  for (const Conv2dGeometry& g : all_shapes<TypeParam>()) {
     SCOPED_TRACE(text(g));
     const Data d(g, 11);
     const auto layer = gradcheck::conv2d_case<TypeParam>(this->device, g, true, 1);
@@ -163,7 +178,7 @@ TYPED_TEST(Conv2d, WorksWithoutBias) {
 
 TYPED_TEST(Conv2d, BackwardDataAdds) {
   using T = typename TypeParam::Scalar;
-  for (const Conv2dGeometry& g : all_shapes()) {
+  for (const Conv2dGeometry& g : all_shapes<TypeParam>()) {
     SCOPED_TRACE(text(g));
     const Data d(g, 13);
     const auto w = gradcheck::upload<TypeParam>(this->device, d.w);
@@ -244,10 +259,11 @@ TYPED_TEST_SUITE(Conv2dAdjoint, DoubleBackends);
 
 // <A x, y> = <x, A' y>, for the map from x and for the map from w, at shapes of the network.
 TYPED_TEST(Conv2dAdjoint, HoldsForDataAndWeights) {
-  for (const Conv2dGeometry& g : {Conv2dGeometry{2, 64, 64, 16, 24, 3},
-                                  {1, 256, 256, 1, 8, 3},
-                                  {2, 16, 16, 128, 256, 3},
-                                  {1, 100, 256, 8, 1, 1}}) {
+  const std::vector<Conv2dGeometry> for_cpu = {
+      {2, 64, 64, 16, 24, 3}, {1, 256, 256, 1, 8, 3}, {2, 16, 16, 128, 256, 3}, {1, 100, 256, 8, 1, 1}};
+  const std::vector<Conv2dGeometry> for_cuda = {
+      {2, 32, 32, 16, 24, 3}, {1, 128, 128, 1, 8, 3}, {2, 8, 8, 64, 128, 3}, {1, 50, 128, 8, 1, 1}};
+  for (const Conv2dGeometry& g : on_cpu<TypeParam> ? for_cpu : for_cuda) {
     SCOPED_TRACE(text(g));
     const Data d(g, 14);
     const auto layer = gradcheck::conv2d_case<TypeParam>(this->device, g, false, 1);
@@ -259,6 +275,36 @@ TYPED_TEST(Conv2dAdjoint, HoldsForDataAndWeights) {
   }
 }
 
+template <class B>
+class Conv2dAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(Conv2dAgainstCpu, CudaBackends);
+
+TYPED_TEST(Conv2dAgainstCpu, CloseAndTheSameBitsTwice) {
+  using T = typename TypeParam::Scalar;
+  TestDevice<CpuLike<TypeParam>> cpu;
+  for (const Conv2dGeometry& g : all_shapes<TypeParam>()) {
+    SCOPED_TRACE(text(g));
+    const auto cpu_case = gradcheck::conv2d_case<CpuLike<TypeParam>>(cpu, g, true, 2);
+    const auto layer = gradcheck::conv2d_case<TypeParam>(this->device, g, true, 2);
+    const BothPasses expected = both_passes(cpu_case), actual = both_passes(layer), again = both_passes(layer);
+    std::vector<Array> sizes;
+    for (const Array& input : expected.inputs) sizes.push_back(magnitudes(input));
+    std::vector<Array> sums = cpu_case.backward(sizes, {magnitudes(expected.upstream)});
+    sums.push_back(cpu_case.forward(sizes).outputs[0]);
+    const auto compare = [&](const Array& one, const Array& same, const Array& other, const Array& terms,
+                             Index length) {
+      EXPECT_TRUE(one.values == same.values) << one.name << ": different bits";
+      std::vector<double> bound;
+      for (const double sum : terms.values) bound.push_back(bound_between<T>(sum, static_cast<double>(length)));
+      EXPECT_TRUE(close(one, other, bound));
+    };
+    const Index taps = g.R * g.R, lengths[] = {taps * g.K, g.pixels(), g.pixels()};
+    for (std::size_t i = 0; i < 3; ++i)
+      compare(actual.gradients[i], again.gradients[i], expected.gradients[i], sums[i], lengths[i]);
+    compare(actual.forward.outputs[0], again.forward.outputs[0], expected.forward.outputs[0], sums[3], taps * g.C + 1);
+  }
+}
+
 template <class T>
 class Conv2dThreads : public ::testing::Test {};
 using Scalars = ::testing::Types<float, double>;
@@ -267,7 +313,7 @@ TYPED_TEST_SUITE(Conv2dThreads, Scalars);
 // Bits do not depend on the number of threads.
 TYPED_TEST(Conv2dThreads, GiveTheSameBits) {
   using B = Cpu<TypeParam>;
-  for (const Conv2dGeometry& g : all_shapes()) {
+  for (const Conv2dGeometry& g : all_shapes<B>()) {
     SCOPED_TRACE(text(g));
     const Data d(g, 15);
     std::vector<std::vector<Array>> results;

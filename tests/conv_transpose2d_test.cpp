@@ -4,6 +4,8 @@
 #include <tuple>
 
 #include "common/gradcheck/cases/conv_transpose2d.h"
+#include "cuda/conv_transpose2d.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/columns.h"
 #include "support/expect.h"
@@ -14,6 +16,9 @@ namespace {
 
 using gradcheck::Array;
 using gradcheck::random_array;
+
+template <class B>
+constexpr bool on_cpu = std::is_same<typename B::Device, cpu::Device>::value;
 
 struct Gradients {
   Array dx, dw, db;
@@ -93,9 +98,17 @@ const std::vector<ConvTranspose2dGeometry> large = {{2, 19, 41, 8, 9},   {1, 3, 
                                                     {3, 7, 33, 130, 20}, {2, 8, 8, 257, 40}, {1, 2, 3, 700, 300},
                                                     {1, 67, 129, 8, 4},  {5, 4, 4, 40, 20},  {1, 40, 40, 1, 1}};
 
+// Several blocks of threads and partial sums, whose ends lie within a row; channels beyond one tile of the tuned
+// kernels. The simulator runs them too, so they are no larger than that.
+const std::vector<ConvTranspose2dGeometry> large_for_cuda = {
+    {2, 19, 41, 8, 9},   {1, 3, 515, 5, 4}, {1, 2, 300, 3, 2}, {3, 7, 11, 130, 20}, {2, 4, 8, 257, 40},
+    {1, 2, 3, 300, 150}, {1, 33, 65, 8, 4}, {5, 4, 4, 40, 20}, {1, 40, 40, 1, 1}};
+
+template <class B>
 std::vector<ConvTranspose2dGeometry> all_shapes() {
   std::vector<ConvTranspose2dGeometry> all = small;
-  all.insert(all.end(), large.begin(), large.end());
+  const auto& more = on_cpu<B> ? large : large_for_cuda;
+  all.insert(all.end(), more.begin(), more.end());
   return all;
 }
 
@@ -121,7 +134,7 @@ TYPED_TEST_SUITE(ConvTranspose2d, AllBackends);
 TYPED_TEST(ConvTranspose2d, MatchesTheDefinition) {
   using T = typename TypeParam::Scalar;
   double tightest = 0;
-  for (const ConvTranspose2dGeometry& g : all_shapes()) {
+  for (const ConvTranspose2dGeometry& g : all_shapes<TypeParam>()) {
     SCOPED_TRACE(text(g));
     const Data d(g, 11);
     const auto layer = gradcheck::conv_transpose2d_case<TypeParam>(this->device, g, true, 1);
@@ -155,7 +168,7 @@ TYPED_TEST(ConvTranspose2d, WorksWithoutBias) {
 
 TYPED_TEST(ConvTranspose2d, BackwardDataAdds) {
   using T = typename TypeParam::Scalar;
-  for (const ConvTranspose2dGeometry& g : all_shapes()) {
+  for (const ConvTranspose2dGeometry& g : all_shapes<TypeParam>()) {
     SCOPED_TRACE(text(g));
     const Data d(g, 13);
     const auto w = gradcheck::upload<TypeParam>(this->device, d.w);
@@ -220,8 +233,10 @@ TYPED_TEST_SUITE(ConvTranspose2dAdjoint, DoubleBackends);
 
 // <A x, y> = <x, A' y>, for the map from x and for the map from w, at shapes of the network.
 TYPED_TEST(ConvTranspose2dAdjoint, HoldsForDataAndWeights) {
-  for (const ConvTranspose2dGeometry& g :
-       {ConvTranspose2dGeometry{2, 32, 32, 32, 16}, {1, 128, 128, 16, 8}, {2, 16, 16, 256, 128}}) {
+  const std::vector<ConvTranspose2dGeometry> for_cpu = {
+      {2, 32, 32, 32, 16}, {1, 128, 128, 16, 8}, {2, 16, 16, 256, 128}};
+  const std::vector<ConvTranspose2dGeometry> for_cuda = {{2, 32, 32, 32, 16}, {1, 64, 64, 16, 8}, {2, 8, 8, 128, 64}};
+  for (const ConvTranspose2dGeometry& g : on_cpu<TypeParam> ? for_cpu : for_cuda) {
     SCOPED_TRACE(text(g));
     const Data d(g, 14);
     const auto layer = gradcheck::conv_transpose2d_case<TypeParam>(this->device, g, false, 1);
@@ -233,6 +248,36 @@ TYPED_TEST(ConvTranspose2dAdjoint, HoldsForDataAndWeights) {
   }
 }
 
+template <class B>
+class ConvTranspose2dAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(ConvTranspose2dAgainstCpu, CudaBackends);
+
+TYPED_TEST(ConvTranspose2dAgainstCpu, CloseAndTheSameBitsTwice) {
+  using T = typename TypeParam::Scalar;
+  TestDevice<CpuLike<TypeParam>> cpu;
+  for (const ConvTranspose2dGeometry& g : all_shapes<TypeParam>()) {
+    SCOPED_TRACE(text(g));
+    const auto cpu_case = gradcheck::conv_transpose2d_case<CpuLike<TypeParam>>(cpu, g, true, 2);
+    const auto layer = gradcheck::conv_transpose2d_case<TypeParam>(this->device, g, true, 2);
+    const BothPasses expected = both_passes(cpu_case), actual = both_passes(layer), again = both_passes(layer);
+    std::vector<Array> sizes;
+    for (const Array& input : expected.inputs) sizes.push_back(magnitudes(input));
+    std::vector<Array> sums = cpu_case.backward(sizes, {magnitudes(expected.upstream)});
+    sums.push_back(cpu_case.forward(sizes).outputs[0]);
+    const auto compare = [&](const Array& one, const Array& same, const Array& other, const Array& terms,
+                             Index length) {
+      EXPECT_TRUE(one.values == same.values) << one.name << ": different bits";
+      std::vector<double> bound;
+      for (const double sum : terms.values) bound.push_back(bound_between<T>(sum, static_cast<double>(length)));
+      EXPECT_TRUE(close(one, other, bound));
+    };
+    const Index lengths[] = {4 * g.K, g.input_pixels(), 4 * g.input_pixels()};
+    for (std::size_t i = 0; i < 3; ++i)
+      compare(actual.gradients[i], again.gradients[i], expected.gradients[i], sums[i], lengths[i]);
+    compare(actual.forward.outputs[0], again.forward.outputs[0], expected.forward.outputs[0], sums[3], g.C + 1);
+  }
+}
+
 template <class T>
 class ConvTranspose2dThreads : public ::testing::Test {};
 using Scalars = ::testing::Types<float, double>;
@@ -241,7 +286,7 @@ TYPED_TEST_SUITE(ConvTranspose2dThreads, Scalars);
 // Bits do not depend on the number of threads.
 TYPED_TEST(ConvTranspose2dThreads, GiveTheSameBits) {
   using B = Cpu<TypeParam>;
-  for (const ConvTranspose2dGeometry& g : all_shapes()) {
+  for (const ConvTranspose2dGeometry& g : all_shapes<B>()) {
     SCOPED_TRACE(text(g));
     const Data d(g, 15);
     std::vector<std::vector<Array>> results;

@@ -1,6 +1,8 @@
 #include "cpu/crop.h"
 
 #include "common/gradcheck/cases/crop.h"
+#include "cuda/crop.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -39,6 +41,23 @@ TYPED_TEST(CropFloat, EqualsDouble) {
   TestDevice<Cpu<double>> exact_device;
   expect_exact_in_float(gradcheck::crop_case<TypeParam>(this->device, {2, 5, 3, 2}, 8, 6, 9),
                         gradcheck::crop_case<Cpu<double>>(exact_device, {2, 5, 3, 2}, 8, 6, 9));
+}
+
+template <class B>
+class CropAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(CropAgainstCpu, CudaBackends);
+
+// Copies: equal to the bit. One case has rows longer than a block.
+TYPED_TEST(CropAgainstCpu, EqualToTheBit) {
+  TestDevice<CpuLike<TypeParam>> cpu;
+  const auto check = [&](Shape out, Index H, Index W) {
+    expect_equals_cpu(gradcheck::crop_case<TypeParam>(this->device, out, H, W, 2),
+                      gradcheck::crop_case<CpuLike<TypeParam>>(cpu, out, H, W, 2));
+  };
+  check({2, 5, 3, 2}, 8, 6);
+  check({1, 1, 1, 1}, 4, 3);
+  check({1, 3, 131, 3}, 4, 140);
+  check({2, 3, 5, 1}, 3, 5);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "cpu/dice.h"
 
 #include "common/gradcheck/cases/dice.h"
+#include "cuda/dice.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -73,6 +75,28 @@ TYPED_TEST(DiceFloat, MatchesDouble) {
   const auto actual = low.backward(low.inputs, {{"", {1}}})[0];
   EXPECT_TRUE(close(actual, gradient, bounds));
   this->RecordProperty("tightness", std::to_string(tightness(actual, gradient, bounds)));
+}
+
+template <class B>
+class DiceAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(DiceAgainstCpu, CudaBackends);
+
+// exp may differ in its last bits, and the sums in their order; bounds as against double. The images are shorter and
+// longer than a block of threads.
+TYPED_TEST(DiceAgainstCpu, Close) {
+  using T = typename TypeParam::Scalar;
+  TestDevice<CpuLike<TypeParam>> cpu;
+  for (const auto& [N, P] : {std::pair<Index, Index>{2, 35}, {2, 9001}}) {
+    const auto actual = both_passes(gradcheck::dice_case<TypeParam>(this->device, N, P, {}, 2));
+    const auto expected = both_passes(gradcheck::dice_case<CpuLike<TypeParam>>(cpu, N, P, {}, 2));
+    const auto& loss = expected.forward.outputs[0];
+    EXPECT_TRUE(close(actual.forward.outputs[0], loss, everywhere(loss, bound_between<T>(1, 4))));
+    // As in MatchesDouble, with U above P / 4: the targets alone come to about half of the pixels.
+    const double largest = std::abs(expected.upstream.values[0]) * 4 / (static_cast<double>(P) / 4) / 4;
+    const auto& gradient = expected.gradients[0];
+    const double images = static_cast<double>(N);
+    EXPECT_TRUE(close(actual.gradients[0], gradient, everywhere(gradient, bound_between<T>(largest / images, 6))));
+  }
 }
 
 }  // namespace

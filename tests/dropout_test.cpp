@@ -4,6 +4,8 @@
 
 #include "common/gradcheck/cases/dropout.h"
 #include "common/philox.h"
+#include "cuda/dropout.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 #include "support/linear.h"
@@ -72,6 +74,20 @@ TYPED_TEST(Dropout, DropsTheRate) {
   double dropped = 0;
   for (const double value : y) dropped += value == 0;
   EXPECT_NEAR(dropped / n, 0.2, 5 * std::sqrt(0.2 * 0.8 / n));
+}
+
+template <class B>
+class DropoutAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(DropoutAgainstCpu, CudaBackends);
+
+// The same masks and one product each: equal to the bit.
+TYPED_TEST(DropoutAgainstCpu, EqualToTheBit) {
+  TestDevice<CpuLike<TypeParam>> cpu;
+  const DropoutKey key{0xFEDCBA9876543210ull, 3, 77};
+  for (const Index n : {1, 3, 4, 256, 1028, 5003})
+    for (const double rate : {0.0, 0.1, 0.3, 0.999})
+      expect_equals_cpu(gradcheck::dropout_case<TypeParam>(this->device, n, rate, key, 2),
+                        gradcheck::dropout_case<CpuLike<TypeParam>>(cpu, n, rate, key, 2));
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "cpu/edge_pad.h"
 
 #include "common/gradcheck/cases/edge_pad.h"
+#include "cuda/edge_pad.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -49,6 +51,23 @@ TYPED_TEST(EdgePadFloat, MatchesDouble) {
   std::vector<double> bounds;
   for (const double sum : terms.values) bounds.push_back(float_bound(sum, 16));
   EXPECT_TRUE(close(low.backward(low.inputs, {y})[0], dx, bounds));
+}
+
+template <class B>
+class EdgePadAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(EdgePadAgainstCpu, CudaBackends);
+
+// Copies, and sums in the same order: equal to the bit. One case has rows longer than a block.
+TYPED_TEST(EdgePadAgainstCpu, EqualToTheBit) {
+  TestDevice<CpuLike<TypeParam>> cpu;
+  const auto check = [&](Shape in, Index H, Index W) {
+    expect_equals_cpu(gradcheck::edge_pad_case<TypeParam>(this->device, in, H, W, 2),
+                      gradcheck::edge_pad_case<CpuLike<TypeParam>>(cpu, in, H, W, 2));
+  };
+  check({2, 5, 3, 2}, 8, 6);
+  check({1, 1, 1, 1}, 4, 3);
+  check({1, 3, 131, 3}, 4, 140);
+  check({2, 3, 5, 1}, 3, 5);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Batch norm against PyTorch in float64: training, running statistics, inference.
 #include "common/gradcheck/cases/batch_norm.h"
 #include "cpu/batch_norm.h"
+#include "cuda/batch_norm.h"
 #include "support/backends.h"
 #include "support/golden.h"
 

@@ -3,6 +3,8 @@
 #include "common/gradcheck/cases/conv_transpose2d.h"
 #include "cpu/conv2d.h"
 #include "cpu/conv_transpose2d.h"
+#include "cuda/conv2d.h"
+#include "cuda/conv_transpose2d.h"
 #include "support/backends.h"
 #include "support/golden.h"
 

@@ -11,6 +11,7 @@
 #include "common/gradcheck/cases/relu.h"
 #include "common/gradcheck/cases/sigmoid.h"
 #include "cpu/operations.h"
+#include "cuda/operations.h"
 #include "support/backends.h"
 #include "support/golden.h"
 

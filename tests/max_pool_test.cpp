@@ -4,6 +4,8 @@
 #include <numeric>
 
 #include "common/gradcheck/cases/max_pool.h"
+#include "cuda/max_pool.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 #include "support/linear.h"
@@ -77,6 +79,60 @@ TYPED_TEST(MaxPoolFloat, EqualsDouble) {
   TestDevice<Cpu<double>> exact_device;
   expect_exact_in_float(gradcheck::max_pool_case<TypeParam>(this->device, {2, 6, 8, 3}, 9),
                         gradcheck::max_pool_case<Cpu<double>>(exact_device, {2, 6, 8, 3}, 9));
+}
+
+template <class B>
+class MaxPoolAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(MaxPoolAgainstCpu, CudaBackends);
+
+// Nothing is rounded: equal to the bit, values, argmax and gradients, however many channels are taken at once.
+TYPED_TEST(MaxPoolAgainstCpu, EqualToTheBit) {
+  TestDevice<CpuLike<TypeParam>> cpu;
+  for (const Shape& in : {Shape{2, 6, 8, 3}, Shape{1, 2, 2, 1}, Shape{3, 5, 7, 2}, Shape{2, 4, 6, 4}, Shape{1, 5, 7, 8},
+                          Shape{2, 2, 30, 36}, Shape{1, 6, 3, 12}})
+    expect_equals_cpu(gradcheck::max_pool_case<TypeParam>(this->device, in, 2),
+                      gradcheck::max_pool_case<CpuLike<TypeParam>>(cpu, in, 2));
+}
+
+// Ties and NaN, in each of four channels: the same winner.
+TYPED_TEST(MaxPoolAgainstCpu, SameWinners) {
+  TestDevice<CpuLike<TypeParam>> cpu;
+  const double nan = std::nan("");
+  const Shape in{1, 2, 12, 4};
+  Random random(6);
+  gradcheck::Array x{"x", {}};
+  for (Index i = 0; i < in.size(); ++i)
+    x.values.push_back(random.below(4) == 0 ? nan : static_cast<double>(random.below(3)));
+  const auto forward = gradcheck::max_pool_case<TypeParam>(this->device, in, 2).forward({x});
+  const auto expected = gradcheck::max_pool_case<CpuLike<TypeParam>>(cpu, in, 2).forward({x});
+  EXPECT_EQ(forward.active_set, expected.active_set);
+  const auto &y = forward.outputs[0].values, &expected_y = expected.outputs[0].values;
+  ASSERT_EQ(y.size(), expected_y.size());
+  for (std::size_t i = 0; i < y.size(); ++i)
+    EXPECT_TRUE(y[i] == expected_y[i] || (std::isnan(y[i]) && std::isnan(expected_y[i]))) << "output " << i;
+}
+
+// Backward where it adds: one sum each.
+TYPED_TEST(MaxPoolAgainstCpu, AddsTheSame) {
+  TestDevice<CpuLike<TypeParam>> cpu;
+  for (const Shape& in : {Shape{2, 4, 6, 4}, Shape{1, 5, 7, 8}, Shape{2, 4, 2, 3}}) {
+    const Index out = in.N * (in.H / 2) * (in.W / 2) * in.C;
+    Random random(8);
+    const auto before = rounded_to_float(gradcheck::random_array("dx", in.size(), random));
+    const auto upstream = rounded_to_float(gradcheck::random_array("dy", out, random));
+    std::vector<std::uint8_t> chosen;
+    for (Index i = 0; i < out; ++i) chosen.push_back(static_cast<std::uint8_t>(random.below(4)));
+    const auto added = [&](auto backend, auto& device) {
+      using B = decltype(backend);
+      auto dx = gradcheck::upload<B>(device, before);
+      const auto dy = gradcheck::upload<B>(device, upstream);
+      typename B::template Buffer<std::uint8_t> argmax(device, out);
+      copy_to_device(device, argmax.data(), chosen.data(), out);
+      max_pool_backward(device, dx.data(), dy.data(), argmax.data(), in, Write::add);
+      return gradcheck::download<B>(device, "dx", dx).values;
+    };
+    EXPECT_EQ(added(TypeParam{}, this->device), added(CpuLike<TypeParam>{}, cpu));
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "common/gradcheck/cases/relu.h"
 #include "cuda/relu.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -62,6 +63,18 @@ TYPED_TEST(ReluFloat, EqualsDouble) {
     EXPECT_EQ(in_float.forward(inputs).outputs[0].values, in_double.forward(inputs).outputs[0].values);
     EXPECT_EQ(in_float.backward(inputs, {dy})[0].values, in_double.backward(inputs, {dy})[0].values);
   }
+}
+
+template <class B>
+class ReluAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(ReluAgainstCpu, CudaBackends);
+
+// Nothing is rounded: equal to the bit.
+TYPED_TEST(ReluAgainstCpu, EqualToTheBit) {
+  TestDevice<CpuLike<TypeParam>> cpu;
+  for (const Index n : {1, 7, 64, 1001})
+    expect_equals_cpu(gradcheck::relu_case<TypeParam>(this->device, n, 2),
+                      gradcheck::relu_case<CpuLike<TypeParam>>(cpu, n, 2));
 }
 
 }  // namespace

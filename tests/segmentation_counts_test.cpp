@@ -1,9 +1,12 @@
 #include "cpu/segmentation_counts.h"
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "common/gradcheck/layer_case.h"
+#include "cuda/segmentation_counts.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 
 namespace attnunet {
@@ -79,6 +82,34 @@ TEST(KerasLesionLogit, IsWhereTheFloatSigmoidIsOne) {
   EXPECT_EQ(keras_lesion_logit, static_cast<float>(24 * std::log(2.0)));
   EXPECT_EQ(sigmoid(keras_lesion_logit), 1.0f);
   EXPECT_LT(sigmoid(std::nextafter(keras_lesion_logit, 0.0f)), 1.0f);
+}
+
+template <class B>
+class SegmentationCountsAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(SegmentationCountsAgainstCpu, CudaBackends);
+
+// Integers: the same, in images shorter and longer than a block of threads.
+TYPED_TEST(SegmentationCountsAgainstCpu, Equal) {
+  TestDevice<CpuLike<TypeParam>> cpu;
+  const Index N = 3;
+  for (const Index P : {1, 1024, 9001}) {
+    Random random(4);
+    const auto logits = gradcheck::random_array("logits", N * P, random, 0, 20);
+    gradcheck::Array target{"target", {}};
+    for (Index i = 0; i < N * P; ++i) target.values.push_back(random.below(2));
+    const auto counted = [&](auto backend, auto& device) {
+      using B = decltype(backend);
+      const auto z = gradcheck::upload<B>(device, logits), t = gradcheck::upload<B>(device, target);
+      typename B::template Buffer<PixelCounts> counts(device, N);
+      segmentation_counts(device, counts.data(), z.data(), t.data(), N, P);
+      std::vector<PixelCounts> host(static_cast<std::size_t>(N));
+      copy_to_host(device, host.data(), counts.data(), N);
+      return host;
+    };
+    const auto actual = counted(TypeParam{}, this->device), expected = counted(CpuLike<TypeParam>{}, cpu);
+    for (std::size_t n = 0; n < 3; ++n)
+      EXPECT_EQ(std::memcmp(&actual[n], &expected[n], sizeof(PixelCounts)), 0) << "image " << n << " of " << P;
+  }
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "cpu/sigmoid.h"
 
 #include "common/gradcheck/cases/sigmoid.h"
+#include "cuda/sigmoid.h"
+#include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -47,6 +49,28 @@ TYPED_TEST(SigmoidFloat, MatchesDouble) {
   const auto dx = exact.backward(low.inputs, {dy})[0];
   EXPECT_TRUE(close(low.backward(low.inputs, {dy})[0], dx, gradient_bounds));
   this->RecordProperty("tightness", std::to_string(tightness(actual, y, bounds)));
+}
+
+template <class B>
+class SigmoidAgainstCpu : public BackendTest<B> {};
+TYPED_TEST_SUITE(SigmoidAgainstCpu, CudaBackends);
+
+// exp may differ in its last bits; bounds as against double.
+TYPED_TEST(SigmoidAgainstCpu, Close) {
+  using T = typename TypeParam::Scalar;
+  TestDevice<CpuLike<TypeParam>> cpu;
+  for (const Index n : {1, 7, 64, 1001}) {
+    const auto actual = both_passes(gradcheck::sigmoid_case<TypeParam>(this->device, n, 2));
+    const auto expected = both_passes(gradcheck::sigmoid_case<CpuLike<TypeParam>>(cpu, n, 2));
+    const auto& y = expected.forward.outputs[0];
+    std::vector<double> bounds, gradient_bounds;
+    for (std::size_t i = 0; i < y.values.size(); ++i) {
+      bounds.push_back(bound_between<T>(y.values[i], 4));
+      gradient_bounds.push_back(bound_between<T>(std::abs(expected.upstream.values[i]) * y.values[i], 6));
+    }
+    EXPECT_TRUE(close(actual.forward.outputs[0], y, bounds));
+    EXPECT_TRUE(close(actual.gradients[0], expected.gradients[0], gradient_bounds));
+  }
 }
 
 }  // namespace

@@ -95,6 +95,25 @@ TEST(TrainCommand, NoEpochsWritesTheInitialCheckpointOnly) {
   EXPECT_FALSE(fs::exists(phantoms / "run/best.safetensors"));
 }
 
+// A whole run in the simulator; --resume keeps its backend, evaluate takes the one that is asked for.
+TEST(TrainCommand, TrainsInTheSimulator) {
+  const PhantomFolder phantoms;
+  std::vector<std::string> arguments =
+      phantoms.train(phantoms / "run", {"--backend", "cuda-sim", "--precision", "tf32"});
+  *(std::find(arguments.begin(), arguments.end(), "--epochs") + 1) = "1";
+  expect_success(attnunet_run(arguments));
+  const auto config = nlohmann::json::parse(read_text(phantoms / "run/config.json"));
+  EXPECT_EQ(config["backend"], "cuda-sim");
+  EXPECT_EQ(config["precision"], "tf32");
+  const std::string last = phantoms / "run/last.safetensors";
+  expect_failure(attnunet_run({"train", "--resume", last, "--backend", "cpu"}), 2, {"--backend", "cuda-sim"});
+  expect_failure(attnunet_run({"train", "--resume", last, "--precision", "float32"}), 2, {"--precision", "tf32"});
+  expect_success(attnunet_run({"train", "--resume", last, "--epochs", "2", "--backend", "cuda-sim"}));
+  EXPECT_EQ(lines_of(read_text(phantoms / "run/metrics.csv")).size(), 3u);
+  expect_success(attnunet_run({"evaluate", "--checkpoint", last}));
+  expect_success(attnunet_run({"evaluate", "--checkpoint", last, "--backend", "cuda-sim", "--precision", "tf32"}));
+}
+
 struct Interruption {
   const char* name;
   int signal;

@@ -13,6 +13,8 @@ namespace {
 // Every deciding option away from its default.
 TrainConfig unusual() {
   TrainConfig c;
+  c.backend = "cuda-sim";
+  c.precision = "bf16";
   c.network.levels = 3;
   c.network.base = 6;
   c.network.dropout = 0.1;
@@ -47,6 +49,7 @@ TEST(TrainConfig, Defaults) {
   EXPECT_EQ(json["loss"], "bce");
   EXPECT_EQ(json["lr-schedule"], "constant");
   EXPECT_EQ(json["backend"], "cpu");
+  EXPECT_EQ(json["precision"], "float32");
   EXPECT_TRUE(json["dropout"].is_null());
   EXPECT_NO_THROW(validate(TrainConfig()));
 }
@@ -105,6 +108,8 @@ TEST(TrainConfig, OutOfRange) {
   for (int folds : {-1, 1}) reject("folds", [&](TrainConfig& c) { c.folds = folds; });
   reject("variant", [](TrainConfig& c) { c.network.levels = 5; });
   reject("backend", [](TrainConfig& c) { c.backend = "tpu"; });
+  reject("precision", [](TrainConfig& c) { c.precision = "fp16"; });
+  reject("precision", [](TrainConfig& c) { c.precision = "tf32"; });
   reject("lr-schedule", [](TrainConfig& c) { c.lr_schedule = "step"; });
   reject("loss", [](TrainConfig& c) { c.loss = "l2"; });
   reject("augment", [](TrainConfig& c) { c.augment = "all"; });
@@ -150,6 +155,15 @@ TEST(TrainConfig, DamagedJson) {
   reject(change("dropout", "x"), "dropout");
 }
 
+// Checkpoints of before there was a choice.
+TEST(TrainConfig, PrecisionThatIsNotThereIsFloat32) {
+  auto json = nlohmann::json::parse(deciding_json(unusual()));
+  json.erase("precision");
+  EXPECT_EQ(parse_deciding_json(json.dump()).precision, "float32");
+  json.erase("backend");
+  EXPECT_THROW(parse_deciding_json(json.dump()), Error);
+}
+
 TEST(TrainConfig, Resumed) {
   const TrainConfig stored = parse_deciding_json(deciding_json(unusual()));
   TrainConfig given;
@@ -169,8 +183,8 @@ TEST(TrainConfig, Resumed) {
 
   given.seed = unusual().seed;
   EXPECT_NO_THROW(resumed_config(stored, given, {"seed"}));
-  for (const char* option : {"lr", "batch", "base", "variant", "dropout", "no-shuffle", "loss", "augment", "size",
-                             "classes", "split", "train-list", "weight-decay", "lr-schedule"}) {
+  for (const char* option : {"backend", "precision", "lr", "batch", "base", "variant", "dropout", "no-shuffle", "loss",
+                             "augment", "size", "classes", "split", "train-list", "weight-decay", "lr-schedule"}) {
     const std::string message = message_of<UsageError>([&] { resumed_config(stored, given, {"resume", option}); });
     EXPECT_NE(message.find(std::string("--") + option + " "), std::string::npos) << message;
   }

@@ -2,110 +2,15 @@
 
 #include <sstream>
 
-#include "common/data/png.h"
 #include "cpu/operations.h"
-#include "support/files.h"
+#include "cuda/operations.h"
+#include "support/training.h"
 
 namespace attnunet {
 namespace {
 
 namespace fs = std::filesystem;
-using TestTrainer = Trainer<Cpu<float>>;
-
-constexpr int size = 32, cases_per_class = 3;
-
-// Six noisy pictures with a dark square, each of another size, so that a case can be told by its lesion's pixels.
-Index lesion_side(int number) {
-  return 6 + 2 * number;
-}
-void write_case(const fs::path& root, const std::string& class_name, int number) {
-  const fs::path name = root / class_name / (class_name + " (" + std::to_string(number % cases_per_class + 1) + ")");
-  fs::create_directories(name.parent_path());
-  Random random(9, 0, static_cast<std::uint32_t>(number));
-  data::Grey image{size, size, std::vector<std::uint8_t>(size * size)}, mask = image;
-  for (int i = 0; i < size * size; ++i) {
-    const int row = i / size - 4, column = i % size - 5;
-    const bool lesion = row >= 0 && column >= 0 && row < lesion_side(number) && column < lesion_side(number);
-    image.pixels[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>((lesion ? 20 : 150) + random.below(60));
-    mask.pixels[static_cast<std::size_t>(i)] = lesion ? 255 : 0;
-  }
-  data::write_png(name.string() + ".png", image);
-  data::write_png(name.string() + "_mask.png", mask);
-}
-
-// metrics.csv without its column of seconds.
-std::string rows_without_seconds(const fs::path& csv) {
-  std::istringstream lines(read_text(csv));
-  std::string line, kept;
-  while (std::getline(lines, line)) {
-    const std::size_t lr = line.find(',') + 1, seconds = line.find(',', lr) + 1, rest = line.find(',', seconds);
-    kept += line.substr(0, seconds) + line.substr(rest) + "\n";
-  }
-  return kept;
-}
-
-class TrainerTest : public ::testing::Test {
- protected:
-  TrainerTest() {
-    for (int i = 0; i < cases_per_class; ++i) {
-      write_case(folder / "data", "benign", i);
-      write_case(folder / "data", "malignant", i + cases_per_class);
-    }
-    dataset = data::scan(folder / "data");
-    config.network.levels = 3;
-    config.network.base = 2;
-    config.size = size;
-    config.batch = 3;  // of 4 training cases: the last batch has one
-    config.epochs = 3;
-    config.lr = 1e-2;
-    config.seed = 4;
-    config.split = "random";
-  }
-
-  TrainConfig in(const std::string& out) const {
-    TrainConfig here = config;
-    here.out = (folder / out).string();
-    return here;
-  }
-
-  bool train(const Checkpoint& start, const RunFolder& run, const TrainCallbacks& callbacks = {}) {
-    cpu::Device device(start.config.threads);
-    TrainConfig split_config = start.config;
-    const data::Split split = split_of(dataset, split_config);
-    return TestTrainer(device, dataset, split, start, run).run(callbacks);
-  }
-  RunFolder train_new(const TrainConfig& here, const TrainCallbacks& callbacks = {}) {
-    const RunFolder run = RunFolder::create(here);
-    train(new_run(here), run, callbacks);
-    return run;
-  }
-  RunFolder resume(const fs::path& checkpoint, TrainConfig given, std::set<std::string> options,
-                   const TrainCallbacks& callbacks = {}) {
-    given.resume = checkpoint.string();
-    options.insert("resume");
-    Checkpoint start = load_checkpoint(checkpoint);
-    start.config = resumed_config(start.config, given, options);
-    const RunFolder run = RunFolder::resume(start);
-    train(start, run, callbacks);
-    return run;
-  }
-  void expect_same_run(const RunFolder& a, const RunFolder& b) {
-    EXPECT_TRUE(read_text(a.last()) == read_text(b.last())) << "last.safetensors differ";
-    EXPECT_TRUE(read_text(a.best()) == read_text(b.best())) << "best.safetensors differ";
-    EXPECT_EQ(rows_without_seconds(a.csv()), rows_without_seconds(b.csv()));
-  }
-
-  TemporaryFolder folder;
-  data::Dataset dataset;
-  TrainConfig config;
-};
-
-// The signal comes before the n-th time (from 0) that the trainer asks for it.
-TrainCallbacks stop_at(int n) {
-  TrainCallbacks callbacks;
-  callbacks.interrupted = [n, asked = 0]() mutable { return asked++ >= n; };
-  return callbacks;
-}
+using TrainerTest = TrainingTest<Cpu<float>>;
 
 TEST_F(TrainerTest, SameCommandTwiceAndAnyThreads) {
   const RunFolder a = train_new(in("a"));
@@ -161,14 +66,6 @@ TEST_F(TrainerTest, StoppedAnywhereAndResumed) {
   expect_same_run(whole, late);
 }
 
-// The last batch of an epoch is smaller; stopped before it.
-TEST_F(TrainerTest, StoppedBeforeTheSmallerBatch) {
-  const RunFolder whole = train_new(in("whole"));
-  const RunFolder stopped = train_new(in("a"), stop_at(1));
-  EXPECT_EQ(load_checkpoint(stopped.last()).sums.images(), 3);
-  expect_same_run(whole, resume(stopped.last(), TrainConfig(), {}));
-}
-
 TEST_F(TrainerTest, StoppedTwiceInOneEpoch) {
   config.batch = 1;
   const RunFolder whole = train_new(in("whole"));
@@ -221,7 +118,7 @@ TEST_F(TrainerTest, OrderOfCases) {
     start.config.seed = seed;
     const RunFolder run = RunFolder::create(here);
     cpu::Device device(1);
-    TestTrainer(device, dataset, split, start, run).run(stop_at(steps));
+    Trainer<Cpu<float>>(device, dataset, split, start, run).run(stop_at(steps));
     std::istringstream words(load_checkpoint(run.last()).sums.to_text());
     std::vector<std::string> numbers{std::istream_iterator<std::string>(words), {}};
     return std::stoll(numbers[8]) + std::stoll(numbers[10]);  // tp + fn
@@ -260,59 +157,6 @@ TEST_F(TrainerTest, ReportsProgress) {
   EXPECT_EQ(images, (std::vector<Index>{3, 4, 2}));
   EXPECT_EQ(rows, 1);
   EXPECT_EQ(best, 1);
-}
-
-// The evaluator on a tape of its own, another batch size and another thread count repeats the row's validation.
-TEST_F(TrainerTest, EvaluatorRepeatsTheRow) {
-  EpochRow last;
-  TrainCallbacks callbacks;
-  callbacks.epoch = [&](const EpochRow& row, bool) { last = row; };
-  const RunFolder run = train_new(in("a"), callbacks);
-  const Checkpoint checkpoint = load_checkpoint(run.last());
-  cpu::Device device(2);
-  const Architecture architecture = make_architecture(checkpoint.config.network);
-  AttentionUNet<Cpu<float>> network(device, architecture, false);
-  network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
-               {checkpoint.statistics.begin(), checkpoint.statistics.end()});
-  AttentionUNetTape<Cpu<float>> tape(device, architecture, 1, size, size, Purpose::inference);
-  TrainConfig split_config = checkpoint.config;
-  const data::Split split = split_of(dataset, split_config);
-  Evaluator<Cpu<float>> evaluator(device, dataset, size, "bce", 1, 2);
-  MetricSums sums;
-  for (const ImageScore& score : evaluator.run(network, tape, split.val)) sums.add(score);
-  EXPECT_EQ(sums.images(), 2);
-  EXPECT_EQ(sums.metrics().loss, last.val.loss);
-  EXPECT_EQ(sums.metrics().iou, last.val.iou);
-  EXPECT_EQ(sums.metrics().keras_mean_iou, last.val.keras_mean_iou);
-}
-
-TEST_F(TrainerTest, LossThatIsNotFinite) {
-  const TrainConfig here = in("a");
-  const RunFolder run = RunFolder::create(here);
-  Checkpoint start = new_run(here);
-  const TensorSpec spec = make_architecture(here.network).parameter("head.weight");
-  std::fill_n(start.parameters.begin() + spec.offset, spec.size, 3e38f);
-  const std::string message = message_of<Error>([&] { train(start, run); });
-  EXPECT_NE(message.find("the loss is not finite in epoch 1, step 1 "), std::string::npos) << message;
-  EXPECT_NE(message.find("learning rate 0.01"), std::string::npos) << message;
-  EXPECT_NE(message.find("--lr"), std::string::npos) << message;
-  EXPECT_NE(message.find(run.last().string()), std::string::npos) << message;
-  EXPECT_EQ(load_checkpoint(run.last()).step, 0);
-  EXPECT_EQ(load_checkpoint(run.last()).parameters, start.parameters);
-  EXPECT_FALSE(fs::exists(run.best()));
-}
-
-// Interrupted right after the step that ruined the weights: the good checkpoint is not overwritten.
-TEST_F(TrainerTest, WeightsThatAreNotFiniteAreNotSaved) {
-  const TrainConfig here = in("a");
-  const RunFolder run = RunFolder::create(here);
-  Checkpoint start = new_run(here);
-  const TensorSpec spec = make_architecture(here.network).parameter("head.bias");
-  start.adam_m[static_cast<std::size_t>(spec.offset)] = 3e38f;
-  const std::string message = message_of<Error>([&] { train(start, run, stop_at(1)); });
-  EXPECT_NE(message.find("a weight is not finite in epoch 1, step 1 "), std::string::npos) << message;
-  EXPECT_EQ(load_checkpoint(run.last()).step, 0);
-  EXPECT_EQ(load_checkpoint(run.last()).parameters, start.parameters);
 }
 
 TEST_F(TrainerTest, Init) {
@@ -369,6 +213,97 @@ TEST_F(TrainerTest, ListsAreKept) {
   stored.val_cases = {"benign (99)"};
   const std::string message = message_of<Error>([&] { split_of(dataset, stored); });
   EXPECT_NE(message.find("benign (99)"), std::string::npos) << message;
+}
+
+// What every backend promises.
+template <class B>
+class TrainerOnBackend : public TrainingTest<B> {};
+TYPED_TEST_SUITE(TrainerOnBackend, FloatBackends);
+
+// Float32 networks that run freely drift apart by what rounding flips; their losses stay within 2 % an epoch.
+TYPED_TEST(TrainerOnBackend, LossCurveOfTheCpu) {
+  this->config.lr = 1e-3;
+  std::vector<EpochRow> there, here;
+  TrainCallbacks callbacks;
+  callbacks.epoch = [&](const EpochRow& row, bool) { here.push_back(row); };
+  this->train_new(this->in("here"), callbacks);
+  callbacks.epoch = [&](const EpochRow& row, bool) { there.push_back(row); };
+  const TrainConfig config = this->in("cpu");
+  TrainConfig split_config = config;
+  cpu::Device device(1);
+  Trainer<Cpu<float>>(device, this->dataset, split_of(this->dataset, split_config), new_run(config),
+                      RunFolder::create(config))
+      .run(callbacks);
+  ASSERT_EQ(here.size(), 3u);
+  for (std::size_t i = 0; i < here.size(); ++i) {
+    EXPECT_LE(std::abs(here[i].train.loss - there[i].train.loss), 0.02 * there[i].train.loss) << "epoch " << i + 1;
+    EXPECT_LE(std::abs(here[i].val.loss - there[i].val.loss), 0.02 * there[i].val.loss) << "epoch " << i + 1;
+  }
+}
+
+TYPED_TEST(TrainerOnBackend, SameCommandTwice) {
+  this->expect_same_run(this->train_new(this->in("a")), this->train_new(this->in("b")));
+}
+
+// The last batch of an epoch is smaller; stopped before it.
+TYPED_TEST(TrainerOnBackend, StoppedBeforeTheSmallerBatch) {
+  const RunFolder whole = this->train_new(this->in("whole"));
+  const RunFolder stopped = this->train_new(this->in("a"), stop_at(1));
+  EXPECT_EQ(load_checkpoint(stopped.last()).sums.images(), 3);
+  this->expect_same_run(whole, this->resume(stopped.last(), TrainConfig(), {}));
+}
+
+// The evaluator on a tape of its own, another batch size and another thread count repeats the row's validation.
+TYPED_TEST(TrainerOnBackend, EvaluatorRepeatsTheRow) {
+  EpochRow last;
+  TrainCallbacks callbacks;
+  callbacks.epoch = [&](const EpochRow& row, bool) { last = row; };
+  const RunFolder run = this->train_new(this->in("a"), callbacks);
+  const Checkpoint checkpoint = load_checkpoint(run.last());
+  TestDevice<TypeParam> device(2);
+  const Architecture architecture = make_architecture(checkpoint.config.network);
+  AttentionUNet<TypeParam> network(device, architecture, false);
+  network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
+               {checkpoint.statistics.begin(), checkpoint.statistics.end()});
+  AttentionUNetTape<TypeParam> tape(device, architecture, 1, case_size, case_size, Purpose::inference);
+  TrainConfig split_config = checkpoint.config;
+  const data::Split split = split_of(this->dataset, split_config);
+  Evaluator<TypeParam> evaluator(device, this->dataset, case_size, "bce", 1, 2);
+  MetricSums sums;
+  for (const ImageScore& score : evaluator.run(network, tape, split.val)) sums.add(score);
+  EXPECT_EQ(sums.images(), 2);
+  EXPECT_EQ(sums.metrics().loss, last.val.loss);
+  EXPECT_EQ(sums.metrics().iou, last.val.iou);
+  EXPECT_EQ(sums.metrics().keras_mean_iou, last.val.keras_mean_iou);
+}
+
+TYPED_TEST(TrainerOnBackend, LossThatIsNotFinite) {
+  const TrainConfig here = this->in("a");
+  const RunFolder run = RunFolder::create(here);
+  Checkpoint start = new_run(here);
+  const TensorSpec spec = make_architecture(here.network).parameter("head.weight");
+  std::fill_n(start.parameters.begin() + spec.offset, spec.size, 3e38f);
+  const std::string message = message_of<Error>([&] { this->train(start, run); });
+  EXPECT_NE(message.find("the loss is not finite in epoch 1, step 1 "), std::string::npos) << message;
+  EXPECT_NE(message.find("learning rate 0.01"), std::string::npos) << message;
+  EXPECT_NE(message.find("--lr"), std::string::npos) << message;
+  EXPECT_NE(message.find(run.last().string()), std::string::npos) << message;
+  EXPECT_EQ(load_checkpoint(run.last()).step, 0);
+  EXPECT_EQ(load_checkpoint(run.last()).parameters, start.parameters);
+  EXPECT_FALSE(fs::exists(run.best()));
+}
+
+// Interrupted right after the step that ruined the weights: the good checkpoint is not overwritten.
+TYPED_TEST(TrainerOnBackend, WeightsThatAreNotFiniteAreNotSaved) {
+  const TrainConfig here = this->in("a");
+  const RunFolder run = RunFolder::create(here);
+  Checkpoint start = new_run(here);
+  const TensorSpec spec = make_architecture(here.network).parameter("head.bias");
+  start.adam_m[static_cast<std::size_t>(spec.offset)] = 3e38f;
+  const std::string message = message_of<Error>([&] { this->train(start, run, stop_at(1)); });
+  EXPECT_NE(message.find("a weight is not finite in epoch 1, step 1 "), std::string::npos) << message;
+  EXPECT_EQ(load_checkpoint(run.last()).step, 0);
+  EXPECT_EQ(load_checkpoint(run.last()).parameters, start.parameters);
 }
 
 }  // namespace

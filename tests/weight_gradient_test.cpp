@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "common/gradcheck/layer_case.h"
+#include "cuda/weight_gradient.h"
 #include "support/backends.h"
 
 namespace attnunet {
@@ -44,25 +46,64 @@ TEST(WeightGradient, PartialSumsStayWithinTheirMemory) {
     }
 }
 
+TEST(WeightGradient, PartialSumsOfThePlainKernelsStayWithinTheirMemory) {
+  for (const Index weights : {1, 288, 9216, 2359296, 10000000})
+    for (const Index pixels : {1, 256, 257, 1048576}) {
+      const Index chunks = cuda::weight_gradient_chunks(pixels, weights);
+      EXPECT_GE(chunks, 1);
+      EXPECT_LE(chunks, std::min<Index>(pixels, 64));
+      EXPECT_LE(cuda::weight_gradient_workspace(chunks, weights), Index{1} << 21);
+    }
+}
+
+Index bias_workspace(const cpu::Device&, Index pixels, Index channels) {
+  return cpu::bias_gradient_workspace(pixels, channels);
+}
+template <class M>
+Index bias_workspace(const cuda::Device<M>&, Index pixels, Index channels) {
+  return cuda::bias_gradient_workspace(pixels, channels);
+}
+
+template <class B>
+class AddWeightGradients : public BackendTest<B> {};
+TYPED_TEST_SUITE(AddWeightGradients, AllBackends);
+
+// Small integers add up exactly.
+TYPED_TEST(AddWeightGradients, SumsTheChunks) {
+  for (const Index chunks : {2, 3, 64})
+    for (const Index weights : {1, 255, 1030}) {
+      gradcheck::Array partials{"partials", {}};
+      std::vector<double> expected(static_cast<std::size_t>(weights), 0.0);
+      for (Index i = 0; i < chunks * weights; ++i) {
+        partials.values.push_back(static_cast<double>(i % 17 - 6));
+        expected[static_cast<std::size_t>(i % weights)] += partials.values.back();
+      }
+      const auto memory = gradcheck::upload<TypeParam>(this->device, partials);
+      auto dw = gradcheck::poisoned<TypeParam>(this->device, weights);
+      add_weight_gradients(this->device, dw.data(), memory.data(), chunks, weights);
+      EXPECT_EQ(gradcheck::download<TypeParam>(this->device, "dw", dw).values, expected);
+    }
+}
+
 template <class B>
 class BiasGradient : public BackendTest<B> {};
 TYPED_TEST_SUITE(BiasGradient, AllBackends);
 
 // Small integers add up exactly, over several blocks of pixels and in order.
 TYPED_TEST(BiasGradient, IsTheColumnSum) {
-  using T = typename TypeParam::Scalar;
-  for (const Index pixels : {1, 255, 256, 1001})
+  for (const Index pixels : {1, 255, 256, 1001, 9000})
     for (const Index channels : {1, 3, 40}) {
-      std::vector<T> dy;
+      gradcheck::Array dy{"dy", {}};
       std::vector<double> expected(static_cast<std::size_t>(channels), 0.0);
       for (Index i = 0; i < pixels * channels; ++i) {
-        dy.push_back(static_cast<T>(i % 13 - 5));
-        expected[static_cast<std::size_t>(i % channels)] += static_cast<double>(i % 13 - 5);
+        dy.values.push_back(static_cast<double>(i % 13 - 5));
+        expected[static_cast<std::size_t>(i % channels)] += dy.values.back();
       }
-      std::vector<T> db(expected.size()),
-          workspace(static_cast<std::size_t>(cpu::bias_gradient_workspace(pixels, channels)));
-      cpu::bias_gradient(this->device, db.data(), dy.data(), workspace.data(), pixels, channels, channels);
-      EXPECT_EQ(std::vector<double>(db.begin(), db.end()), expected);
+      const auto memory = gradcheck::upload<TypeParam>(this->device, dy);
+      auto db = gradcheck::poisoned<TypeParam>(this->device, channels);
+      auto workspace = gradcheck::poisoned<TypeParam>(this->device, bias_workspace(this->device, pixels, channels));
+      bias_gradient(this->device, db.data(), memory.data(), workspace.data(), pixels, channels, channels);
+      EXPECT_EQ(gradcheck::download<TypeParam>(this->device, "db", db).values, expected);
     }
 }
 

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-helpers=" machine_peaks matrix_product weight_gradient "
+helpers=" device machine_peaks matrix_product weight_gradient "
 
 failed=0
 need() {

@@ -24,4 +24,11 @@ inline Precision parse_precision(const std::string& name) {
   throw UsageError("--precision " + name + " is unknown: one of float32, tf32, bf16");
 }
 
+/// Throws UsageError where the backend does not compute in that precision.
+inline void require_precision(const std::string& backend, Precision precision) {
+  if (backend == "cpu" && precision != Precision::float32)
+    throw UsageError(std::string("--precision ") + precision_name(precision) +
+                     " needs --backend cuda or cuda-sim: cpu computes in float32 only");
+}
+
 }  // namespace attnunet

@@ -5,6 +5,7 @@
 //   B::Scalar        the number type activations, parameters and gradients have
 //   B::Device        passed first to every operation; the operations of namespace cpu are found through it
 //   B::Buffer<U>     owning memory of the device
+//   B::reads_wait    whether a read from the device holds up the work on it: see Cpu
 //   copy_to_device, copy_to_host, copy_on_device, fill_zero   the only ways in and out
 #pragma once
 
@@ -13,7 +14,9 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <new>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -27,6 +30,13 @@ class Device {
   /// threads >= 1. Results do not depend on it, to the bit.
   explicit Device(int threads) : threads_(threads) {}
   int threads() const { return threads_; }
+
+  /// Returns when all that was asked for is done: here every operation is, when it returns.
+  void synchronize() {}
+  /// What may still be allocated. The system gives memory as it is touched and says no where it has none: no limit.
+  Index available_bytes() const { return std::numeric_limits<Index>::max(); }
+  /// The processor's, as the system tells it.
+  std::string name() const;
 
  private:
   int threads_;
@@ -96,6 +106,11 @@ struct Cpu {
   template <class U>
   using Buffer = cpu::Buffer<U>;
   static constexpr const char* name = "cpu";
+  /// True on a device of its own memory that works through its orders while the host goes on: there a read makes the
+  /// host wait for all of them, and the device then for new ones. So training reads scores once an epoch, and keeps the
+  /// dataset where the device has it at hand. Here memory is the host's, and every operation is done when it returns:
+  /// scores are read after each step, and a second copy of the dataset would be a waste.
+  static constexpr bool reads_wait = false;
 };
 
 }  // namespace attnunet

@@ -1,14 +1,10 @@
-// What this machine can do at best, measured: the yardsticks beside which `bench` puts every layer.
+// How the peaks of the processor are measured: independent chains of multiply-adds in registers, and a large copy.
 #pragma once
 
+#include "common/machine_peaks.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
-
-struct MachinePeaks {
-  double gigaflops = 0;         ///< float32 multiply-adds from registers, two operations each
-  double gigabytes_second = 0;  ///< copying memory far larger than the caches, bytes read plus bytes written
-};
 
 /// Takes about a second and 256 MB.
 MachinePeaks measure_machine_peaks(Device& device);

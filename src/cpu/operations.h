@@ -5,6 +5,7 @@
 #include "cpu/adam.h"
 #include "cpu/add.h"
 #include "cpu/attention_multiply.h"
+#include "cpu/batch_input.h"
 #include "cpu/batch_norm.h"
 #include "cpu/batch_norm_relu_dropout.h"
 #include "cpu/bce.h"

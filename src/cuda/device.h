@@ -131,6 +131,7 @@ struct Cuda {
   template <class U>
   using Buffer = cuda::Buffer<cuda::Gpu, U>;
   static constexpr const char* name = "cuda";
+  static constexpr bool reads_wait = true;  // see Cpu
 };
 
 template <class T>
@@ -140,6 +141,7 @@ struct CudaSim {
   template <class U>
   using Buffer = cuda::Buffer<cuda::Simulator, U>;
   static constexpr const char* name = "cuda-sim";
+  static constexpr bool reads_wait = true;  // see Cpu
 };
 
 }  // namespace attnunet

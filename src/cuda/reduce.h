@@ -2,6 +2,8 @@
 // than a block are two-stage: each block leaves its partial sum in memory, a second kernel adds those in order.
 #pragma once
 
+#include <algorithm>
+
 #include "cuda/kernel.h"
 
 namespace attnunet::cuda {
@@ -20,6 +22,14 @@ static __device__ __forceinline__ T block_sum(T value) {
   for (unsigned warp = 1; warp < blockDim.x / warp_size; ++warp) sum += warp_sums[warp];
   ATTNUNET_SYNCTHREADS();  // the next call may write warp_sums
   return sum;
+}
+
+/// Threads of a block that alone sums up n elements: eight or more each, so that a short sum does not cost more in the
+/// tree than it saves. Depends on n only, and so does the order of the sum.
+inline unsigned threads_of_sum(Index n) {
+  constexpr Index most = 1024, each = 8;
+  const Index warps = (n + each * warp_size - 1) / (each * warp_size);
+  return static_cast<unsigned>(std::clamp<Index>(warps * warp_size, warp_size, most));
 }
 
 }  // namespace attnunet::cuda

@@ -5,28 +5,22 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "common/app/layer_timing.h"
+#include "common/app/backend.h"
 #include "common/app/options.h"
 #include "common/app/table.h"
-#include "common/nn/attention_unet.h"
 #include "common/train/atomic_file.h"
-#include "cpu/machine_peaks.h"
-#include "cpu/operations.h"
 
 namespace attnunet::app {
 namespace {
 
-using Backend = Cpu<float>;
-
 struct Options {
   NetworkConfig network;
-  std::string backend = "cpu", json;
+  std::string backend = "cpu", precision = "float32", json;
   int size = 256, threads = 1, warmup = 1, repeats = 5;
   Index batch = 16;
   bool no_layers = false;
@@ -36,12 +30,15 @@ struct Times {
   double min, median, max;  ///< milliseconds
 };
 
-Times measure(const Options& options, const std::function<void()>& work) {
+template <class Device>
+Times measure(Device& device, const Options& options, const std::function<void()>& work) {
   for (int i = 0; i < options.warmup; ++i) work();
+  device.synchronize();
   std::vector<double> times;
   for (int i = 0; i < options.repeats; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     work();
+    device.synchronize();
     times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
   }
   std::sort(times.begin(), times.end());
@@ -54,11 +51,26 @@ struct NetworkTimes {
   Times train_step, inference;
 };
 
+/// The device memory of what time_network allocates, most at one time.
+template <class B>
+Index planned_bytes(typename B::Device& device, const Options& options) {
+  const Architecture architecture = make_architecture(options.network);
+  const Index N = options.batch, P = Index{options.size} * options.size;
+  const auto tape = [&](Purpose purpose) {
+    return AttentionUNetTape<B>::planned_bytes(device, architecture, N, options.size, options.size, purpose);
+  };
+  const Index values = 2 * architecture.parameter_elements + N * P;
+  const Index rest = values * static_cast<Index>(sizeof(float)) + N * static_cast<Index>(sizeof(double));
+  return AttentionUNet<B>::bytes(architecture, true) +
+         std::max(rest + tape(Purpose::training), tape(Purpose::inference));
+}
+
 /// Random images and masks that stay on the device: what is timed is the network, the loss and Adam.
-NetworkTimes time_network(Backend::Device& device, const Options& options) {
+template <class B>
+NetworkTimes time_network(typename B::Device& device, const Options& options) {
   const Architecture architecture = make_architecture(options.network);
   const Index N = options.batch, P = Index{options.size} * options.size, elements = architecture.parameter_elements;
-  AttentionUNet<Backend> network(device, architecture, true);
+  AttentionUNet<B> network(device, architecture, true);
   {
     std::vector<double> parameters, statistics;
     initial_values(architecture, 0, parameters, statistics);
@@ -71,16 +83,16 @@ NetworkTimes time_network(Backend::Device& device, const Options& options) {
 
   NetworkTimes times{};
   {
-    Backend::Buffer<float> adam_m(device, elements), adam_v(device, elements), target(device, N * P);
-    Backend::Buffer<double> loss(device, N);
+    typename B::template Buffer<float> adam_m(device, elements), adam_v(device, elements), target(device, N * P);
+    typename B::template Buffer<double> loss(device, N);
     fill_zero(device, adam_m.data(), elements);
     fill_zero(device, adam_v.data(), elements);
     copy_to_device(device, target.data(), mask.data(), N * P);
-    AttentionUNetTape<Backend> tape(device, architecture, N, options.size, options.size, Purpose::training);
+    AttentionUNetTape<B> tape(device, architecture, N, options.size, options.size, Purpose::training);
     copy_to_device(device, tape.input, image.data(), N * P);
     Pass pass;
     AdamOptions adam;
-    times.train_step = measure(options, [&] {
+    times.train_step = measure(device, options, [&] {
       network.forward(tape, pass);
       bce_forward(device, loss.data(), tape.logits, target.data(), N, P);
       bce_backward(device, tape.d_logits, tape.logits, target.data(), N, P, Write::set);
@@ -90,11 +102,11 @@ NetworkTimes time_network(Backend::Device& device, const Options& options) {
       ++adam.step;
     });
   }
-  AttentionUNetTape<Backend> tape(device, architecture, N, options.size, options.size, Purpose::inference);
+  AttentionUNetTape<B> tape(device, architecture, N, options.size, options.size, Purpose::inference);
   copy_to_device(device, tape.input, image.data(), N * P);
   Pass pass;
   pass.training = false;
-  times.inference = measure(options, [&] { network.forward(tape, pass); });
+  times.inference = measure(device, options, [&] { network.forward(tape, pass); });
   return times;
 }
 
@@ -105,22 +117,13 @@ double peak_resident_mb() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-std::string processor_name() {
-  std::ifstream file("/proc/cpuinfo");
-  std::string line;
-  while (std::getline(file, line))
-    if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos)
-      return line.substr(line.find(": ") + 2);
-  return "CPU";
-}
-
 void print_times(const char* what, const Times& times, Index batch) {
   std::printf("%-15s %9.1f ms  (min %.1f, max %.1f)  %8.2f images/s\n", what, times.median, times.min, times.max,
               1e3 * static_cast<double>(batch) / times.median);
 }
 
 /// ms, GFLOP/s, GB/s and percent of the nearer of the two peaks.
-void add_cells(std::vector<std::string>& row, const Timing& timing, const cpu::MachinePeaks& peaks) {
+void add_cells(std::vector<std::string>& row, const Timing& timing, const MachinePeaks& peaks) {
   if (timing.seconds == 0) {
     row.insert(row.end(), {"-", "-", "-", "-"});
     return;
@@ -131,16 +134,17 @@ void add_cells(std::vector<std::string>& row, const Timing& timing, const cpu::M
                          fixed(gigabytes, 1), fixed(100 * share, 0)});
 }
 
-void print_layers(Backend::Device& device, const Options& options) {
-  const cpu::MachinePeaks peaks = cpu::measure_machine_peaks(device);
-  std::printf("\nThis machine with %d threads: %.1f GFLOP/s (float32 multiply-add), %.1f GB/s (copy, read + write).\n",
-              device.threads(), peaks.gigaflops, peaks.gigabytes_second);
+template <class B>
+void print_layers(typename B::Device& device, const Options& options) {
+  const MachinePeaks peaks = measure_machine_peaks(device);
+  std::printf("\nPeaks measured here: %.1f GFLOP/s (float32 multiply-add), %.1f GB/s (copy, read + write).\n",
+              peaks.gigaflops, peaks.gigabytes_second);
   std::printf("Each layer alone, forward and then backward; %% is of the nearer of these two peaks.\n");
   std::printf("ReLU and dropout of the double convolutions run with the batch norm before them: -.\n\n");
   Table table({"layer", "output", "ms", "GFLOP/s", "GB/s", "%", "ms", "GFLOP/s", "GB/s", "%"}, 2);
   double forward = 0, backward = 0;
   for (const LayerInfo& layer : list_layers(options.network, options.batch, options.size, options.size)) {
-    const LayerTiming timing = time_layer<Backend>(device, layer, options.repeats);
+    const LayerTiming timing = time_layer<B>(device, layer, options.repeats);
     std::vector<std::string> row{layer.name, shape_text(layer.output)};
     add_cells(row, timing.forward, peaks);
     add_cells(row, timing.backward, peaks);
@@ -152,20 +156,17 @@ void print_layers(Backend::Device& device, const Options& options) {
   std::printf("\nall layers      forward %.1f ms, backward %.1f ms\n", 1e3 * forward, 1e3 * backward);
 }
 
-void run(const Options& options) {
-  require_backend(options.backend);
-  require_size(options.network, options.size);
-  // Made first: a file that cannot be written shows before the work.
-  std::optional<AtomicFile> file;
-  if (!options.json.empty()) file.emplace(options.json);
-
-  Backend::Device device(options.threads);
-  const std::string name = processor_name();
-  std::printf("%s, %d threads; %s, base %d, batch %lld, %d x %d, float32\n", name.c_str(), options.threads,
-              variant_name(options.network).c_str(), options.network.base, static_cast<long long>(options.batch),
-              options.size, options.size);
-  const NetworkTimes times = time_network(device, options);
-  const double peak_mb = peak_resident_mb();
+template <class B>
+void run_on(typename B::Device& device, const Options& options, std::optional<AtomicFile>& file) {
+  const std::string name = device.name();
+  std::printf("%s, backend %s, %d threads; %s, base %d, batch %lld, %d x %d, %s\n", name.c_str(), B::name,
+              options.threads, variant_name(options.network).c_str(), options.network.base,
+              static_cast<long long>(options.batch), options.size, options.size, options.precision.c_str());
+  const Index planned = planned_bytes<B>(device, options);
+  require_memory("bench", planned, device.available_bytes());
+  const NetworkTimes times = time_network<B>(device, options);
+  // A device of its own memory holds what was planned; of the host the system knows.
+  const double peak_mb = B::reads_wait ? static_cast<double>(planned) / (1 << 20) : peak_resident_mb();
   print_times("training step", times.train_step, options.batch);
   print_times("inference", times.inference, options.batch);
   std::printf("peak memory     %9.1f MB\n", peak_mb);
@@ -173,14 +174,14 @@ void run(const Options& options) {
     const auto object = [](const Times& t) {
       return nlohmann::ordered_json{{"min", t.min}, {"median", t.median}, {"max", t.max}};
     };
-    const nlohmann::ordered_json json{{"backend", Backend::name},
+    const nlohmann::ordered_json json{{"backend", B::name},
                                       {"device", name},
                                       {"variant", variant_name(options.network)},
                                       {"base", options.network.base},
                                       {"size", options.size},
                                       {"batch", options.batch},
                                       {"threads", options.threads},
-                                      {"precision", "float32"},
+                                      {"precision", options.precision},
                                       {"train_step_ms", object(times.train_step)},
                                       {"inference_ms", object(times.inference)},
                                       {"peak_memory_mb", peak_mb}};
@@ -188,7 +189,17 @@ void run(const Options& options) {
     file->write(text.data(), text.size());
     file->commit();
   }
-  if (!options.no_layers) print_layers(device, options);
+  if (!options.no_layers) print_layers<B>(device, options);
+}
+
+void run(const Options& options) {
+  require_backend(options.backend, options.precision);
+  require_size(options.network, options.size);
+  // Made first: a file that cannot be written shows before the work.
+  std::optional<AtomicFile> file;
+  if (!options.json.empty()) file.emplace(options.json);
+  with_backend<float>(options.backend, options.threads, options.precision,
+                      [&](auto& device, auto b) { run_on<decltype(b)>(device, options, file); });
 }
 
 }  // namespace
@@ -197,6 +208,7 @@ void add_bench_command(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("bench", "Time a training step, inference and every layer");
   add_backend_option(*command, options->backend);
+  add_precision_option(*command, options->precision);
   add_network_options(*command, options->network);
   add_size_option(*command, options->size);
   command->add_option("--batch", options->batch, "images a step")->check(whole_number(1, largest_batch));

@@ -8,16 +8,17 @@
 #include <numeric>
 #include <optional>
 
+#include "common/app/backend.h"
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/app/table.h"
 #include "common/train/atomic_file.h"
 #include "common/train/cases.h"
 #include "common/train/checkpoint.h"
+#include "common/train/device_memory.h"
 #include "common/train/evaluator.h"
 #include "common/train/run_folder.h"
 #include "common/train/signals.h"
-#include "cpu/operations.h"
 
 namespace attnunet::app {
 namespace {
@@ -49,6 +50,8 @@ TrainConfig merged_config(const Checkpoint& checkpoint, const Options& options, 
   if (is_given("size")) config.size = asked.size;
   if (is_given("seed")) config.seed = asked.seed;
   if (is_given("loss")) config.loss = asked.loss;
+  config.backend = asked.backend;
+  config.precision = asked.precision;
   config.batch = asked.batch;
   config.threads = asked.threads;
   config.data = asked.data;
@@ -107,9 +110,28 @@ std::string csv_row(const data::Case& one, const ImageScore& score) {
   return row + "," + std::to_string(c.tp + c.fn) + "," + std::to_string(c.tp + c.fp) + "\n";
 }
 
+/// The scores of the cases, in their order; fewer where interrupted.
+template <class B>
+std::vector<ImageScore> scores_of(typename B::Device& device, const Checkpoint& checkpoint, const TrainConfig& config,
+                                  const data::Dataset& dataset, const std::vector<std::size_t>& cases) {
+  const Architecture architecture = make_architecture(config.network);
+  const Index most = static_cast<Index>(cases.size()), batch = std::min(config.batch, most);
+  const int size = config.size;
+  require_memory("evaluation",
+                 AttentionUNet<B>::bytes(architecture, false) + Evaluator<B>::bytes(size, config.loss, batch, most) +
+                     AttentionUNetTape<B>::planned_bytes(device, architecture, batch, size, size, Purpose::inference),
+                 device.available_bytes());
+  AttentionUNet<B> network(device, architecture, false);
+  network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
+               {checkpoint.statistics.begin(), checkpoint.statistics.end()});
+  AttentionUNetTape<B> tape(device, architecture, batch, size, size, Purpose::inference);
+  Evaluator<B> evaluator(device, dataset, size, config.loss, batch, most);
+  return evaluator.run(network, tape, cases, [](Index) { return !interrupted(); });
+}
+
 /// False where interrupted.
 bool run(const Options& options, const std::set<std::string>& given) {
-  require_backend(options.config.backend);
+  require_backend(options.config.backend, options.config.precision);
   const auto asked = [&](const char* name, int value) {
     return given.count(name) != 0 ? std::optional<int>(value) : std::nullopt;
   };
@@ -125,15 +147,9 @@ bool run(const Options& options, const std::set<std::string>& given) {
   if (!options.csv.empty()) csv_file.emplace(options.csv);
 
   catch_interrupts();
-  cpu::Device device(config.threads);
-  const Architecture architecture = make_architecture(config.network);
-  AttentionUNet<Cpu<float>> network(device, architecture, false);
-  network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
-               {checkpoint.statistics.begin(), checkpoint.statistics.end()});
-  const Index batch = std::min(config.batch, static_cast<Index>(cases.size()));
-  AttentionUNetTape<Cpu<float>> tape(device, architecture, batch, config.size, config.size, Purpose::inference);
-  Evaluator<Cpu<float>> evaluator(device, dataset, config.size, config.loss, batch, static_cast<Index>(cases.size()));
-  const std::vector<ImageScore> scores = evaluator.run(network, tape, cases, [](Index) { return !interrupted(); });
+  const std::vector<ImageScore> scores = with_backend<float>(
+      config.backend, config.threads, config.precision,
+      [&](auto& device, auto b) { return scores_of<decltype(b)>(device, checkpoint, config, dataset, cases); });
   if (scores.size() < cases.size()) return false;
 
   MetricSums overall;
@@ -191,6 +207,7 @@ void add_evaluate_command(CLI::App& app, int& exit_code) {
   command->add_option("--checkpoint", options->checkpoint, "the model")->required();
   command->add_option("--subset", options->subset, "which cases")->check(one_of({"train", "val", "all"}));
   add_backend_option(*command, config.backend);
+  add_precision_option(*command, config.precision);
   add_network_options(*command, config.network);
   add_size_option(*command, config.size);
   add_data_options(*command, config);

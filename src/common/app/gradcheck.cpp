@@ -3,11 +3,9 @@
 #include <cstdio>
 #include <memory>
 
+#include "common/app/backend.h"
 #include "common/app/options.h"
 #include "common/error.h"
-// Before run_all.h, whose templates find the backend's operations in it.
-#include "common/gradcheck/run_all.h"
-#include "cpu/operations.h"
 
 namespace attnunet::app {
 namespace {
@@ -19,18 +17,19 @@ struct Options {
 
 bool run(const Options& options) {
   require_backend(options.backend);
-  cpu::Device device(options.threads);
   std::printf("Analytic against central differences in double; errors are relative to the largest gradient.\n\n");
   std::printf("%-44s %-30s %8s %8s %10s %8s\n", "layer", "gradient of", "checked", "skipped", "error", "gate");
   int checks = 0, failures = 0;
-  gradcheck::run_all<Cpu<double>>(device, [&](const gradcheck::Result& result) {
+  const auto report = [&](const gradcheck::Result& result) {
     const bool passed = result.passed();
     std::printf("%-44s %-30s %8lld %8lld %10.1e %8.0e  %s\n", result.layer.c_str(), result.tensor.c_str(),
                 static_cast<long long>(result.checked), static_cast<long long>(result.skipped), result.relative_error(),
                 gradcheck::gradient_gate, passed ? "ok" : "FAIL");
     ++checks;
     failures += passed ? 0 : 1;
-  });
+  };
+  with_backend<double>(options.backend, options.threads, "float32",
+                       [&](auto& device, auto b) { gradcheck::run_all<decltype(b)>(device, report); });
   std::printf("\n%d gradients checked, %d wrong\n", checks, failures);
   return checks > 0 && failures == 0;
 }

@@ -44,13 +44,16 @@ Tensor<B> random_tensor(typename B::Device& device, Index count) {
   return tensor;
 }
 
-inline double fastest(int repeats, const std::function<void()>& work) {
+template <class Device>
+double fastest(Device& device, int repeats, const std::function<void()>& work) {
   if (!work) return 0;
   work();
+  device.synchronize();
   double best = 1e30;
   for (int i = 0; i < repeats; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     work();
+    device.synchronize();
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
   return best;
@@ -101,8 +104,8 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
   f.flops = layer.forward_flops;
   f.bytes = size_in + size_out + size_p;
   const auto time = [&](const std::function<void()>& forward, const std::function<void()>& backward) {
-    f.seconds = layer_timing::fastest(repeats, forward);
-    b.seconds = layer_timing::fastest(repeats, backward);
+    f.seconds = layer_timing::fastest(device, repeats, forward);
+    b.seconds = layer_timing::fastest(device, repeats, backward);
   };
 
   switch (layer.kind) {

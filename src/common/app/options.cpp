@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "common/error.h"
+#include "cuda/device.h"
 
 namespace attnunet::app {
 
@@ -48,8 +49,25 @@ void add_backend_option(CLI::App& command, std::string& backend) {
   command.add_option("--backend", backend, "what computes")->check(one_of({"cpu", "cuda", "cuda-sim"}));
 }
 
-void require_backend(const std::string& backend) {
-  if (backend != "cpu") throw Error("this build has no backend " + backend + ", only cpu: leave --backend out");
+std::string built_backends() {
+#ifdef ATTNUNET_HAVE_CUDA
+  return "cpu, cuda-sim, cuda";
+#else
+  return "cpu, cuda-sim";
+#endif
+}
+
+Precision require_backend(const std::string& backend, const std::string& precision) {
+  const Precision parsed = parse_precision(precision);
+  require_precision(backend, parsed);
+  const std::string missing = backend == "cuda" ? cuda::gpu_missing() : "";
+  if (!missing.empty()) throw Error(missing);
+  return parsed;
+}
+
+void add_precision_option(CLI::App& command, std::string& precision) {
+  command.add_option("--precision", precision, "of matrix products; tf32 and bf16 on cuda and cuda-sim only")
+      ->check(one_of({"float32", "tf32", "bf16"}));
 }
 
 void add_threads_option(CLI::App& command, int& threads) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/precision.h"
 #include "common/train/train_config.h"
 
 namespace attnunet::app {
@@ -21,8 +22,13 @@ CLI::Validator one_of(std::vector<std::string> names);
 
 /// --backend, one of those that exist in some build.
 void add_backend_option(CLI::App& command, std::string& backend);
-/// Throws Error where this build lacks the backend.
-void require_backend(const std::string& backend);
+/// The backends of this build, as in "cpu, cuda-sim".
+std::string built_backends();
+/// Throws Error where this build, or this machine, lacks the backend; UsageError where it has not that precision.
+Precision require_backend(const std::string& backend, const std::string& precision = "float32");
+
+/// --precision of the matrix products.
+void add_precision_option(CLI::App& command, std::string& precision);
 
 /// --threads; the default in `threads` becomes all cores.
 void add_threads_option(CLI::App& command, int& threads);

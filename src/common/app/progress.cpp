@@ -62,8 +62,9 @@ void ProgressDisplay::update(const TrainProgress& progress) {
     text += "[" + std::string(static_cast<std::size_t>(filled), '#') +
             std::string(static_cast<std::size_t>(width - filled), '.') + "] ";
   text += (progress.validating ? "validating " : "") + std::to_string(progress.images) + "/" +
-          std::to_string(progress.of_images) + "  loss " + fixed(progress.loss, 4) + "  IoU " + fixed(progress.iou, 3) +
-          "  " + fixed(rate, 1) + " images/s  " + duration(left) + " left";
+          std::to_string(progress.of_images);
+  if (progress.scored > 0) text += "  loss " + fixed(progress.loss, 4) + "  IoU " + fixed(progress.iou, 3);
+  text += "  " + fixed(rate, 1) + " images/s  " + duration(left) + " left";
   if (terminal_) {
     std::printf("\r%s\033[K", text.c_str());
     std::fflush(stdout);

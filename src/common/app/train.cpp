@@ -3,20 +3,15 @@
 #include <cstdio>
 #include <ctime>
 #include <memory>
+#include <optional>
 
+#include "common/app/backend.h"
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/app/progress.h"
 #include "common/train/cases.h"
 #include "common/train/signals.h"
 #include "common/train/trainer.h"
-#include "cpu/device.h"
-
-namespace attnunet {
-
-extern template class Trainer<Cpu<float>>;  // compiled in trainer.cpp
-
-}  // namespace attnunet
 
 namespace attnunet::app {
 namespace {
@@ -50,16 +45,15 @@ Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
 
 void print_start(const TrainConfig& config, const data::Dataset& dataset, const data::Split& split,
                  const RunFolder& folder) {
-  std::printf("%s, base %d, %d x %d, batch %lld, %d threads, backend %s\n", variant_name(config.network).c_str(),
+  std::printf("%s, base %d, %d x %d, batch %lld, %d threads, backend %s, %s\n", variant_name(config.network).c_str(),
               config.network.base, config.size, config.size, static_cast<long long>(config.batch), config.threads,
-              config.backend.c_str());
+              config.backend.c_str(), config.precision.c_str());
   std::printf("%s: %zu cases, %zu for training, %zu for validation; run folder %s\n", dataset.root.c_str(),
               dataset.cases.size(), split.train.size(), split.val.size(), folder.path().c_str());
 }
 
 /// False where interrupted.
 bool run(const TrainConfig& given, const std::set<std::string>& options) {
-  require_backend(given.backend);
   Checkpoint start;
   if (given.resume.empty()) {
     validate(given);
@@ -69,6 +63,7 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
     validate(start.config);
   }
   TrainConfig& config = start.config;
+  require_backend(config.backend, config.precision);
   const data::Dataset dataset = open_dataset(config);
   const data::Split split = split_of(dataset, config);
   if (config.resume.empty()) {
@@ -77,11 +72,6 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
   }
 
   catch_interrupts();
-  const RunFolder folder = config.resume.empty() ? RunFolder::create(config) : RunFolder::resume(start);
-  if (!config.quiet) print_start(config, dataset, split, folder);
-  cpu::Device device(config.threads);
-  Trainer<Cpu<float>> trainer(device, dataset, split, start, folder);
-
   ProgressDisplay display(static_cast<Index>(split.train.size()), static_cast<Index>(split.val.size()), config.quiet);
   EpochRow best_row, last_row;
   best_row.val.iou = start.best_val_iou;
@@ -93,10 +83,18 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
     if (best) best_row = row;
     display.finish_epoch(row, config.epochs, best);
   };
-  const bool finished = trainer.run(callbacks);
+  std::optional<RunFolder> folder;
+  const bool finished =
+      with_backend<float>(config.backend, config.threads, config.precision, [&](auto& device, auto b) {
+        using B = decltype(b);
+        plan_training_memory<B>(device, config, split);  // what does not fit is refused before there is a folder
+        folder = config.resume.empty() ? RunFolder::create(config) : RunFolder::resume(start);
+        if (!config.quiet) print_start(config, dataset, split, *folder);
+        return Trainer<B>(device, dataset, split, start, *folder).run(callbacks);
+      });
   display.clear();
   if (!finished) {
-    std::printf("interrupted; continue with: attnunet train --resume '%s'\n", folder.last().c_str());
+    std::printf("interrupted; continue with: attnunet train --resume '%s'\n", folder->last().c_str());
     return false;
   }
   if (last_row.epoch > 0) {
@@ -106,7 +104,7 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
     else
       std::printf(" before this run was resumed\n");
   }
-  std::printf("run folder %s\n", folder.path().c_str());
+  std::printf("run folder %s\n", folder->path().c_str());
   return true;
 }
 
@@ -116,6 +114,7 @@ void add_train_command(CLI::App& app, int& exit_code) {
   const auto config = std::make_shared<TrainConfig>();
   CLI::App* command = app.add_subcommand("train", "Train a network; writes a run folder");
   add_backend_option(*command, config->backend);
+  add_precision_option(*command, config->precision);
   add_network_options(*command, config->network);
   add_size_option(*command, config->size);
   add_data_options(*command, *config);

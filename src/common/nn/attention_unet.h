@@ -91,6 +91,12 @@ class AttentionUNetTape {
   AttentionUNetTape(const AttentionUNetTape&) = delete;
   AttentionUNetTape& operator=(const AttentionUNetTape&) = delete;
 
+  /// The bytes() of such a tape, of which nothing is allocated.
+  static Index planned_bytes(const typename B::Device& device, const Architecture& architecture, Index N, Index H,
+                             Index W, Purpose purpose) {
+    return AttentionUNetTape(PlanOnly(), device, architecture, N, H, W, purpose).bytes();
+  }
+
   /// Runs with fewer images than planned, as for the last batch of an epoch: 1 <= n <= N.
   void set_batch(Index n) { batch = n; }
   Index bytes() const { return plan_.bytes(); }
@@ -117,6 +123,9 @@ class AttentionUNetTape {
   std::byte* memory() { return memory_.data(); }
 
  private:
+  struct PlanOnly {};
+  AttentionUNetTape(PlanOnly, const typename B::Device& device, const Architecture& architecture, Index N, Index H,
+                    Index W, Purpose purpose);
   void plan_forward(const typename B::Device& device);
   void plan_backward();
 
@@ -132,6 +141,11 @@ class AttentionUNet {
 
   /// Parameters and statistics start undefined: load them. Gradients are allocated where `training`.
   AttentionUNet(typename B::Device& device, const Architecture& architecture, bool training);
+  /// The memory of such a network.
+  static Index bytes(const Architecture& architecture, bool training) {
+    return static_cast<Index>(sizeof(T)) *
+           ((training ? 2 : 1) * architecture.parameter_elements + architecture.statistics_elements);
+  }
 
   const Architecture& architecture() const { return architecture_; }
   typename B::Device& device() const { return device_; }
@@ -160,6 +174,15 @@ class AttentionUNet {
 template <class B>
 AttentionUNetTape<B>::AttentionUNetTape(typename B::Device& device, const Architecture& architecture, Index N,
                                         Index height, Index width, Purpose tape_purpose)
+    : AttentionUNetTape(PlanOnly(), device, architecture, N, height, width, tape_purpose) {
+  memory_ = typename B::template Buffer<std::byte>(device, plan_.bytes());
+  plan_.bind(memory_.data());
+  workspace = reinterpret_cast<T*>(memory_.data() + plan_.workspace_offset());
+}
+
+template <class B>
+AttentionUNetTape<B>::AttentionUNetTape(PlanOnly, const typename B::Device& device, const Architecture& architecture,
+                                        Index N, Index height, Index width, Purpose tape_purpose)
     : batch(N), H(height), W(width), purpose(tape_purpose) {
   const NetworkConfig& config = architecture.config;
   const int D = config.levels;
@@ -191,9 +214,6 @@ AttentionUNetTape<B>::AttentionUNetTape(typename B::Device& device, const Archit
 
   plan_forward(device);
   if (purpose != Purpose::inference) plan_backward();
-  memory_ = typename B::template Buffer<std::byte>(device, plan_.bytes());
-  plan_.bind(memory_.data());
-  workspace = reinterpret_cast<T*>(memory_.data() + plan_.workspace_offset());
 }
 
 template <class B>

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/data/loader.h"
+#include "common/train/batch_feed.h"
 #include "common/train/scorer.h"
 
 namespace attnunet {
@@ -13,12 +13,18 @@ namespace attnunet {
 template <class B>
 class Evaluator {
  public:
-  /// For up to `most` cases at size x size in batches of up to `batch` images. The dataset must outlive it.
+  /// For up to `most` cases at size x size in batches of up to `batch` images. The dataset must outlive it. Where the
+  /// cases are used again and again `cached` may hold all of them.
   Evaluator(typename B::Device& device, const data::Dataset& dataset, int size, const std::string& loss, Index batch,
-            Index most)
-      : loader_(dataset, size, data::Augment::none, 0),
+            Index most, const CachedCases<B>* cached = nullptr)
+      : feed_(device, cached, dataset, size, data::Augment::none, 0, batch, most),
         scorer_(device, loss, batch, Index{size} * size, most),
         batch_(batch) {}
+
+  /// The device memory of such an evaluator.
+  static Index bytes(int size, const std::string& loss, Index batch, Index most, bool cached = false) {
+    return BatchFeed<B>::bytes(cached, size, batch, most) + Scorer<B>::bytes(loss, batch, Index{size} * size, most);
+  }
 
   /// The scores of the cases (indices into the dataset), in their order. The tape is planned for at least the batch;
   /// one planned for training does as well. go_on(images done) is asked after each batch: where it says no, the scores
@@ -29,13 +35,12 @@ class Evaluator {
     Pass pass;
     pass.training = false;
     Index done = 0;
-    loader_.start(cases, 0, batch_);
-    while (!loader_.at_end()) {
-      const data::Batch& batch = loader_.next();
-      scorer_.upload(tape, batch.images.data(), batch.masks.data(), batch.count);
+    feed_.start(cases, 0, batch_);
+    while (!feed_.at_end()) {
+      tape.set_batch(feed_.next(tape.input, scorer_.target()));
       network.forward(tape, pass);
       scorer_.score(tape, done);
-      done += batch.count;
+      done += tape.batch;
       if (!go_on(done)) break;
     }
     std::vector<ImageScore> scores;
@@ -44,7 +49,7 @@ class Evaluator {
   }
 
  private:
-  data::Loader loader_;
+  BatchFeed<B> feed_;
   Scorer<B> scorer_;
   Index batch_;
 };

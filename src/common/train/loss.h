@@ -18,6 +18,11 @@ class Loss {
   Loss(typename B::Device& device, const std::string& kind, Index N)
       : with_dice_(kind == "bce+dice"), dice_(device, with_dice_ ? N : 0), dice_sums_(device, with_dice_ ? 3 * N : 0) {}
 
+  /// The device memory of such a loss.
+  static Index bytes(const std::string& kind, Index N) {
+    return kind == "bce+dice" ? 4 * N * static_cast<Index>(sizeof(double)) : 0;
+  }
+
   /// losses [N] of images of P pixels, in device memory.
   void forward(typename B::Device& device, double* losses, const T* logits, const T* target, Index N, Index P) {
     bce_forward(device, losses, logits, target, N, P);

@@ -1,11 +1,11 @@
-// What training and evaluation do with a batch alike: bring it to the device, score its logits, fetch the scores.
+// What training and evaluation do with a batch alike: score its logits, fetch the scores.
 //
 // Scores stay in device memory, each image at its place in the epoch, until read fetches them: a backend whose host
-// would have to wait for the device can read once an epoch.
+// would have to wait for the device reads once an epoch (B::reads_wait).
 #pragma once
 
 #include <algorithm>
-#include <cstdint>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -21,32 +21,30 @@ class Scorer {
   using T = typename B::Scalar;
   using Tape = AttentionUNetTape<B>;
 
-  /// For batches of up to N images of P pixels, and scores of `images` images.
+  /// For batches of N images of P pixels, of which the last may be smaller, and scores of `images` images.
   Scorer(typename B::Device& device, const std::string& loss, Index N, Index P, Index images)
       : device_(device),
         loss_(device, loss, N),
+        N_(N),
         P_(P),
-        host_(static_cast<std::size_t>(N * P)),
         target_(device, N * P),
-        losses_(device, images),
-        counts_(device, images),
-        host_losses_(static_cast<std::size_t>(images)),
-        host_counts_(static_cast<std::size_t>(images)) {}
+        scores_(device, images * score_bytes),
+        host_(static_cast<std::size_t>(images * score_bytes)) {}
 
-  /// n images (0 to 255) and masks (0 or 1), P bytes each. Sets the tape's batch, input and this scorer's target.
-  void upload(Tape& tape, const std::uint8_t* images, const std::uint8_t* masks, Index n) {
-    tape.set_batch(n);
-    const Index pixels = n * P_;
-    std::transform(images, images + pixels, host_.begin(), [](std::uint8_t v) { return static_cast<T>(v) / T(255); });
-    copy_to_device(device_, tape.input, host_.data(), pixels);
-    std::transform(masks, masks + pixels, host_.begin(), [](std::uint8_t v) { return static_cast<T>(v); });
-    copy_to_device(device_, target_.data(), host_.data(), pixels);
+  /// The device memory of such a scorer.
+  static Index bytes(const std::string& loss, Index N, Index P, Index images) {
+    return Loss<B>::bytes(loss, N) + N * P * static_cast<Index>(sizeof(T)) + images * score_bytes;
   }
 
-  /// Losses and counts of the tape's logits become the scores of images first, first + 1, ...
+  /// [N, P], filled by the caller with the truth of the batch.
+  T* target() { return target_.data(); }
+
+  /// Losses and counts of the tape's logits become the scores of images first, first + 1, ...; a batch begins at
+  /// multiples of N.
   void score(const Tape& tape, Index first) {
-    loss_.forward(device_, losses_.data() + first, tape.logits, target_.data(), tape.batch, P_);
-    segmentation_counts(device_, counts_.data() + first, tape.logits, target_.data(), tape.batch, P_);
+    std::byte* scores = scores_.data() + first * score_bytes;
+    loss_.forward(device_, losses(scores), tape.logits, target_.data(), tape.batch, P_);
+    segmentation_counts(device_, counts(scores, tape.batch), tape.logits, target_.data(), tape.batch, P_);
   }
 
   /// tape.d_logits from the batch that was scored last.
@@ -54,25 +52,29 @@ class Scorer {
     loss_.backward(device_, tape.d_logits, tape.logits, target_.data(), tape.batch, P_);
   }
 
-  /// Calls visit(ImageScore) for each image from first to last - 1.
+  /// Calls visit(ImageScore) for each image of whole batches, from first to last - 1. One read, however many.
   template <class Visit>
   void read(Index first, Index last, Visit visit) {
-    copy_to_host(device_, host_losses_.data() + first, losses_.data() + first, last - first);
-    copy_to_host(device_, host_counts_.data() + first, counts_.data() + first, last - first);
-    for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); ++i)
-      visit(ImageScore{host_losses_[i], host_counts_[i]});
+    copy_to_host(device_, host_.data(), scores_.data() + first * score_bytes, (last - first) * score_bytes);
+    for (Index begin = first; begin < last; begin += N_) {
+      const Index n = std::min(N_, last - begin);
+      std::byte* scores = host_.data() + (begin - first) * score_bytes;
+      for (Index i = 0; i < n; ++i) visit(ImageScore{losses(scores)[i], counts(scores, n)[i]});
+    }
   }
 
  private:
+  // Batch after batch: its losses, then its counts.
+  static constexpr Index score_bytes = sizeof(double) + sizeof(PixelCounts);
+  static double* losses(std::byte* scores) { return reinterpret_cast<double*>(scores); }
+  static PixelCounts* counts(std::byte* scores, Index n) { return reinterpret_cast<PixelCounts*>(losses(scores) + n); }
+
   typename B::Device& device_;
   Loss<B> loss_;
-  Index P_;
-  std::vector<T> host_;
+  Index N_, P_;
   typename B::template Buffer<T> target_;
-  typename B::template Buffer<double> losses_;
-  typename B::template Buffer<PixelCounts> counts_;
-  std::vector<double> host_losses_;
-  std::vector<PixelCounts> host_counts_;
+  typename B::template Buffer<std::byte> scores_;
+  std::vector<std::byte> host_;
 };
 
 }  // namespace attnunet

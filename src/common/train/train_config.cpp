@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "common/error.h"
+#include "common/precision.h"
 #include "common/train/safetensors.h"
 
 namespace attnunet {
@@ -26,6 +27,7 @@ constexpr int deepest_json = 8;
 template <class Config, class Visit>
 void for_each_deciding(Config& config, Visit visit) {
   visit("backend", config.backend);
+  visit("precision", config.precision);
   visit("base", config.network.base);
   visit("dropout", config.network.dropout);
   visit("size", config.size);
@@ -154,7 +156,8 @@ void validate(const TrainConfig& config) {
   if (network.dropout)
     require(*network.dropout >= 0 && *network.dropout < 1, "dropout", number(*network.dropout),
             "at least 0 and below 1");
-  require_one_of("backend", config.backend, {"cpu"});
+  require_one_of("backend", config.backend, {"cpu", "cuda", "cuda-sim"});
+  require_precision(config.backend, parse_precision(config.precision));
   require(config.size >= network.multiple() && config.size <= 4096, "size", std::to_string(config.size),
           network.levels == 3 ? "8 to 4096 for attention3" : "16 to 4096 for attention4");
   require(config.batch >= 1 && config.batch <= 4096, "batch", std::to_string(config.batch), "1 to 4096");
@@ -209,8 +212,10 @@ TrainConfig parse_deciding_json(const std::string& text) {
   }
   if (!object.is_object()) throw Error("the configuration is not a JSON object");
   std::set<std::string> known{"variant"};
+  const std::string newer = "precision";  // checkpoints of before it existed are float32, the default
   const auto take = [&](const char* key, auto& value) {
     known.insert(key);
+    if (key == newer && !object.contains(key)) return;
     if (!object.contains(key) || !read(object[key], value))
       throw Error(std::string("the configuration lacks ") + key + " or has a wrong value there");
   };

@@ -18,7 +18,8 @@ namespace attnunet {
 
 struct TrainConfig {
   NetworkConfig network;
-  std::string backend = "cpu";
+  std::string backend = "cpu";        ///< cpu, cuda, cuda-sim
+  std::string precision = "float32";  ///< float32, tf32, bf16
   int size = 256;
   Index batch = 16;
   int epochs = 20;

@@ -1,7 +1,5 @@
 #include "common/train/trainer.h"
 
-#include "cpu/operations.h"
-
 namespace attnunet {
 
 Checkpoint new_run(const TrainConfig& config) {
@@ -12,7 +10,5 @@ Checkpoint new_run(const TrainConfig& config) {
   checkpoint.statistics = std::move(weights.statistics);
   return checkpoint;
 }
-
-template class Trainer<Cpu<float>>;
 
 }  // namespace attnunet

@@ -9,6 +9,9 @@
 // stopped at any step and resumed gives the bits of the run that was never stopped.
 // The row is written first, then the best checkpoint, then the last: whatever moment a process dies at, resuming from
 // last.safetensors finds nothing missing and drops what is too much.
+// On a device whose reads make the host wait (B::reads_wait) the host only gives orders during an epoch: the cases lie
+// on the device where they fit, and scores are read when all steps of the epoch are under way, or where it is
+// interrupted. A loss that is not finite then shows at that moment, not at its step; the files are the same.
 // Proof: tests/trainer_test.cpp
 #pragma once
 
@@ -22,13 +25,13 @@
 #include <type_traits>
 #include <vector>
 
-#include "common/data/loader.h"
 #include "common/data/split.h"
 #include "common/error.h"
 #include "common/random.h"
 #include "common/train/adam_options.h"
 #include "common/train/cases.h"
 #include "common/train/checkpoint.h"
+#include "common/train/device_memory.h"
 #include "common/train/evaluator.h"
 #include "common/train/lr_schedule.h"
 #include "common/train/run_folder.h"
@@ -41,7 +44,8 @@ struct TrainProgress {
   int epoch = 0, epochs = 0;
   bool validating = false;
   Index images = 0, of_images = 0;  ///< of this epoch's training, or of its validation
-  double loss = 0, iou = 0;         ///< means over the epoch's training images so far
+  Index scored = 0;                 ///< the epoch's training images whose scores are known
+  double loss = 0, iou = 0;         ///< means over those, where there are any
 };
 
 /// How the run's owner follows and stops it.
@@ -63,8 +67,8 @@ class Trainer {
                 "checkpoints are float32: training in another precision could not be resumed");
 
   /// `start` is new_run(config) or a loaded checkpoint with its configuration replaced by resumed_config's. All memory
-  /// of training is allocated here. Throws Error where the cases are not those the checkpoint was trained with;
-  /// UsageError where it has done more epochs than config.epochs.
+  /// of training is allocated here. Throws Error where the device has too little, or the cases are not those the
+  /// checkpoint was trained with; UsageError where it has done more epochs than config.epochs.
   Trainer(typename B::Device& device, const data::Dataset& dataset, const data::Split& split, const Checkpoint& start,
           const RunFolder& folder);
 
@@ -74,23 +78,27 @@ class Trainer {
 
  private:
   bool run_epoch(const TrainCallbacks& callbacks);
-  void step(const data::Batch& batch, double lr);
+  void step(double lr);
+  void read_scores(Index images);
   void finish_epoch(const std::vector<ImageScore>& validation, double lr, double seconds,
                     const TrainCallbacks& callbacks);
   std::vector<std::size_t> epoch_order(int epoch) const;
   Index images_done() const { return std::min(state_.batch * state_.config.batch, images()); }
+  bool is_cached() const { return !memory_.cached.empty(); }
   Index images() const { return static_cast<Index>(split_.train.size()); }
   void fetch_state();
   Error diverged(const std::string& what, Index step) const;
 
   typename B::Device& device_;
   data::Split split_;
+  TrainingMemory memory_;
   Checkpoint state_;  // weights and moments are the device's as of the last fetch_state
   RunFolder folder_;
   AttentionUNet<B> network_;
   typename B::template Buffer<T> adam_m_, adam_v_;
   AttentionUNetTape<B> tape_;
-  data::Loader loader_;
+  CachedCases<B> cached_;
+  BatchFeed<B> feed_;
   Scorer<B> scorer_;
   Evaluator<B> evaluator_;
 };
@@ -101,11 +109,6 @@ inline data::Augment augment_kind(const std::string& name) {
   return name == "light" ? data::Augment::light : name == "strong" ? data::Augment::strong : data::Augment::none;
 }
 
-/// No larger than there are images, so that no memory is planned for nothing.
-inline Index useful_batch(const data::Split& split, Index batch) {
-  return std::min(batch, static_cast<Index>(std::max(split.train.size(), split.val.size())));
-}
-
 }  // namespace train_detail
 
 template <class B>
@@ -113,17 +116,20 @@ Trainer<B>::Trainer(typename B::Device& device, const data::Dataset& dataset, co
                     const Checkpoint& start, const RunFolder& folder)
     : device_(device),
       split_(split),
+      memory_(plan_training_memory<B>(device, start.config, split)),
       state_(start),
       folder_(folder),
       network_(device, make_architecture(start.config.network), true),
       adam_m_(device, network_.architecture().parameter_elements),
       adam_v_(device, network_.architecture().parameter_elements),
-      tape_(device, network_.architecture(), train_detail::useful_batch(split, start.config.batch), start.config.size,
+      tape_(device, network_.architecture(), useful_batch(split, start.config.batch), start.config.size,
             start.config.size, Purpose::training),
-      loader_(dataset, start.config.size, train_detail::augment_kind(start.config.augment), start.config.seed),
+      cached_(device, dataset, memory_.cached, start.config.size, start.config.threads),
+      feed_(device, is_cached() && start.config.augment == "none" ? &cached_ : nullptr, dataset, start.config.size,
+            train_detail::augment_kind(start.config.augment), start.config.seed, tape_.batch, images()),
       scorer_(device, start.config.loss, tape_.batch, Index{start.config.size} * start.config.size, images()),
       evaluator_(device, dataset, start.config.size, start.config.loss, tape_.batch,
-                 static_cast<Index>(split.val.size())) {
+                 static_cast<Index>(split.val.size()), is_cached() ? &cached_ : nullptr) {
   const std::string cases = hash_of_cases(names_of(dataset, split.train), names_of(dataset, split.val));
   if (!state_.cases.empty() && state_.cases != cases)
     throw Error("the cases in " + dataset.root.string() +
@@ -164,24 +170,32 @@ bool Trainer<B>::run_epoch(const TrainCallbacks& callbacks) {
   progress.epochs = state_.config.epochs;
   progress.of_images = images();
   const double lr = learning_rate(state_.config.lr_schedule, state_.config.lr, state_.epoch, state_.config.epochs);
-  loader_.start(epoch_order(progress.epoch), static_cast<std::uint32_t>(progress.epoch), state_.config.batch,
-                state_.batch);
-  while (!loader_.at_end()) {
-    if (callbacks.interrupted()) return false;
-    step(loader_.next(), lr);
-    progress.images = images_done();
-    const Metrics so_far = state_.sums.metrics();
-    progress.loss = so_far.loss;
-    progress.iou = so_far.iou;
+  const auto report = [&] {
+    progress.scored = state_.sums.images();
+    if (progress.scored > 0) {
+      const Metrics so_far = state_.sums.metrics();
+      progress.loss = so_far.loss;
+      progress.iou = so_far.iou;
+    }
     callbacks.progress(progress);
+  };
+  feed_.start(epoch_order(progress.epoch), static_cast<std::uint32_t>(progress.epoch), state_.config.batch,
+              state_.batch);
+  bool interrupted = callbacks.interrupted();
+  while (!interrupted && !feed_.at_end()) {
+    step(lr);
+    progress.images = images_done();
+    report();
+    interrupted = callbacks.interrupted();
   }
-  if (callbacks.interrupted()) return false;
+  read_scores(images_done());
+  if (interrupted) return false;
 
   progress.validating = true;
   progress.of_images = static_cast<Index>(split_.val.size());
   const std::vector<ImageScore> validation = evaluator_.run(network_, tape_, split_.val, [&](Index images) {
     progress.images = images;
-    callbacks.progress(progress);
+    report();
     return !callbacks.interrupted();
   });
   if (validation.size() < split_.val.size()) return false;
@@ -191,16 +205,13 @@ bool Trainer<B>::run_epoch(const TrainCallbacks& callbacks) {
 }
 
 template <class B>
-void Trainer<B>::step(const data::Batch& batch, double lr) {
-  const Index first = images_done();
+void Trainer<B>::step(double lr) {
   const Pass pass{true, state_.config.seed, static_cast<std::uint32_t>(state_.step)};
-  scorer_.upload(tape_, batch.images.data(), batch.masks.data(), batch.count);
+  const Index first = images_done();
+  tape_.set_batch(feed_.next(tape_.input, scorer_.target()));
   network_.forward(tape_, pass);
   scorer_.score(tape_, first);
-  scorer_.read(first, first + batch.count, [&](const ImageScore& score) {
-    if (!std::isfinite(score.loss)) throw diverged("the loss", state_.step + 1);
-    state_.sums.add(score);
-  });
+  if (!B::reads_wait) read_scores(first + tape_.batch);
   scorer_.backward(tape_);
   network_.backward(tape_, pass);
   AdamOptions options;
@@ -210,6 +221,18 @@ void Trainer<B>::step(const data::Batch& batch, double lr) {
   adam_step(device_, network_.parameters(), adam_m_.data(), adam_v_.data(), network_.gradients(), adam_m_.size(),
             options);
   ++state_.batch;
+}
+
+/// The scores of the epoch's first images, as far as they are not known, into the sums: one read for all of them.
+template <class B>
+void Trainer<B>::read_scores(Index images) {
+  const Index known = state_.sums.images();
+  if (known == images) return;
+  scorer_.read(known, images, [&](const ImageScore& score) {
+    const Index batch = state_.sums.images() / state_.config.batch;
+    if (!std::isfinite(score.loss)) throw diverged("the loss", state_.step - state_.batch + batch + 1);
+    state_.sums.add(score);
+  });
 }
 
 template <class B>

@@ -1,0 +1,62 @@
+// Whether a device has the memory for what is asked of it, known before any of it is allocated.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/data/split.h"
+#include "common/train/evaluator.h"
+#include "common/train/train_config.h"
+
+namespace attnunet {
+
+/// Throws Error with both numbers, naming the work (as in "training"), where `need` bytes are more than are free.
+void require_memory(const std::string& work, Index need, Index free);
+
+struct TrainingMemory {
+  Index bytes = 0;                  ///< all that training allocates on the device
+  std::vector<std::size_t> cached;  ///< the cases that stay there; where there are any, all that are not augmented
+};
+
+/// What is planned for no larger a batch than there are images.
+inline Index useful_batch(const data::Split& split, Index batch) {
+  return std::min(batch, static_cast<Index>(std::max(split.train.size(), split.val.size())));
+}
+
+/// The cases that are used again in every epoch as they are.
+inline std::vector<std::size_t> unchanging_cases(const data::Split& split, const std::string& augment) {
+  std::vector<std::size_t> cases = split.val;
+  if (augment == "none") cases.insert(cases.end(), split.train.begin(), split.train.end());
+  return cases;
+}
+
+/// Throws Error where it does not fit. Cases are cached where the device's reads wait and they take at most half of
+/// what all else leaves free (the rest is for whoever else uses the device), or less than batches on their way would.
+template <class B>
+TrainingMemory plan_training_memory(const typename B::Device& device, const TrainConfig& config,
+                                    const data::Split& split) {
+  const Architecture architecture = make_architecture(config.network);
+  const int size = config.size;
+  const Index N = useful_batch(split, config.batch);
+  const Index train = static_cast<Index>(split.train.size()), val = static_cast<Index>(split.val.size());
+  const Index moments = 2 * architecture.parameter_elements * static_cast<Index>(sizeof(typename B::Scalar));
+  const Index network = AttentionUNet<B>::bytes(architecture, true) + moments +
+                        AttentionUNetTape<B>::planned_bytes(device, architecture, N, size, size, Purpose::training) +
+                        Scorer<B>::bytes(config.loss, N, Index{size} * size, train);
+  const auto all_but_cases = [&](bool cached) {
+    return network + BatchFeed<B>::bytes(cached && config.augment == "none", size, N, train) +
+           Evaluator<B>::bytes(size, config.loss, N, val, cached);
+  };
+  const Index free = device.available_bytes();
+  TrainingMemory memory{all_but_cases(false), {}};
+  if (B::reads_wait) {
+    std::vector<std::size_t> cases = unchanging_cases(split, config.augment);
+    const Index rest = all_but_cases(true), cache = CachedCases<B>::bytes(cases.size(), size);
+    if (cache <= (free - rest) / 2 || rest + cache <= memory.bytes) memory = {rest + cache, std::move(cases)};
+  }
+  require_memory("training", memory.bytes, free);
+  return memory;
+}
+
+}  // namespace attnunet

@@ -1,0 +1,34 @@
+#include "cuda/batch_input.h"
+#include "cuda/kernel.h"
+
+namespace attnunet::cuda {
+namespace {
+
+constexpr unsigned threads = 256;
+
+template <class T>
+__global__ void batch_input_kernel(T* input, T* target, const std::uint8_t* images, const std::uint8_t* masks,
+                                   const std::int32_t* cases, Index pixels, Index P) {
+  const Index i = thread_of_grid();
+  if (i >= pixels) return;
+  const Index one = i / P;
+  const Index from = (cases == nullptr ? one : Index{cases[one]}) * P + (i - one * P);
+  input[i] = static_cast<T>(images[from]) / T(255);
+  target[i] = static_cast<T>(masks[from]);
+}
+
+}  // namespace
+
+template <class M, class T>
+void batch_input(Device<M>& device, T* input, T* target, const std::uint8_t* images, const std::uint8_t* masks,
+                 const std::int32_t* cases, Index n, Index P) {
+  launch(device, {"batch_input", blocks_for(n * P, threads), threads}, batch_input_kernel<T>, input, target, images,
+         masks, cases, n * P, P);
+}
+
+template void batch_input(ThisDevice&, float*, float*, const std::uint8_t*, const std::uint8_t*, const std::int32_t*,
+                          Index, Index);
+template void batch_input(ThisDevice&, double*, double*, const std::uint8_t*, const std::uint8_t*, const std::int32_t*,
+                          Index, Index);
+
+}  // namespace attnunet::cuda

@@ -1,0 +1,306 @@
+#include "cuda/batch_norm.h"
+#include "cuda/kernel.h"
+#include "cuda/lanes.h"
+
+namespace attnunet::cuda {
+namespace {
+
+template <class T>
+__device__ __forceinline__ T inverse_deviation(T variance) {
+  return static_cast<T>(1 / sqrt(static_cast<double>(variance) + batch_norm_eps));
+}
+
+template <class T>
+__device__ __forceinline__ T running_average(T running, double batch) {
+  return static_cast<T>((1 - batch_norm_momentum) * static_cast<double>(running) + batch_norm_momentum * batch);
+}
+
+// ---- statistics
+
+// Mean and M2 of a chunk's channels, to row blockIdx.x of means and m2 [chunks, C].
+template <class T>
+__global__ void chunk_moments_kernel(double* means, double* m2, const T* x, Index chunk_pixels, Index pixels, Index C) {
+  const Lane lane = lane_of(chunk_pixels, pixels, C);
+  const double count = pixels_of_chunk(blockIdx.x, chunk_pixels, pixels);
+
+  T sum = 0;
+  for (Index p = lane.first; p < lane.end; p += lane.step) sum += x[p * C + lane.group];
+  const T mean = static_cast<T>(sum_of_rows(static_cast<double>(sum), lane.width) / count);
+
+  T deviations = 0, squares = 0;
+  for (Index p = lane.first; p < lane.end; p += lane.step) {
+    const T deviation = x[p * C + lane.group] - mean;
+    deviations += deviation;
+    squares = fma(deviation, deviation, squares);
+  }
+  const double all_deviations = sum_of_rows(static_cast<double>(deviations), lane.width);
+  const double all_squares = sum_of_rows(static_cast<double>(squares), lane.width);
+
+  if (threadIdx.x < lane.width) {
+    const double correction = all_deviations / count;  // what rounding left of the mean
+    const Index at = Index{blockIdx.x} * C + lane.group;
+    means[at] = static_cast<double>(mean) + correction;
+    m2[at] = all_squares - all_deviations * correction;
+  }
+}
+
+// Channels of a block in the kernels that add chunks: 8 floats are what memory gives at once.
+constexpr unsigned combined_channels = 8;
+
+// Threads a channel, a power of two: about 8 chunks each, where that is possible.
+unsigned combining_threads(Index chunks) {
+  unsigned threads = 4;
+  while (threads < 128 && Index{threads} * 8 < chunks) threads *= 2;
+  return threads * combined_channels;
+}
+
+// P: what the chunks' statistics are kept in.
+template <class P, class T>
+__global__ void combine_statistics_kernel(T* mean, T* inv_std, T* running_mean, T* running_var, const P* chunk_means,
+                                          const P* chunk_m2, Index chunk_pixels, Index pixels, Index C, Index chunks) {
+  const Index c = Index{blockIdx.x} * combined_channels + threadIdx.x % combined_channels;
+  const Index first = c < C ? Index{threadIdx.x / combined_channels} : chunks;
+  const Index step = blockDim.x / combined_channels;
+  const double n = static_cast<double>(pixels);
+
+  double sum = 0;
+  for (Index chunk = first; chunk < chunks; chunk += step)
+    sum += pixels_of_chunk(chunk, chunk_pixels, pixels) * static_cast<double>(chunk_means[chunk * C + c]);
+  const double batch_mean = sum_of_rows(sum, combined_channels) / n;
+
+  double squares = 0;
+  for (Index chunk = first; chunk < chunks; chunk += step) {
+    const double delta = static_cast<double>(chunk_means[chunk * C + c]) - batch_mean;
+    squares +=
+        static_cast<double>(chunk_m2[chunk * C + c]) + pixels_of_chunk(chunk, chunk_pixels, pixels) * delta * delta;
+  }
+  squares = sum_of_rows(squares, combined_channels);
+
+  if (threadIdx.x < combined_channels && c < C) {
+    const double variance = squares / n;
+    mean[c] = static_cast<T>(batch_mean);
+    inv_std[c] = static_cast<T>(1 / sqrt(variance + batch_norm_eps));
+    running_mean[c] = running_average(running_mean[c], batch_mean);
+    running_var[c] = running_average(running_var[c], pixels > 1 ? squares / (n - 1) : variance);
+  }
+}
+
+template <class M, class P, class T>
+void combine_statistics(Device<M>& device, T* mean, T* inv_std, T* running_mean, T* running_var, const P* chunk_means,
+                        const P* chunk_m2, Index chunk_pixels, Index pixels, Index C) {
+  const Index chunks = (pixels + chunk_pixels - 1) / chunk_pixels;
+  launch(device, {"combine_statistics", blocks_for(C, combined_channels), combining_threads(chunks)},
+         combine_statistics_kernel<P, T>, mean, inv_std, running_mean, running_var, chunk_means, chunk_m2, chunk_pixels,
+         pixels, C, chunks);
+}
+
+// ---- forward
+
+// y = (x - mean) scale + shift
+template <class T>
+__global__ void normalise_kernel(T* y, const T* x, const T* mean, const T* inv_std, const T* gamma, const T* beta,
+                                 Index chunk_pixels, Index pixels, Index C) {
+  const Lane lane = lane_of(chunk_pixels, pixels, C);
+  const T channel_mean = mean[lane.group], scale = inv_std[lane.group] * gamma[lane.group], shift = beta[lane.group];
+  for (Index p = lane.first; p < lane.end; p += lane.step)
+    y[p * C + lane.group] = (x[p * C + lane.group] - channel_mean) * scale + shift;
+}
+
+template <class T>
+__global__ void inference_forward_kernel(T* y, const T* x, const T* gamma, const T* beta, const T* running_mean,
+                                         const T* running_var, Index chunk_pixels, Index pixels, Index C) {
+  const Lane lane = lane_of(chunk_pixels, pixels, C);
+  const T channel_mean = running_mean[lane.group], shift = beta[lane.group];
+  const T scale = inverse_deviation(running_var[lane.group]) * gamma[lane.group];
+  for (Index p = lane.first; p < lane.end; p += lane.step)
+    y[p * C + lane.group] = (x[p * C + lane.group] - channel_mean) * scale + shift;
+}
+
+// ---- backward
+
+// sum dy and sum dy (x - mean) of a chunk's channels, to row blockIdx.x of the two [chunks, C] of partial.
+template <class T>
+__global__ void chunk_gradient_sums_kernel(double* partial, const T* dy, const T* x, const T* mean, Index chunk_pixels,
+                                           Index pixels, Index C) {
+  const Lane lane = lane_of(chunk_pixels, pixels, C);
+  const T channel_mean = mean[lane.group];
+  T sum = 0, along_x = 0;
+  for (Index p = lane.first; p < lane.end; p += lane.step) {
+    const Index i = p * C + lane.group;
+    sum += dy[i];
+    along_x = fma(dy[i], x[i] - channel_mean, along_x);
+  }
+  const double all = sum_of_rows(static_cast<double>(sum), lane.width);
+  const double all_along_x = sum_of_rows(static_cast<double>(along_x), lane.width);
+  if (threadIdx.x < lane.width) {
+    partial[Index{blockIdx.x} * C + lane.group] = all;
+    partial[(Index{gridDim.x} + blockIdx.x) * C + lane.group] = all_along_x;
+  }
+}
+
+struct ChannelSums {
+  double dy, along_x;
+};
+
+// The sums of channel c over all chunks, for the threads of a block of combining_threads(chunks).
+__device__ __forceinline__ ChannelSums sums_over_chunks(const double* partial, Index c, Index C, Index chunks) {
+  const Index first = c < C ? Index{threadIdx.x / combined_channels} : chunks;
+  const Index step = blockDim.x / combined_channels;
+  double sum = 0, along_x = 0;
+  for (Index chunk = first; chunk < chunks; chunk += step) {
+    sum += partial[chunk * C + c];
+    along_x += partial[(chunks + chunk) * C + c];
+  }
+  sum = sum_of_rows(sum, combined_channels);
+  along_x = sum_of_rows(along_x, combined_channels);
+  return {sum, along_x};
+}
+
+template <class T>
+__global__ void combine_gradient_sums_kernel(T* dgamma, T* dbeta, T* dy_mean, T* slope, const double* partial,
+                                             const T* inv_std, Index chunks, Index pixels, Index C) {
+  const Index c = Index{blockIdx.x} * combined_channels + threadIdx.x % combined_channels;
+  const ChannelSums sums = sums_over_chunks(partial, c, C, chunks);
+  if (threadIdx.x < combined_channels && c < C) {
+    const double n = static_cast<double>(pixels), inverse = static_cast<double>(inv_std[c]);
+    const double sum_dy_xhat = sums.along_x * inverse;
+    dbeta[c] = static_cast<T>(sums.dy);
+    dgamma[c] = static_cast<T>(sum_dy_xhat);
+    dy_mean[c] = static_cast<T>(sums.dy / n);
+    slope[c] = static_cast<T>(sum_dy_xhat * inverse / n);
+  }
+}
+
+template <class T>
+__global__ void combine_inference_sums_kernel(T* dgamma, T* dbeta, const double* partial, const T* running_var,
+                                              Index chunks, Index C) {
+  const Index c = Index{blockIdx.x} * combined_channels + threadIdx.x % combined_channels;
+  const ChannelSums sums = sums_over_chunks(partial, c, C, chunks);
+  if (threadIdx.x < combined_channels && c < C) {
+    dbeta[c] = static_cast<T>(sums.dy);
+    dgamma[c] = static_cast<T>(sums.along_x * static_cast<double>(inverse_deviation(running_var[c])));
+  }
+}
+
+// dx = gamma inv_std (dy - dy_mean - (x - mean) slope)
+template <class T>
+__global__ void backward_kernel(T* dx, const T* dy, const T* x, const T* mean, const T* inv_std, const T* gamma,
+                                const T* dy_mean, const T* slope, Index chunk_pixels, Index pixels, Index C) {
+  const Lane lane = lane_of(chunk_pixels, pixels, C);
+  const Index c = lane.group;
+  const T channel_mean = mean[c], scale = inv_std[c] * gamma[c], channel_dy_mean = dy_mean[c], channel_slope = slope[c];
+  for (Index p = lane.first; p < lane.end; p += lane.step) {
+    const Index i = p * C + c;
+    dx[i] = scale * (dy[i] - channel_dy_mean - (x[i] - channel_mean) * channel_slope);
+  }
+}
+
+template <class T>
+__global__ void inference_backward_kernel(T* dx, const T* dy, const T* running_var, const T* gamma, Index chunk_pixels,
+                                          Index pixels, Index C) {
+  const Lane lane = lane_of(chunk_pixels, pixels, C);
+  const T scale = inverse_deviation(running_var[lane.group]) * gamma[lane.group];
+  for (Index p = lane.first; p < lane.end; p += lane.step) dx[p * C + lane.group] = scale * dy[p * C + lane.group];
+}
+
+template <class M, class T>
+void chunk_gradient_sums(Device<M>& device, double* partial, const T* dy, const T* x, const T* mean,
+                         const Chunks& chunks, Index pixels, Index C) {
+  launch(device, {"chunk_gradient_sums", lane_grid(chunks, C), lane_threads}, chunk_gradient_sums_kernel<T>, partial,
+         dy, x, mean, chunks.pixels, pixels, C);
+}
+
+}  // namespace
+
+template <class M, class T>
+void combine_channel_statistics(Device<M>& device, T* mean, T* inv_std, T* running_mean, T* running_var,
+                                const T* chunk_means, const T* chunk_m2, Index chunk_pixels, Index pixels, Index C) {
+  combine_statistics(device, mean, inv_std, running_mean, running_var, chunk_means, chunk_m2, chunk_pixels, pixels, C);
+}
+
+template <class M>
+Index batch_norm_workspace(const Device<M>&, Index pixels, Index C) {
+  // Room for the doubles where T is float, and two coefficients a channel (backward).
+  constexpr Index elements_a_double = sizeof(double) / sizeof(float);
+  return 2 * C * chunks_of(pixels, C).count * elements_a_double + 2 * C;
+}
+
+template <class M, class T>
+void batch_norm_statistics(Device<M>& device, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
+                           T* workspace, Index pixels, Index C) {
+  const Chunks chunks = chunks_of(pixels, C);
+  double* means = reinterpret_cast<double*>(workspace);
+  double* m2 = means + chunks.count * C;
+  launch(device, {"chunk_moments", lane_grid(chunks, C), lane_threads}, chunk_moments_kernel<T>, means, m2, x,
+         chunks.pixels, pixels, C);
+  combine_statistics(device, mean, inv_std, running_mean, running_var, means, m2, chunks.pixels, pixels, C);
+}
+
+template <class M, class T>
+void batch_norm_forward(Device<M>& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
+                        const T* gamma, const T* beta, T* workspace, Index pixels, Index C) {
+  batch_norm_statistics(device, mean, inv_std, running_mean, running_var, x, workspace, pixels, C);
+  const Chunks chunks = small_chunks_of(pixels, C);
+  launch(device, {"batch_norm_forward", lane_grid(chunks, C), lane_threads}, normalise_kernel<T>, y, x, mean, inv_std,
+         gamma, beta, chunks.pixels, pixels, C);
+}
+
+template <class M, class T>
+void combine_gradient_sums(Device<M>& device, T* dgamma, T* dbeta, T* dy_mean, T* slope, const double* partial,
+                           const T* inv_std, Index chunks, Index pixels, Index C) {
+  launch(device, {"combine_gradient_sums", blocks_for(C, combined_channels), combining_threads(chunks)},
+         combine_gradient_sums_kernel<T>, dgamma, dbeta, dy_mean, slope, partial, inv_std, chunks, pixels, C);
+}
+
+template <class M, class T>
+void batch_norm_backward(Device<M>& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x, const T* mean,
+                         const T* inv_std, const T* gamma, T* workspace, Index pixels, Index C) {
+  const Chunks chunks = chunks_of(pixels, C), small = small_chunks_of(pixels, C);
+  double* partial = reinterpret_cast<double*>(workspace);
+  T* dy_mean = workspace + (batch_norm_workspace(device, pixels, C) - 2 * C);
+  T* slope = dy_mean + C;
+  chunk_gradient_sums(device, partial, dy, x, mean, chunks, pixels, C);
+  combine_gradient_sums(device, dgamma, dbeta, dy_mean, slope, partial, inv_std, chunks.count, pixels, C);
+  launch(device, {"batch_norm_backward", lane_grid(small, C), lane_threads}, backward_kernel<T>, dx, dy, x, mean,
+         inv_std, gamma, dy_mean, slope, small.pixels, pixels, C);
+}
+
+template <class M, class T>
+void batch_norm_inference_forward(Device<M>& device, T* y, const T* x, const T* gamma, const T* beta,
+                                  const T* running_mean, const T* running_var, Index pixels, Index C) {
+  const Chunks chunks = small_chunks_of(pixels, C);
+  launch(device, {"batch_norm_inference_forward", lane_grid(chunks, C), lane_threads}, inference_forward_kernel<T>, y,
+         x, gamma, beta, running_mean, running_var, chunks.pixels, pixels, C);
+}
+
+template <class M, class T>
+void batch_norm_inference_backward(Device<M>& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x,
+                                   const T* running_mean, const T* running_var, const T* gamma, T* workspace,
+                                   Index pixels, Index C) {
+  const Chunks chunks = chunks_of(pixels, C), small = small_chunks_of(pixels, C);
+  double* partial = reinterpret_cast<double*>(workspace);
+  chunk_gradient_sums(device, partial, dy, x, running_mean, chunks, pixels, C);
+  launch(device, {"combine_inference_sums", blocks_for(C, combined_channels), combining_threads(chunks.count)},
+         combine_inference_sums_kernel<T>, dgamma, dbeta, partial, running_var, chunks.count, C);
+  launch(device, {"batch_norm_inference_backward", lane_grid(small, C), lane_threads}, inference_backward_kernel<T>, dx,
+         dy, running_var, gamma, small.pixels, pixels, C);
+}
+
+template Index batch_norm_workspace(const ThisDevice&, Index, Index);
+
+#define ATTNUNET_INSTANTIATE(T)                                                                                        \
+  template void combine_channel_statistics(ThisDevice&, T*, T*, T*, T*, const T*, const T*, Index, Index, Index);      \
+  template void batch_norm_statistics(ThisDevice&, T*, T*, T*, T*, const T*, T*, Index, Index);                        \
+  template void batch_norm_forward(ThisDevice&, T*, T*, T*, T*, T*, const T*, const T*, const T*, T*, Index, Index);   \
+  template void combine_gradient_sums(ThisDevice&, T*, T*, T*, T*, const double*, const T*, Index, Index, Index);      \
+  template void batch_norm_backward(ThisDevice&, T*, T*, T*, const T*, const T*, const T*, const T*, const T*, T*,     \
+                                    Index, Index);                                                                     \
+  template void batch_norm_inference_forward(ThisDevice&, T*, const T*, const T*, const T*, const T*, const T*, Index, \
+                                             Index);                                                                   \
+  template void batch_norm_inference_backward(ThisDevice&, T*, T*, T*, const T*, const T*, const T*, const T*,         \
+                                              const T*, T*, Index, Index);
+ATTNUNET_INSTANTIATE(float)
+ATTNUNET_INSTANTIATE(double)
+#undef ATTNUNET_INSTANTIATE
+
+}  // namespace attnunet::cuda

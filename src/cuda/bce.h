@@ -1,0 +1,22 @@
+// Binary cross-entropy with logits on the GPU; the math is in src/cpu/bce.h.
+//
+// Forward    one block an image (B threads, up to 1024: threads_of_sum), so that it takes no workspace. Reads logits
+//            and target, 2 N P sizeof(T). Thread t sums pixels t, t + B, ... in that order, in double; then block_sum's
+//            tree (reduce.h). The order depends on P alone.
+// Backward   one thread a pixel; reads logits and target, writes dlogits: 3 N P sizeof(T), 4 where it adds.
+// Plain only: it takes one number a pixel, where the layers before it take C.
+#pragma once
+
+#include "cuda/device.h"
+
+namespace attnunet::cuda {
+
+/// loss [N] from logits and target, [N, P].
+template <class M, class T>
+void bce_forward(Device<M>& device, double* loss, const T* logits, const T* target, Index N, Index P);
+
+/// dlogits [N, P]: gradient of the mean over all N P pixels.
+template <class M, class T>
+void bce_backward(Device<M>& device, T* dlogits, const T* logits, const T* target, Index N, Index P, Write write);
+
+}  // namespace attnunet::cuda

@@ -1,0 +1,20 @@
+// Concatenation along the channels on the GPU; the math is in src/cpu/concat.h.
+//
+// One thread an element of y, or of dy: neighbours there are neighbours in a or in b as well. Bytes moved: each element
+// is read once and written once, 2 pixels (Ca + Cb) sizeof(T). Plain only: in the networks the producers write into
+// the concatenated tensor and nothing is copied; this is the readable twin of what their strides do.
+#pragma once
+
+#include "cuda/device.h"
+
+namespace attnunet::cuda {
+
+/// y [pixels, Ca + Cb] from a and b.
+template <class M, class T>
+void concat_forward(Device<M>& device, T* y, const T* a, const T* b, Index pixels, Index Ca, Index Cb);
+
+/// da [pixels, Ca] and db [pixels, Cb] from dy.
+template <class M, class T>
+void concat_backward(Device<M>& device, T* da, T* db, const T* dy, Index pixels, Index Ca, Index Cb);
+
+}  // namespace attnunet::cuda

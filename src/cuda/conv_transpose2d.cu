@@ -1,0 +1,147 @@
+#include <algorithm>
+
+#include "cuda/conv_transpose2d.h"
+#include "cuda/kernel.h"
+#include "cuda/weight_gradient.h"
+
+namespace attnunet::cuda {
+namespace {
+
+constexpr unsigned threads = 256;
+
+// Kernels read the fields of the geometry, the stride among them.
+ConvTranspose2dGeometry with_stride(ConvTranspose2dGeometry g) {
+  g.y_stride = g.y_pixel();
+  return g;
+}
+
+// Rows of the output are numbered through the batch: 2H to an image, so row 2h + i belongs to input row h of all N*H.
+template <class T>
+__global__ void conv_transpose2d_forward_kernel(T* y, const T* x, const T* w, const T* bias,
+                                                ConvTranspose2dGeometry g) {
+  const Index index = thread_of_grid();
+  if (index >= 4 * g.N * g.H * g.W * g.K) return;
+  const Index pixel = index / g.K, k = index % g.K;
+  const Index row = pixel / (2 * g.W), column = pixel % (2 * g.W), i = row % 2, j = column % 2;
+  const T* from = x + (row / 2 * g.W + column / 2) * g.C;
+  const T* weight = w + ((i * 2 + j) * g.K + k) * g.C;
+  T sum = bias != nullptr ? bias[k] : T(0);
+  for (Index c = 0; c < g.C; ++c) sum = fma(weight[c], from[c], sum);
+  y[pixel * g.y_stride + k] = sum;
+}
+
+template <class T>
+__global__ void conv_transpose2d_backward_data_kernel(T* dx, const T* dy, const T* w, ConvTranspose2dGeometry g,
+                                                      Write write) {
+  const Index index = thread_of_grid();
+  if (index >= g.N * g.H * g.W * g.C) return;
+  const Index pixel = index / g.C, c = index % g.C, row = pixel / g.W, column = pixel % g.W;
+  T sum = 0;
+  for (Index i = 0; i < 2; ++i)
+    for (Index j = 0; j < 2; ++j) {
+      const T* from = dy + ((2 * row + i) * 2 * g.W + 2 * column + j) * g.y_stride;
+      const T* weight = w + (i * 2 + j) * g.K * g.C + c;
+      for (Index k = 0; k < g.K; ++k) sum = fma(weight[k * g.C], from[k], sum);
+    }
+  dx[index] = write == Write::add ? dx[index] + sum : sum;
+}
+
+// Each image row is summed by itself and then added: short chains even where a chunk has many pixels.
+template <class T>
+__global__ void conv_transpose2d_backward_weights_kernel(T* partials, const T* dy, const T* x,
+                                                         ConvTranspose2dGeometry g, Index chunks) {
+  const Index weights = 4 * g.K * g.C;
+  const Index index = thread_of_grid();
+  if (index >= chunks * weights) return;
+  const Index chunk = index / weights, weight = index % weights;
+  const Index c = weight % g.C, k = weight / g.C % g.K, tap = weight / g.C / g.K, i = tap / 2, j = tap % 2;
+  const Index pixels = g.N * g.H * g.W, begin = pixels * chunk / chunks, end = pixels * (chunk + 1) / chunks;
+  T sum = 0;
+  for (Index row = begin / g.W; row * g.W < end; ++row) {
+    const Index from = row * g.W < begin ? begin : row * g.W;
+    const Index to = (row + 1) * g.W < end ? (row + 1) * g.W : end;
+    const T* gradient = dy + ((2 * row + i) * 2 * g.W + 2 * (from - row * g.W) + j) * g.y_stride + k;
+    const T* value = x + from * g.C + c;
+    T row_sum = 0;
+    for (Index p = from; p < to; ++p, gradient += 2 * g.y_stride, value += g.C)
+      row_sum = fma(*gradient, *value, row_sum);
+    sum += row_sum;
+  }
+  partials[index] = sum;
+}
+
+}  // namespace
+
+namespace plain {
+
+template <class M, class T>
+void conv_transpose2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* /*workspace*/,
+                              const ConvTranspose2dGeometry& g) {
+  launch(device, {"plain conv_transpose2d_forward", blocks_for(4 * g.input_pixels() * g.K, threads), threads},
+         conv_transpose2d_forward_kernel<T>, y, x, w, bias, with_stride(g));
+}
+
+template <class M, class T>
+void conv_transpose2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* /*workspace*/,
+                                    const ConvTranspose2dGeometry& g, Write write) {
+  launch(device, {"plain conv_transpose2d_backward_data", blocks_for(g.input_pixels() * g.C, threads), threads},
+         conv_transpose2d_backward_data_kernel<T>, dx, dy, w, with_stride(g), write);
+}
+
+template <class M, class T>
+void conv_transpose2d_backward_weights(Device<M>& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
+                                       const ConvTranspose2dGeometry& g) {
+  if (db != nullptr) bias_gradient(device, db, dy, workspace, 4 * g.input_pixels(), g.K, g.y_pixel());
+  const Index chunks = weight_gradient_chunks(g.input_pixels(), g.weights());
+  T* partials = chunks == 1 ? dw : workspace;
+  launch(device, {"plain conv_transpose2d_backward_weights", blocks_for(chunks * g.weights(), threads), threads},
+         conv_transpose2d_backward_weights_kernel<T>, partials, dy, x, with_stride(g), chunks);
+  add_weight_gradients(device, dw, partials, chunks, g.weights());
+}
+
+template <class M>
+Index conv_transpose2d_workspace(const Device<M>&, const ConvTranspose2dGeometry& g) {
+  const Index chunks = weight_gradient_chunks(g.input_pixels(), g.weights());
+  return std::max(weight_gradient_workspace(chunks, g.weights()), bias_gradient_workspace(4 * g.input_pixels(), g.K));
+}
+
+}  // namespace plain
+
+template <class M, class T>
+void conv_transpose2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
+                              const ConvTranspose2dGeometry& g) {
+  plain::conv_transpose2d_forward(device, y, x, w, bias, workspace, g);
+}
+
+template <class M, class T>
+void conv_transpose2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* workspace,
+                                    const ConvTranspose2dGeometry& g, Write write) {
+  plain::conv_transpose2d_backward_data(device, dx, dy, w, workspace, g, write);
+}
+
+template <class M, class T>
+void conv_transpose2d_backward_weights(Device<M>& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
+                                       const ConvTranspose2dGeometry& g) {
+  plain::conv_transpose2d_backward_weights(device, dw, db, dy, x, workspace, g);
+}
+
+template <class M>
+Index conv_transpose2d_workspace(const Device<M>& device, const ConvTranspose2dGeometry& g) {
+  return plain::conv_transpose2d_workspace(device, g);
+}
+
+#define ATTNUNET_INSTANTIATE(scope, T)                                                               \
+  template void scope conv_transpose2d_forward(ThisDevice&, T*, const T*, const T*, const T*, T*,    \
+                                               const ConvTranspose2dGeometry&);                      \
+  template void scope conv_transpose2d_backward_data(ThisDevice&, T*, const T*, const T*, T*,        \
+                                                     const ConvTranspose2dGeometry&, Write);         \
+  template void scope conv_transpose2d_backward_weights(ThisDevice&, T*, T*, const T*, const T*, T*, \
+                                                        const ConvTranspose2dGeometry&);
+ATTNUNET_INSTANTIATE(plain::, float)
+ATTNUNET_INSTANTIATE(plain::, double)
+ATTNUNET_INSTANTIATE(, float)
+ATTNUNET_INSTANTIATE(, double)
+template Index plain::conv_transpose2d_workspace(const ThisDevice&, const ConvTranspose2dGeometry&);
+template Index conv_transpose2d_workspace(const ThisDevice&, const ConvTranspose2dGeometry&);
+
+}  // namespace attnunet::cuda

@@ -1,0 +1,73 @@
+#include "common/philox.h"
+#include "cuda/dropout.h"
+#include "cuda/kernel.h"
+#include "cuda/quad.h"
+
+namespace attnunet::cuda {
+namespace {
+
+constexpr unsigned threads = 256;
+
+// The words of elements 4 q ... 4 q + 3.
+__device__ __forceinline__ PhiloxWords draw(Index q, const DropoutKey& key) {
+  const std::uint64_t counter = static_cast<std::uint64_t>(q);
+  return philox4x32(
+      {{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), key.layer, key.step}},
+      key.seed);
+}
+
+template <class T>
+__global__ void dropout_kernel(T* y, const T* x, std::uint32_t threshold, T scale, DropoutKey key, Index n) {
+  const Index q = thread_of_grid();
+  if (4 * q >= n) return;
+  const PhiloxWords words = draw(q, key);
+  for (int k = 0; k < 4; ++k) {
+    const Index i = 4 * q + k;
+    if (i < n) y[i] = words.word[k] >= threshold ? x[i] * scale : T(0);
+  }
+}
+
+__global__ void dropout_quads_kernel(float* y, const float* x, std::uint32_t threshold, float scale, DropoutKey key,
+                                     Index quads) {
+  const Index q = thread_of_grid();
+  if (q >= quads) return;
+  const PhiloxWords words = draw(q, key);
+  Quad values = load_quad(x + 4 * q);
+  ATTNUNET_UNROLL
+  for (int k = 0; k < 4; ++k) values.of[k] = words.word[k] >= threshold ? values.of[k] * scale : 0.0f;
+  store_quad(y + 4 * q, values);
+}
+
+template <class M, class T>
+void apply_mask(Device<M>& device, const char* name, T* y, const T* x, double rate, const DropoutKey& key, Index n) {
+  const std::uint32_t threshold = dropout_threshold(rate);
+  const T scale = static_cast<T>(dropout_scale(rate));
+  const Index quads = (n + 3) / 4;
+  const LaunchShape shape{name, blocks_for(quads, threads), threads};
+  if constexpr (std::is_same_v<T, float>) {
+    if (n % 4 == 0 && quad_aligned(y, x)) {
+      launch(device, shape, dropout_quads_kernel, y, x, threshold, scale, key, quads);
+      return;
+    }
+  }
+  launch(device, shape, dropout_kernel<T>, y, x, threshold, scale, key, n);
+}
+
+}  // namespace
+
+template <class M, class T>
+void dropout_forward(Device<M>& device, T* y, const T* x, double rate, const DropoutKey& key, Index n) {
+  apply_mask(device, "dropout_forward", y, x, rate, key, n);
+}
+
+template <class M, class T>
+void dropout_backward(Device<M>& device, T* dx, const T* dy, double rate, const DropoutKey& key, Index n) {
+  apply_mask(device, "dropout_backward", dx, dy, rate, key, n);
+}
+
+template void dropout_forward(ThisDevice&, float*, const float*, double, const DropoutKey&, Index);
+template void dropout_forward(ThisDevice&, double*, const double*, double, const DropoutKey&, Index);
+template void dropout_backward(ThisDevice&, float*, const float*, double, const DropoutKey&, Index);
+template void dropout_backward(ThisDevice&, double*, const double*, double, const DropoutKey&, Index);
+
+}  // namespace attnunet::cuda

@@ -1,0 +1,22 @@
+// Inverted dropout on the GPU; the math is in src/cpu/dropout.h. The masks are the CPU's, to the bit.
+//
+// One thread four elements, 4 q to 4 q + 3: what one draw of Philox decides on. Bytes moved: reads x, writes y,
+// 2 n sizeof(T); Philox costs about 100 integer instructions a draw and hides behind them. Plain: element by element.
+// Tuned (float32, aligned): the four in one 16-byte access. The networks run dropout fused with what comes before it
+// (batch_norm_relu_dropout.h).
+#pragma once
+
+#include "common/nn/dropout_key.h"
+#include "cuda/device.h"
+
+namespace attnunet::cuda {
+
+/// y, x: n values, the whole activation from its first element. rate in [0, 1). y may be x.
+template <class M, class T>
+void dropout_forward(Device<M>& device, T* y, const T* x, double rate, const DropoutKey& key, Index n);
+
+/// dx, dy: n values. dx may be dy.
+template <class M, class T>
+void dropout_backward(Device<M>& device, T* dx, const T* dy, double rate, const DropoutKey& key, Index n);
+
+}  // namespace attnunet::cuda

@@ -1,0 +1,77 @@
+// How threads share a [pixels, C] tensor where each works for one channel (or one group of channels) all along.
+//
+// Chunks    consecutive pixels, one block each (for every 256 groups). Their number depends on the shape alone.
+// Rows      a block's 256 threads lie over `width` groups of channels and 256 / width pixels at a time: thread t has
+//           group t % width of pixel t / width. Where C is small neighbouring threads so still take neighbouring
+//           elements, and no thread divides by C in its loop. The threads that are left over have an empty loop.
+#pragma once
+
+#include "cuda/kernel.h"
+
+namespace attnunet::cuda {
+
+constexpr unsigned lane_threads = 256;
+
+struct Chunks {
+  Index count, pixels;  ///< the last chunk may have fewer pixels
+};
+
+/// For sums: a block a chunk takes at least 8192 elements, and there are no more than 1024 partial sums a channel.
+inline Chunks chunks_of(Index pixels, Index C) {
+  constexpr Index most_chunks = 1024, least_elements = 8192;
+  const Index least = (least_elements + C - 1) / C, share = (pixels + most_chunks - 1) / most_chunks;
+  const Index size = share > least ? share : least;
+  return {(pixels + size - 1) / size, size};
+}
+
+/// For operations element by element: about 4096 elements a chunk, however many there are.
+inline Chunks small_chunks_of(Index pixels, Index C) {
+  const Index size = (4096 + C - 1) / C;
+  return {(pixels + size - 1) / size, size};
+}
+
+/// The grid for chunks x groups of channels.
+inline dim3 lane_grid(const Chunks& chunks, Index groups) {
+  return dim3(static_cast<unsigned>(chunks.count), blocks_for(groups, lane_threads));
+}
+
+/// This thread's share of its block's chunk: `group` of pixels first, first + step, ... below end.
+struct Lane {
+  Index group, first, end, step;
+  unsigned width;  ///< groups in this block: threads 0 .. width - 1 have one each
+};
+
+static __device__ __forceinline__ Lane lane_of(Index chunk_pixels, Index pixels, Index groups) {
+  const Index first_group = Index{blockIdx.y} * lane_threads, groups_left = groups - first_group;
+  const unsigned width = groups_left < Index{lane_threads} ? static_cast<unsigned>(groups_left) : lane_threads;
+  const unsigned rows = lane_threads / width, row = threadIdx.x / width;
+  const Index begin = Index{blockIdx.x} * chunk_pixels;
+  const Index end = begin + chunk_pixels < pixels ? begin + chunk_pixels : pixels;
+  return {first_group + threadIdx.x % width, row < rows ? begin + row : end, end, rows, width};
+}
+
+/// Pixels in this block's chunk.
+static __device__ __forceinline__ double pixels_of_chunk(Index chunk, Index chunk_pixels, Index pixels) {
+  const Index left = pixels - chunk * chunk_pixels;
+  return static_cast<double>(left < chunk_pixels ? left : chunk_pixels);
+}
+
+/// The sum of `value` over the threads with the same threadIdx.x % width, by halves: in every one of them. The threads
+/// of the block take part; those above the last whole row do not count.
+static __device__ __forceinline__ double sum_of_rows(double value, unsigned width) {
+  ATTNUNET_SHARED(double, sums, [1024]);
+  const unsigned thread = threadIdx.x;
+  sums[thread] = value;
+  for (unsigned left = blockDim.x / width; left > 1;) {
+    const unsigned half = left / 2;
+    ATTNUNET_SYNCTHREADS();
+    if (thread < half * width) sums[thread] += sums[thread + (left - half) * width];
+    left -= half;
+  }
+  ATTNUNET_SYNCTHREADS();
+  const double sum = sums[thread % width];
+  ATTNUNET_SYNCTHREADS();  // the next call may write sums
+  return sum;
+}
+
+}  // namespace attnunet::cuda

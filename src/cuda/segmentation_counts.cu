@@ -1,0 +1,41 @@
+#include "cuda/kernel.h"
+#include "cuda/reduce.h"
+#include "cuda/segmentation_counts.h"
+
+namespace attnunet::cuda {
+namespace {
+
+template <class T>
+__global__ void segmentation_counts_kernel(PixelCounts* counts, const T* logits, const T* target, Index P) {
+  const Index n = Index{blockIdx.x};
+  Index truth = 0, predicted = 0, tp = 0, keras_predicted = 0, keras_tp = 0;
+  for (Index i = n * P + Index{threadIdx.x}; i < (n + 1) * P; i += blockDim.x) {
+    const bool lesion = target[i] > T(0.5), found = logits[i] > T(0);
+    const bool keras_found = static_cast<float>(logits[i]) >= keras_lesion_logit;
+    truth += lesion;
+    predicted += found;
+    tp += lesion && found;
+    keras_predicted += keras_found;
+    keras_tp += lesion && keras_found;
+  }
+  truth = block_sum(truth);
+  predicted = block_sum(predicted);
+  tp = block_sum(tp);
+  keras_predicted = block_sum(keras_predicted);
+  keras_tp = block_sum(keras_tp);
+  if (threadIdx.x == 0)
+    counts[n] = {tp, predicted - tp, truth - tp, P - truth - predicted + tp, keras_tp, keras_predicted - keras_tp};
+}
+
+}  // namespace
+
+template <class M, class T>
+void segmentation_counts(Device<M>& device, PixelCounts* counts, const T* logits, const T* target, Index N, Index P) {
+  launch(device, {"segmentation_counts", static_cast<unsigned>(N), threads_of_sum(P)}, segmentation_counts_kernel<T>,
+         counts, logits, target, P);
+}
+
+template void segmentation_counts(ThisDevice&, PixelCounts*, const float*, const float*, Index, Index);
+template void segmentation_counts(ThisDevice&, PixelCounts*, const double*, const double*, Index, Index);
+
+}  // namespace attnunet::cuda

@@ -1,0 +1,47 @@
+// What the weight gradients of all convolutions share on the GPU: how a long sum over pixels is cut into partial sums.
+// The twin of src/cpu/weight_gradient.h.
+//
+// The cut depends on the shape only and the partial sums are added in order: the same bits in every run. And no float32
+// chain gets long enough to lose digits.
+#pragma once
+
+#include <algorithm>
+
+#include "cuda/device.h"
+
+namespace attnunet::cuda {
+
+/// Partial sums of the plain kernels for `weights` weights over `pixels` pixels: one for every 256 pixels, at most 64,
+/// fewer where the copies would take much memory.
+inline Index weight_gradient_chunks(Index pixels, Index weights) {
+  constexpr Index chunk_pixels = 256, most_chunks = 64, most_elements = Index{1} << 21;
+  return std::max<Index>(1,
+                         std::min({(pixels + chunk_pixels - 1) / chunk_pixels, most_chunks, most_elements / weights}));
+}
+
+/// Elements for the partial sums; none where one chunk goes straight to dw.
+inline Index weight_gradient_workspace(Index chunks, Index weights) {
+  return chunks == 1 ? 0 : chunks * weights;
+}
+
+/// dw[i] = partials[0][i] + partials[1][i] + ..., partials [chunks, weights]. Nothing to do for one chunk.
+/// One thread a weight; bytes moved: (chunks + 1) weights sizeof(T).
+template <class M, class T>
+void add_weight_gradients(Device<M>& device, T* dw, const T* partials, Index chunks, Index weights);
+
+constexpr Index bias_block = 256;  ///< pixels in one partial sum of a bias gradient
+
+inline Index bias_blocks(Index pixels) {
+  return (pixels + bias_block - 1) / bias_block;
+}
+inline Index bias_gradient_workspace(Index pixels, Index channels) {
+  return bias_blocks(pixels) * channels;
+}
+
+/// db[k] = sum over p of dy[p, k]; dy [pixels, channels], dy_pixel elements from one pixel to the next.
+/// A thread sums one channel of 256 pixels. Then a warp a channel adds these sums in double: lane l those of blocks l,
+/// l + 32, ... in order, and the lanes in the tree of block_sum. Bytes moved: pixels channels sizeof(T).
+template <class M, class T>
+void bias_gradient(Device<M>& device, T* db, const T* dy, T* workspace, Index pixels, Index channels, Index dy_pixel);
+
+}  // namespace attnunet::cuda
