@@ -1,6 +1,7 @@
 #include "common/gradcheck/cases/conv2d_statistics.h"
 
 #include "cpu/operations.h"
+#include "cuda/operations.h"
 #include "support/backends.h"
 #include "support/columns.h"
 #include "support/expect.h"
@@ -19,10 +20,12 @@ std::string text(const Conv2dGeometry& g) {
   return result;
 }
 
-// {N, H, W, C, K, R}: the last ones have several tiles an image, several chunks of pixels, channels across tiles.
-const std::vector<Conv2dGeometry> shapes = {{2, 5, 7, 3, 4, 3},    {1, 1, 1, 2, 3, 3},      {1, 4, 3, 1, 6, 1},
-                                            {3, 4, 1, 9, 2, 3},    {2, 3, 5, 4, 7, 1},      {2, 37, 41, 8, 9, 3},
-                                            {1, 61, 65, 1, 32, 3}, {1, 16, 16, 40, 300, 3}, {1, 130, 128, 8, 1, 1}};
+// {N, H, W, C, K, R}: several tiles an image, several chunks of pixels, channels across tiles; tiles of each kind on
+// the GPU, with ragged last ones, one pixel over and a single pixel.
+const std::vector<Conv2dGeometry> shapes = {
+    {2, 5, 7, 3, 4, 3},    {1, 1, 1, 2, 3, 3},    {1, 4, 3, 1, 6, 1},      {3, 4, 1, 9, 2, 3},     {2, 3, 5, 4, 7, 1},
+    {2, 37, 41, 8, 9, 3},  {1, 61, 65, 1, 32, 3}, {1, 16, 16, 40, 300, 3}, {1, 130, 128, 8, 1, 1}, {2, 9, 31, 8, 12, 3},
+    {1, 257, 1, 4, 32, 1}, {1, 3, 43, 4, 36, 3},  {1, 1, 1, 8, 8, 1}};
 
 template <class B>
 class Conv2dStatisticsGradient : public BackendTest<B> {};

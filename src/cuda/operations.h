@@ -12,6 +12,7 @@
 #include "cuda/bce.h"
 #include "cuda/concat.h"
 #include "cuda/conv2d.h"
+#include "cuda/conv2d_statistics.h"
 #include "cuda/conv_transpose2d.h"
 #include "cuda/crop.h"
 #include "cuda/dice.h"

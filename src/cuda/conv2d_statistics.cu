@@ -1,0 +1,45 @@
+#include <algorithm>
+
+#include "cuda/batch_norm.h"
+#include "cuda/conv2d.h"
+#include "cuda/conv2d_ffma.h"
+#include "cuda/conv2d_statistics.h"
+#include "cuda/kernel.h"
+
+namespace attnunet::cuda {
+namespace {
+
+Index chunk_statistics(const Conv2dGeometry& g) {
+  return (g.pixels() + ffma::conv2d_statistics_chunk - 1) / ffma::conv2d_statistics_chunk * g.K;
+}
+
+}  // namespace
+
+template <class M>
+Index conv2d_statistics_workspace(const Device<M>& device, const Conv2dGeometry& g) {
+  return std::max(
+      {conv2d_workspace(device, g), batch_norm_workspace(device, g.pixels(), g.K), 2 * chunk_statistics(g)});
+}
+
+template <class M, class T>
+void conv2d_statistics_forward(Device<M>& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var,
+                               const T* x, const T* w, T* workspace, const Conv2dGeometry& g) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (device.precision() == Precision::float32 && g.K > 1) {
+      T *means = workspace, *m2 = workspace + chunk_statistics(g);
+      const Index chunk = ffma::conv2d_forward_statistics(device, y, means, m2, x, w, g);
+      return combine_channel_statistics(device, mean, inv_std, running_mean, running_var, static_cast<const T*>(means),
+                                        static_cast<const T*>(m2), chunk, g.pixels(), g.K);
+    }
+  }
+  conv2d_forward(device, y, x, w, static_cast<const T*>(nullptr), workspace, g);
+  batch_norm_statistics(device, mean, inv_std, running_mean, running_var, y, workspace, g.pixels(), g.K);
+}
+
+template Index conv2d_statistics_workspace(const ThisDevice&, const Conv2dGeometry&);
+template void conv2d_statistics_forward(ThisDevice&, float*, float*, float*, float*, float*, const float*, const float*,
+                                        float*, const Conv2dGeometry&);
+template void conv2d_statistics_forward(ThisDevice&, double*, double*, double*, double*, double*, const double*,
+                                        const double*, double*, const Conv2dGeometry&);
+
+}  // namespace attnunet::cuda

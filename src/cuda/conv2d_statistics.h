@@ -1,0 +1,24 @@
+// Convolution and the batch statistics of its output on the GPU; the math is in src/cpu/conv2d_statistics.h.
+//
+// In exact float32 the convolution's blocks make the statistics of their tiles (mean, and squares about that mean)
+// while the tile is in registers, and combine_channel_statistics (batch_norm.h) merges them: y is written once and not
+// read. A tile is a chunk of 32 to 256 pixels (gemm_ffma.h). The reduction within a tile: a thread's 4 or 8 pixels in
+// order, then the threads of a column in order.
+// Bytes: those of the convolution, and 2 K floats a tile, 1/64 of y or less.
+// double, tensor-core precisions, and one output channel, which is cheap to read: the convolution, then the statistics
+// in a pass of their own.
+#pragma once
+
+#include "cuda/device.h"
+
+namespace attnunet::cuda {
+
+/// Elements of either T. Doubles lie in it: aligned as a Buffer is.
+template <class M>
+Index conv2d_statistics_workspace(const Device<M>& device, const Conv2dGeometry& g);
+
+template <class M, class T>
+void conv2d_statistics_forward(Device<M>& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var,
+                               const T* x, const T* w, T* workspace, const Conv2dGeometry& g);
+
+}  // namespace attnunet::cuda
