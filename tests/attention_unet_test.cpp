@@ -2,6 +2,7 @@
 
 #include "common/gradcheck/cases/attention_unet.h"
 #include "cpu/operations.h"
+#include "cuda/operations.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
