@@ -24,6 +24,33 @@ struct RunOf<4> {
   using type = float4;
 };
 
+// What lies at `from`; zero where that is null. Written as predicated loads: nvcc would branch around each.
+#ifdef ATTNUNET_SIMULATOR
+template <class Run>
+void load_or_zero(Run& run, const float* from) {
+  run = from != nullptr ? *reinterpret_cast<const Run*>(from) : Run{};
+}
+#else
+__device__ __forceinline__ void load_or_zero(float4& run, const float* from) {
+  asm volatile(
+      "{ .reg .pred inside;\n"
+      "  setp.ne.u64 inside, %4, 0;\n"
+      "  mov.f32 %0, 0f00000000; mov.f32 %1, 0f00000000; mov.f32 %2, 0f00000000; mov.f32 %3, 0f00000000;\n"
+      "  @inside ld.global.v4.f32 {%0, %1, %2, %3}, [%4]; }"
+      : "=&f"(run.x), "=&f"(run.y), "=&f"(run.z), "=&f"(run.w)
+      : "l"(from));
+}
+__device__ __forceinline__ void load_or_zero(float& run, const float* from) {
+  asm volatile(
+      "{ .reg .pred inside;\n"
+      "  setp.ne.u64 inside, %1, 0;\n"
+      "  mov.f32 %0, 0f00000000;\n"
+      "  @inside ld.global.f32 %0, [%1]; }"
+      : "=&f"(run)
+      : "l"(from));
+}
+#endif
+
 // One thread's share in fetching the tiles of an operand, stage after stage.
 template <class Operand, class T, int rows>
 struct Fetch {
@@ -59,8 +86,7 @@ struct Fetch {
   __device__ __forceinline__ void load(const Operand& operand) {
     ATTNUNET_UNROLL
     for (int i = 0; i < count; ++i) {
-      const float* from = operand.at(row[deep ? i : 0], depth[deep ? 0 : i]);
-      run[i] = from != nullptr ? *reinterpret_cast<const Run*>(from) : Run{};
+      load_or_zero(run[i], operand.at(row[deep ? i : 0], depth[deep ? 0 : i]));
       if (!deep) operand.advance(depth[deep ? 0 : i], T::depth);
     }
     if (deep) operand.advance(depth[0], T::depth);

@@ -19,6 +19,22 @@ inline double float_bound(double sum_of_terms, double length) {
   return lambda * unit * std::sqrt(length + 2) * sum_of_terms;
 }
 
+/// A float32 sum on tensor cores, of products that are exact. The simulator rounds each addition: float_bound. The
+/// hardware cuts off instead, always towards zero, so errors add up: of L additions each loses at most 2^-23 of what is
+/// there by then.
+inline double tensor_core_sum_bound(double sum_of_terms, double length, bool simulated) {
+  return simulated ? float_bound(sum_of_terms, length) : 0x1p-23 * (length + 2) * sum_of_terms;
+}
+
+/// What rounding the operands of a sum of products a b costs: to 11 significant bits (tf32) or 8 (bf16), so that each
+/// is off by at most u = 2^-11 or 2^-8 of itself. Independent errors of mean 0 within u |a b|, two a product: the sum
+/// is off by more than lambda sqrt(2 sum of (a b)^2) u with probability 2 exp(-lambda^2 / 2) at most (Hoeffding 1963,
+/// theorem 2), lambda = 6 as above.
+inline double operand_rounding_bound(double sum_of_squares, int significant_bits) {
+  constexpr double lambda = 6;
+  return lambda * std::ldexp(std::sqrt(2 * sum_of_squares), -significant_bits);
+}
+
 /// Against PyTorch in double: 1e-10 of the tensor's largest entry, but of no less than 1e-3 of the largest entry of
 /// all gradients of the case (a tensor whose true gradient is 0 has only rounding noise to compare).
 inline double golden_bound(double largest_of_tensor, double largest_of_case) {

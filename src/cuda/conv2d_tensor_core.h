@@ -1,0 +1,35 @@
+// Convolution on tensor cores, for --precision tf32 and bf16: the products of conv2d_ffma.h with x, w and dy rounded
+// on their way into the registers. Everything in memory is float32, sums are float32. The math is in src/cpu/conv2d.h,
+// the products in implicit_gemm.h, the kernel in gemm_tensor_core.h. device.precision() says to what it rounds; the
+// bias and its gradient are not rounded.
+//
+// Layers with one channel on either side (the first and the last ones of a network) stay in exact float32: their
+// products are a matrix with a vector, bound by memory, and would leave most of a fragment empty. on_tensor_cores()
+// says which layers run here.
+#pragma once
+
+#include "cuda/device.h"
+
+namespace attnunet::cuda::tensor_core {
+
+inline bool on_tensor_cores(Precision precision, const Conv2dGeometry& g) {
+  return precision != Precision::float32 && g.C > 1 && g.K > 1;
+}
+
+/// Elements of float that any of the three functions below needs as workspace.
+template <class M>
+Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g);
+
+template <class M>
+void conv2d_forward(Device<M>& device, float* y, const float* x, const float* w, const float* bias, float* workspace,
+                    const Conv2dGeometry& g);
+
+template <class M>
+void conv2d_backward_data(Device<M>& device, float* dx, const float* dy, const float* w, float* workspace,
+                          const Conv2dGeometry& g, Write write);
+
+template <class M>
+void conv2d_backward_weights(Device<M>& device, float* dw, float* db, const float* dy, const float* x, float* workspace,
+                             const Conv2dGeometry& g);
+
+}  // namespace attnunet::cuda::tensor_core

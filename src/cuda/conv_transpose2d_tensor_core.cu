@@ -1,0 +1,52 @@
+#include <algorithm>
+
+#include "cuda/conv_transpose2d_tensor_core.h"
+#include "cuda/gemm_tensor_core.h"
+#include "cuda/kernel.h"
+#include "cuda/weight_gradient.h"
+
+namespace attnunet::cuda::tensor_core {
+
+template <class M>
+Index conv_transpose2d_workspace(const Device<M>&, const ConvTranspose2dGeometry& g) {
+  return std::max(gemm::tensor_core::multiply_weights_workspace(4 * g.K, g.C, g.input_pixels()),
+                  bias_gradient_workspace(4 * g.input_pixels(), g.K));
+}
+
+template <class M>
+void conv_transpose2d_forward(Device<M>& device, float* y, const float* x, const float* w, const float* bias, float*,
+                              const ConvTranspose2dGeometry& g) {
+  const gemm::PixelRows<float> a{gemm::conv_transpose2d_pixels(g, x)};
+  const gemm::MatrixRows<float> b = gemm::matrix_rows(w, 4 * g.K, g.C);
+  const bool vectors = gemm::runs_of<4>({g.C, g.K, g.y_pixel()}, {x, w, y}, sizeof(float));
+  gemm::tensor_core::multiply(device, a, b, gemm::conv_transpose2d_output(g, y, bias), vectors);
+}
+
+template <class M>
+void conv_transpose2d_backward_data(Device<M>& device, float* dx, const float* dy, const float* w, float*,
+                                    const ConvTranspose2dGeometry& g, Write write) {
+  const gemm::PixelRows<float> a{gemm::conv_transpose2d_blocks(g, dy)};
+  const gemm::FlippedWeights<float> b = gemm::flipped_weights(w, 4 * g.K, 1, g.C);
+  const bool vectors = gemm::runs_of<4>({g.C, g.K, g.y_pixel()}, {dx, dy, w}, sizeof(float));
+  gemm::tensor_core::multiply(device, a, b, gemm::conv_transpose2d_gradient(g, dx, write == Write::add), vectors);
+}
+
+template <class M>
+void conv_transpose2d_backward_weights(Device<M>& device, float* dw, float* db, const float* dy, const float* x,
+                                       float* workspace, const ConvTranspose2dGeometry& g) {
+  const gemm::TapRows<float> a{gemm::conv_transpose2d_blocks(g, dy)};
+  const gemm::TapRows<float> b{gemm::conv_transpose2d_pixels(g, x)};
+  const bool vectors = gemm::runs_of<4>({g.C, g.K, g.y_pixel()}, {dy, x, dw, workspace}, sizeof(float));
+  gemm::tensor_core::multiply_weights(device, dw, a, b, workspace, 4 * g.K, g.C, vectors);
+  if (db != nullptr) bias_gradient(device, db, dy, workspace, 4 * g.input_pixels(), g.K, g.y_pixel());
+}
+
+template Index conv_transpose2d_workspace(const ThisDevice&, const ConvTranspose2dGeometry&);
+template void conv_transpose2d_forward(ThisDevice&, float*, const float*, const float*, const float*, float*,
+                                       const ConvTranspose2dGeometry&);
+template void conv_transpose2d_backward_data(ThisDevice&, float*, const float*, const float*, float*,
+                                             const ConvTranspose2dGeometry&, Write);
+template void conv_transpose2d_backward_weights(ThisDevice&, float*, float*, const float*, const float*, float*,
+                                                const ConvTranspose2dGeometry&);
+
+}  // namespace attnunet::cuda::tensor_core

@@ -1,0 +1,175 @@
+#include "cuda/conv2d_tensor_core.h"
+
+#include <algorithm>
+
+#include "common/gradcheck/cases/conv2d.h"
+#include "cpu/conv2d.h"
+#include "support/columns.h"
+#include "support/tensor_core.h"
+
+namespace attnunet {
+namespace {
+
+using gradcheck::Array;
+using gradcheck::random_array;
+
+std::string text(const Conv2dGeometry& g) {
+  std::string result;
+  for (Index n : {g.N, g.H, g.W, g.C, g.K, g.R, g.x_stride}) result += std::to_string(n) + " ";
+  return result;
+}
+
+struct Data {
+  Data(const Conv2dGeometry& g, std::uint64_t seed) : random(seed) {
+    x = rounded_to_float(random_array("x", g.pixels() * g.C, random));
+    w = rounded_to_float(random_array("w", g.weights(), random));
+    b = rounded_to_float(random_array("b", g.K, random));
+    dy = rounded_to_float(random_array("dy", g.pixels() * g.K, random));
+    before = rounded_to_float(random_array("before", g.pixels() * g.C, random));
+  }
+  Random random;
+  Array x, w, b, dy, before;
+};
+
+const Array nothing{"", {0}};
+
+// {N, H, W, C, K, R}. Few channels and many, multiples of 4 and others; images of one pixel, row and column.
+const std::vector<Conv2dGeometry> shapes = {
+    {1, 1, 1, 2, 2, 3},    {2, 5, 7, 3, 6, 3},     {1, 1, 6, 4, 8, 3},    {3, 4, 1, 9, 2, 3},   {1, 13, 11, 8, 32, 3},
+    {2, 9, 7, 20, 36, 3},  {1, 6, 5, 12, 132, 3},  {1, 5, 4, 136, 40, 3}, {2, 3, 5, 12, 40, 1}, {1, 7, 3, 5, 66, 1},
+    {1, 3, 3, 140, 72, 1}, {1, 17, 19, 36, 12, 1}, {1, 1, 1, 1, 1, 3},    {1, 4, 3, 1, 5, 3}};
+// Several chunks of pixels, the last one shorter.
+const std::vector<Conv2dGeometry> large = {{1, 27, 23, 4, 4, 3}, {2, 31, 29, 3, 5, 1}, {3, 13, 17, 8, 36, 3}};
+
+std::vector<Conv2dGeometry> all_shapes() {
+  std::vector<Conv2dGeometry> all = shapes;
+  all.insert(all.end(), large.begin(), large.end());
+  return all;
+}
+
+template <class B>
+class Conv2dTensorCore : public BackendTest<B> {
+ protected:
+  // All three functions, once for dx that is set and once for dx that is added to; x and dx are `columns` of their
+  // tensors.
+  void expect_all(Precision precision, Conv2dGeometry g, const Columns& columns, std::uint64_t seed) {
+    cpu::Device exact(1);
+    const auto layer = gradcheck::conv2d_case<Cpu<double>>(exact, g, false, 1);
+    Data d(g, seed);
+    d.x = with_ties(precision, d.x);
+    d.dy = with_ties(precision, d.dy);
+    g.x_stride = columns.stride;
+    SCOPED_TRACE(text(g));
+    typename B::Device device(precision);
+    const auto x = gradcheck::upload<B>(device, widened(d.x, columns));
+    const auto w = gradcheck::upload<B>(device, d.w);
+    const auto b = gradcheck::upload<B>(device, d.b);
+    const auto dy = gradcheck::upload<B>(device, d.dy);
+    auto workspace = gradcheck::poisoned<B>(device, cuda::tensor_core::conv2d_workspace(device, g));
+
+    auto y = gradcheck::poisoned<B>(device, g.pixels() * g.K);
+    cuda::tensor_core::conv2d_forward(device, y.data(), x.data() + columns.first, w.data(), b.data(), workspace.data(),
+                                      g);
+    expect_products<B>(
+        precision, gradcheck::download<B>(device, "y", y),
+        [&](const Array& values, const Array& weights) {
+          return layer.forward({values, weights}).outputs[0];
+        },
+        d.x, d.w, d.b, g.R * g.R * g.C);
+
+    const Products data = [&](const Array& gradient, const Array& weights) {
+      return layer.backward({d.x, weights}, {gradient})[0];
+    };
+    for (const Write write : {Write::set, Write::add}) {
+      auto dx = gradcheck::upload<B>(
+          device, write == Write::add ? widened(d.before, columns) : widened_nan(g.pixels(), columns));
+      cuda::tensor_core::conv2d_backward_data(device, dx.data() + columns.first, dy.data(), w.data(), workspace.data(),
+                                              g, write);
+      expect_products<B>(precision, narrowed(gradcheck::download<B>(device, "dx", dx), columns), data, d.dy, d.w,
+                         write == Write::add ? d.before : nothing, g.R * g.R * g.K);
+    }
+
+    auto dw = gradcheck::poisoned<B>(device, g.weights());
+    auto db = gradcheck::poisoned<B>(device, g.K);
+    cuda::tensor_core::conv2d_backward_weights(device, dw.data(), db.data(), dy.data(), x.data() + columns.first,
+                                               workspace.data(), g);
+    expect_products<B>(
+        precision, gradcheck::download<B>(device, "dw", dw),
+        [&](const Array& gradient, const Array& values) {
+          return layer.backward({values, d.w}, {gradient})[1];
+        },
+        d.dy, d.x, nothing, g.pixels());
+    Array sums{"db", std::vector<double>(static_cast<std::size_t>(g.K))}, of_magnitudes = sums;
+    for (std::size_t i = 0; i < d.dy.values.size(); ++i) {
+      sums.values[i % sums.values.size()] += d.dy.values[i];
+      of_magnitudes.values[i % sums.values.size()] += std::abs(d.dy.values[i]);
+    }
+    std::vector<double> bounds;
+    for (double sum : of_magnitudes.values) bounds.push_back(float_bound(sum, static_cast<double>(g.pixels())));
+    EXPECT_TRUE(close(gradcheck::download<B>(device, "db", db), sums, bounds));  // in float32, not rounded before
+  }
+};
+TYPED_TEST_SUITE(Conv2dTensorCore, TensorCoreBackends);
+
+TYPED_TEST(Conv2dTensorCore, IsThatOfRoundedOperands) {
+  for (const Precision precision : {Precision::tf32, Precision::bf16})
+    for (const Conv2dGeometry& g : all_shapes()) this->expect_all(precision, g, {0, g.C, g.C}, 21);
+}
+
+// x and dx as columns of a wider tensor: 16 bytes at a time, and columns and strides where that cannot be.
+TYPED_TEST(Conv2dTensorCore, WorksOnColumnsOfAWiderTensor) {
+  for (const Precision precision : {Precision::tf32, Precision::bf16})
+    for (const Conv2dGeometry& g : {shapes[4], shapes[5], shapes[8], shapes[1], large[0]})
+      for (const Columns& columns : {Columns{g.C, g.C, 2 * g.C}, Columns{1, g.C, 2 * g.C}, Columns{0, g.C, g.C + 3}})
+        this->expect_all(precision, g, columns, 22);
+}
+
+// The same bits in every run, and whatever the workspace holds.
+TYPED_TEST(Conv2dTensorCore, SameBitsEveryTime) {
+  const Conv2dGeometry g = large[0];
+  const Data d(g, 23);
+  typename TypeParam::Device device(Precision::tf32);
+  const auto x = gradcheck::upload<TypeParam>(device, d.x), dy = gradcheck::upload<TypeParam>(device, d.dy);
+  std::vector<std::vector<double>> results;
+  for (int run = 0; run < 2; ++run) {
+    auto workspace = gradcheck::poisoned<TypeParam>(device, cuda::tensor_core::conv2d_workspace(device, g));
+    auto dw = gradcheck::poisoned<TypeParam>(device, g.weights());
+    cuda::tensor_core::conv2d_backward_weights(device, dw.data(), static_cast<float*>(nullptr), dy.data(), x.data(),
+                                               workspace.data(), g);
+    results.push_back(gradcheck::download<TypeParam>(device, "dw", dw).values);
+  }
+  EXPECT_EQ(results[0], results[1]);
+}
+
+// Infinities and NaN of the operands come out as such, not as numbers.
+TYPED_TEST(Conv2dTensorCore, NanStaysNan) {
+  const Conv2dGeometry g = {1, 2, 2, 4, 4, 1};
+  Data d(g, 24);
+  d.x.values[5] = std::numeric_limits<double>::quiet_NaN();
+  d.x.values[8] = std::numeric_limits<double>::infinity();
+  for (const Precision precision : {Precision::tf32, Precision::bf16}) {
+    typename TypeParam::Device device(precision);
+    const auto x = gradcheck::upload<TypeParam>(device, d.x), w = gradcheck::upload<TypeParam>(device, d.w);
+    auto y = gradcheck::poisoned<TypeParam>(device, g.pixels() * g.K);
+    cuda::tensor_core::conv2d_forward(device, y.data(), x.data(), w.data(), static_cast<float*>(nullptr),
+                                      static_cast<float*>(nullptr), g);
+    const Array result = gradcheck::download<TypeParam>(device, "y", y);
+    for (std::size_t i = 0; i < result.values.size(); ++i) {
+      EXPECT_EQ(std::isnan(result.values[i]), i / 4 == 1) << i;
+      EXPECT_EQ(std::isinf(result.values[i]), i / 4 == 2) << i;
+    }
+  }
+}
+
+TEST(TensorCoreLayers, ThinOnesAndFloat32StayExact) {
+  using cuda::tensor_core::on_tensor_cores;
+  for (const Precision precision : {Precision::tf32, Precision::bf16}) {
+    EXPECT_TRUE(on_tensor_cores(precision, Conv2dGeometry{1, 1, 1, 2, 2, 3}));
+    EXPECT_FALSE(on_tensor_cores(precision, Conv2dGeometry{1, 1, 1, 1, 32, 3}));
+    EXPECT_FALSE(on_tensor_cores(precision, Conv2dGeometry{1, 1, 1, 32, 1, 1}));
+  }
+  EXPECT_FALSE(on_tensor_cores(Precision::float32, Conv2dGeometry{1, 1, 1, 32, 32, 3}));
+}
+
+}  // namespace
+}  // namespace attnunet

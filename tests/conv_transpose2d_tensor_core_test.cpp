@@ -1,0 +1,133 @@
+#include "cuda/conv_transpose2d_tensor_core.h"
+
+#include "common/gradcheck/cases/conv_transpose2d.h"
+#include "cpu/conv_transpose2d.h"
+#include "support/columns.h"
+#include "support/tensor_core.h"
+
+namespace attnunet {
+namespace {
+
+using gradcheck::Array;
+using gradcheck::random_array;
+
+std::string text(const ConvTranspose2dGeometry& g) {
+  std::string result;
+  for (Index n : {g.N, g.H, g.W, g.C, g.K, g.y_stride}) result += std::to_string(n) + " ";
+  return result;
+}
+
+struct Data {
+  Data(const ConvTranspose2dGeometry& g, std::uint64_t seed) : random(seed) {
+    x = rounded_to_float(random_array("x", g.input_pixels() * g.C, random));
+    w = rounded_to_float(random_array("w", g.weights(), random));
+    b = rounded_to_float(random_array("b", g.K, random));
+    dy = rounded_to_float(random_array("dy", 4 * g.input_pixels() * g.K, random));
+    before = rounded_to_float(random_array("before", g.input_pixels() * g.C, random));
+  }
+  Random random;
+  Array x, w, b, dy, before;
+};
+
+const Array nothing{"", {0}};
+
+// {N, H, W, C, K}. Few channels and many, multiples of 4 and others; images of one pixel, row and column.
+const std::vector<ConvTranspose2dGeometry> shapes = {
+    {1, 1, 1, 2, 2}, {2, 3, 5, 4, 8},  {1, 1, 4, 3, 6},    {3, 4, 1, 9, 2},    {1, 7, 5, 24, 16}, {2, 5, 3, 12, 36},
+    {1, 3, 3, 5, 7}, {1, 4, 3, 72, 4}, {1, 3, 5, 136, 20}, {1, 17, 19, 8, 12}, {1, 1, 1, 1, 1},   {1, 2, 3, 1, 5}};
+// Several chunks of pixels, the last one shorter.
+const std::vector<ConvTranspose2dGeometry> large = {{1, 27, 23, 8, 4}, {2, 31, 29, 3, 2}};
+
+std::vector<ConvTranspose2dGeometry> all_shapes() {
+  std::vector<ConvTranspose2dGeometry> all = shapes;
+  all.insert(all.end(), large.begin(), large.end());
+  return all;
+}
+
+template <class B>
+class ConvTranspose2dTensorCore : public BackendTest<B> {
+ protected:
+  // All three functions, once for dx that is set and once for dx that is added to; y and dy are `columns` of their
+  // tensors.
+  void expect_all(Precision precision, ConvTranspose2dGeometry g, const Columns& columns, std::uint64_t seed) {
+    cpu::Device exact(1);
+    const auto layer = gradcheck::conv_transpose2d_case<Cpu<double>>(exact, g, false, 1);
+    Data d(g, seed);
+    d.x = with_ties(precision, d.x);
+    d.dy = with_ties(precision, d.dy);
+    g.y_stride = columns.stride;
+    SCOPED_TRACE(text(g));
+    typename B::Device device(precision);
+    const auto x = gradcheck::upload<B>(device, d.x);
+    const auto w = gradcheck::upload<B>(device, d.w);
+    const auto b = gradcheck::upload<B>(device, d.b);
+    const auto dy = gradcheck::upload<B>(device, widened(d.dy, columns));
+    auto workspace = gradcheck::poisoned<B>(device, cuda::tensor_core::conv_transpose2d_workspace(device, g));
+
+    auto y = gradcheck::upload<B>(device, widened_nan(4 * g.input_pixels(), columns));
+    cuda::tensor_core::conv_transpose2d_forward(device, y.data() + columns.first, x.data(), w.data(), b.data(),
+                                                workspace.data(), g);
+    expect_products<B>(
+        precision, narrowed(gradcheck::download<B>(device, "y", y), columns),
+        [&](const Array& values, const Array& weights) {
+          return layer.forward({values, weights}).outputs[0];
+        },
+        d.x, d.w, d.b, g.C);
+
+    const Products data = [&](const Array& gradient, const Array& weights) {
+      return layer.backward({d.x, weights}, {gradient})[0];
+    };
+    for (const Write write : {Write::set, Write::add}) {
+      auto dx = write == Write::add ? gradcheck::upload<B>(device, d.before) : gradcheck::poisoned<B>(device, x.size());
+      cuda::tensor_core::conv_transpose2d_backward_data(device, dx.data(), dy.data() + columns.first, w.data(),
+                                                        workspace.data(), g, write);
+      expect_products<B>(precision, gradcheck::download<B>(device, "dx", dx), data, d.dy, d.w,
+                         write == Write::add ? d.before : nothing, 4 * g.K);
+    }
+
+    auto dw = gradcheck::poisoned<B>(device, g.weights());
+    auto db = gradcheck::poisoned<B>(device, g.K);
+    cuda::tensor_core::conv_transpose2d_backward_weights(device, dw.data(), db.data(), dy.data() + columns.first,
+                                                         x.data(), workspace.data(), g);
+    expect_products<B>(
+        precision, gradcheck::download<B>(device, "dw", dw),
+        [&](const Array& gradient, const Array& values) {
+          return layer.backward({values, d.w}, {gradient})[1];
+        },
+        d.dy, d.x, nothing, g.input_pixels());
+    Array sums{"db", std::vector<double>(static_cast<std::size_t>(g.K))}, of_magnitudes = sums;
+    for (std::size_t i = 0; i < d.dy.values.size(); ++i) {
+      sums.values[i % sums.values.size()] += d.dy.values[i];
+      of_magnitudes.values[i % sums.values.size()] += std::abs(d.dy.values[i]);
+    }
+    std::vector<double> bounds;
+    for (double sum : of_magnitudes.values)
+      bounds.push_back(float_bound(sum, static_cast<double>(4 * g.input_pixels())));
+    EXPECT_TRUE(close(gradcheck::download<B>(device, "db", db), sums, bounds));  // in float32, not rounded before
+  }
+};
+TYPED_TEST_SUITE(ConvTranspose2dTensorCore, TensorCoreBackends);
+
+TYPED_TEST(ConvTranspose2dTensorCore, IsThatOfRoundedOperands) {
+  for (const Precision precision : {Precision::tf32, Precision::bf16})
+    for (const ConvTranspose2dGeometry& g : all_shapes()) this->expect_all(precision, g, {0, g.K, g.K}, 31);
+}
+
+// y and dy as columns of a wider tensor: 16 bytes at a time, and columns and strides where that cannot be.
+TYPED_TEST(ConvTranspose2dTensorCore, WorksOnColumnsOfAWiderTensor) {
+  for (const Precision precision : {Precision::tf32, Precision::bf16})
+    for (const ConvTranspose2dGeometry& g : {shapes[1], shapes[4], shapes[5], shapes[6], large[0]})
+      for (const Columns& columns : {Columns{g.K, g.K, 2 * g.K}, Columns{1, g.K, 2 * g.K}, Columns{0, g.K, g.K + 3}})
+        this->expect_all(precision, g, columns, 32);
+}
+
+TEST(TensorCoreLayers, ThinTransposedOnesStayExact) {
+  using cuda::tensor_core::on_tensor_cores;
+  EXPECT_TRUE(on_tensor_cores(Precision::bf16, ConvTranspose2dGeometry{1, 1, 1, 2, 2}));
+  EXPECT_FALSE(on_tensor_cores(Precision::bf16, ConvTranspose2dGeometry{1, 1, 1, 1, 2}));
+  EXPECT_FALSE(on_tensor_cores(Precision::tf32, ConvTranspose2dGeometry{1, 1, 1, 2, 1}));
+  EXPECT_FALSE(on_tensor_cores(Precision::float32, ConvTranspose2dGeometry{1, 1, 1, 2, 2}));
+}
+
+}  // namespace
+}  // namespace attnunet
