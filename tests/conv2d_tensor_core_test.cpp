@@ -124,6 +124,60 @@ TYPED_TEST(Conv2dTensorCore, WorksOnColumnsOfAWiderTensor) {
         this->expect_all(precision, g, columns, 22);
 }
 
+// y is the same to the bit as without statistics, and the statistics are those of y's chunks.
+TYPED_TEST(Conv2dTensorCore, StatisticsAreThoseOfTheOutput) {
+  for (const Precision precision : {Precision::tf32, Precision::bf16})
+    for (const Conv2dGeometry& g : all_shapes()) {
+      SCOPED_TRACE(text(g));
+      const Data d(g, 25);
+      typename TypeParam::Device device(precision);
+      const auto x = gradcheck::upload<TypeParam>(device, d.x), w = gradcheck::upload<TypeParam>(device, d.w);
+      auto y = gradcheck::poisoned<TypeParam>(device, g.pixels() * g.K),
+           plain_y = gradcheck::poisoned<TypeParam>(device, g.pixels() * g.K);
+      const Index most_chunks = (g.pixels() - 1) / cuda::tensor_core::conv2d_statistics_chunk + 1;
+      auto means = gradcheck::poisoned<TypeParam>(device, most_chunks * g.K);
+      auto m2 = gradcheck::poisoned<TypeParam>(device, most_chunks * g.K);
+      const Index chunk = cuda::tensor_core::conv2d_forward_statistics(device, y.data(), means.data(), m2.data(),
+                                                                       x.data(), w.data(), g);
+      cuda::tensor_core::conv2d_forward(device, plain_y.data(), x.data(), w.data(), static_cast<float*>(nullptr),
+                                        static_cast<float*>(nullptr), g);
+      const Array values = gradcheck::download<TypeParam>(device, "y", y);
+      EXPECT_EQ(values.values, gradcheck::download<TypeParam>(device, "y", plain_y).values);
+
+      ASSERT_GE(chunk, cuda::tensor_core::conv2d_statistics_chunk);
+      const Index chunks = (g.pixels() - 1) / chunk + 1;
+      Array actual_means = gradcheck::download<TypeParam>(device, "means", means);
+      Array actual_m2 = gradcheck::download<TypeParam>(device, "m2", m2);
+      actual_means.values.resize(static_cast<std::size_t>(chunks * g.K));
+      actual_m2.values.resize(static_cast<std::size_t>(chunks * g.K));
+      Array expected_means{"means", {}}, expected_m2{"m2", {}};
+      std::vector<double> mean_bounds, m2_bounds;
+      for (Index i = 0; i < chunks; ++i)
+        for (Index k = 0; k < g.K; ++k) {
+          const Index begin = i * chunk, end = std::min(begin + chunk, g.pixels());
+          const auto pixels = static_cast<double>(end - begin);
+          const auto over_pixels = [&](const auto& of) {
+            double total = 0;
+            for (Index p = begin; p < end; ++p) total += of(values.values[static_cast<std::size_t>(p * g.K + k)]);
+            return total;
+          };
+          const double mean = over_pixels([](double v) { return v; }) / pixels;
+          const double sum_of_magnitudes = over_pixels([](double v) { return std::abs(v); });
+          const double deviations = over_pixels([mean](double v) { return (v - mean) * (v - mean); });
+          const double largest = std::sqrt(deviations) + std::abs(mean);
+          expected_means.values.push_back(mean);
+          mean_bounds.push_back(float_bound(sum_of_magnitudes, pixels) / pixels);
+          // Squares of deviations from a mean that is off by mean_bound, themselves rounded: v - mean at |v| <=
+          // largest.
+          expected_m2.values.push_back(deviations);
+          m2_bounds.push_back(float_bound(deviations, pixels) + pixels * mean_bounds.back() * mean_bounds.back() +
+                              2 * std::sqrt(deviations * pixels) * 0x1p-24 * largest);
+        }
+      EXPECT_TRUE(close(actual_means, expected_means, mean_bounds));
+      EXPECT_TRUE(close(actual_m2, expected_m2, m2_bounds));
+    }
+}
+
 // The same bits in every run, and whatever the workspace holds.
 TYPED_TEST(Conv2dTensorCore, SameBitsEveryTime) {
   const Conv2dGeometry g = large[0];

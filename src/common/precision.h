@@ -1,8 +1,9 @@
 // What float32 networks compute their matrix products in on a device that has tensor cores. Master weights, batch norm
-// statistics, loss and optimiser state are float32 in all three.
+// statistics, loss and optimiser state are float32 in all three, and so is what lies in memory: operands are rounded
+// on their way into the registers.
 //   float32  exact multiply-adds
 //   tf32     operands rounded to 10 bits of mantissa, sums in float32
-//   bf16     operands and activations rounded to 7 bits of mantissa, sums in float32
+//   bf16     operands rounded to 7 bits of mantissa, sums in float32
 #pragma once
 
 #include <string>

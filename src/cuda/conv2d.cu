@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <type_traits>
 
 #include "cuda/conv2d.h"
+#include "cuda/conv2d_ffma.h"
+#include "cuda/conv2d_tensor_core.h"
 #include "cuda/kernel.h"
 #include "cuda/weight_gradient.h"
 
@@ -118,27 +121,48 @@ Index conv2d_workspace(const Device<M>&, const Conv2dGeometry& g) {
 
 }  // namespace plain
 
+// double: the plain kernels. float: the tuned ones of the device's precision.
+
 template <class M, class T>
 void conv2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
                     const Conv2dGeometry& g) {
-  plain::conv2d_forward(device, y, x, w, bias, workspace, g);
+  if constexpr (std::is_same_v<T, float>) {
+    if (!tensor_core::on_tensor_cores(device.precision(), g))
+      return ffma::conv2d_forward(device, y, x, w, bias, workspace, g);
+    return tensor_core::conv2d_forward(device, y, x, w, bias, workspace, g);
+  } else {
+    plain::conv2d_forward(device, y, x, w, bias, workspace, g);
+  }
 }
 
 template <class M, class T>
 void conv2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,
                           Write write) {
-  plain::conv2d_backward_data(device, dx, dy, w, workspace, g, write);
+  if constexpr (std::is_same_v<T, float>) {
+    if (device.precision() == Precision::float32)
+      return ffma::conv2d_backward_data(device, dx, dy, w, workspace, g, write);
+    return tensor_core::conv2d_backward_data(device, dx, dy, w, workspace, g, write);
+  } else {
+    plain::conv2d_backward_data(device, dx, dy, w, workspace, g, write);
+  }
 }
 
 template <class M, class T>
 void conv2d_backward_weights(Device<M>& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
                              const Conv2dGeometry& g) {
-  plain::conv2d_backward_weights(device, dw, db, dy, x, workspace, g);
+  if constexpr (std::is_same_v<T, float>) {
+    if (device.precision() == Precision::float32)
+      return ffma::conv2d_backward_weights(device, dw, db, dy, x, workspace, g);
+    return tensor_core::conv2d_backward_weights(device, dw, db, dy, x, workspace, g);
+  } else {
+    plain::conv2d_backward_weights(device, dw, db, dy, x, workspace, g);
+  }
 }
 
 template <class M>
 Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g) {
-  return plain::conv2d_workspace(device, g);
+  return std::max({plain::conv2d_workspace(device, g), ffma::conv2d_workspace(device, g),
+                   tensor_core::conv2d_workspace(device, g)});
 }
 
 #define ATTNUNET_INSTANTIATE(scope, T)                                                                             \

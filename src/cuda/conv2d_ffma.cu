@@ -28,9 +28,10 @@ gemm::ThinWeights<const float*> from_one_channel(const Conv2dGeometry& g, const 
 }  // namespace
 
 template <class M>
-Index conv2d_workspace(const Device<M>&, const Conv2dGeometry& g) {
-  return std::max({gemm::multiply_weights_workspace(g.K, g.R * g.R * g.C, g.pixels()),
-                   gemm::thin_weights_workspace(g.weights(), g.pixels()), bias_gradient_workspace(g.pixels(), g.K)});
+Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g) {
+  return std::max({gemm::multiply_weights_workspace(device, g.K, g.R * g.R * g.C, g.pixels()),
+                   gemm::thin_weights_workspace(device, g.weights(), g.pixels()),
+                   bias_gradient_workspace(g.pixels(), g.K)});
 }
 
 template <class M>
@@ -59,7 +60,7 @@ Index conv2d_forward_statistics(Device<M>& device, float* y, float* chunk_means,
   }
   gemm::multiply(device, gemm::PixelRows<float>{windows}, gemm::matrix_rows(w, g.K, g.R * g.R * g.C), output,
                  {chunk_means, chunk_m2}, way == Way::tiles_of_vectors);
-  return gemm::tile_rows(g.K, way == Way::tiles_of_vectors);
+  return gemm::tile_rows(device, g.K, way == Way::tiles_of_vectors);
 }
 
 template <class M>

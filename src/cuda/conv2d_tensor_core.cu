@@ -23,6 +23,18 @@ void conv2d_forward(Device<M>& device, float* y, const float* x, const float* w,
 }
 
 template <class M>
+Index conv2d_forward_statistics(Device<M>& device, float* y, float* chunk_means, float* chunk_m2, const float* x,
+                                const float* w, const Conv2dGeometry& g) {
+  const gemm::PixelRows<float> a{gemm::conv2d_windows(g, x, g.C, g.x_pixel(), g.R)};
+  const gemm::MatrixRows<float> b = gemm::matrix_rows(w, g.K, g.R * g.R * g.C);
+  const float* no_bias = nullptr;
+  const bool vectors = gemm::runs_of<4>({g.C, g.K, g.x_pixel()}, {x, w, y}, sizeof(float));
+  gemm::tensor_core::multiply(device, a, b, gemm::conv2d_output(g, y, no_bias, g.K, g.K, false),
+                              {chunk_means, chunk_m2}, vectors);
+  return gemm::tensor_core::tile_rows(vectors);
+}
+
+template <class M>
 void conv2d_backward_data(Device<M>& device, float* dx, const float* dy, const float* w, float*,
                           const Conv2dGeometry& g, Write write) {
   const gemm::PixelRows<float> a{gemm::conv2d_windows(g, dy, g.K, g.K, g.R)};
@@ -46,6 +58,8 @@ void conv2d_backward_weights(Device<M>& device, float* dw, float* db, const floa
 template Index conv2d_workspace(const ThisDevice&, const Conv2dGeometry&);
 template void conv2d_forward(ThisDevice&, float*, const float*, const float*, const float*, float*,
                              const Conv2dGeometry&);
+template Index conv2d_forward_statistics(ThisDevice&, float*, float*, float*, const float*, const float*,
+                                         const Conv2dGeometry&);
 template void conv2d_backward_data(ThisDevice&, float*, const float*, const float*, float*, const Conv2dGeometry&,
                                    Write);
 template void conv2d_backward_weights(ThisDevice&, float*, float*, const float*, const float*, float*,

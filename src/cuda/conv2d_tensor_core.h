@@ -24,6 +24,13 @@ template <class M>
 void conv2d_forward(Device<M>& device, float* y, const float* x, const float* w, const float* bias, float* workspace,
                     const Conv2dGeometry& g);
 
+/// Without bias, and per channel the mean and the sum of squares about it of each chunk of pixels, [chunks, K], for
+/// combine_channel_statistics. Returns the pixels of a chunk, conv2d_statistics_chunk or more; the last may have fewer.
+template <class M>
+Index conv2d_forward_statistics(Device<M>& device, float* y, float* chunk_means, float* chunk_m2, const float* x,
+                                const float* w, const Conv2dGeometry& g);
+constexpr Index conv2d_statistics_chunk = 64;
+
 template <class M>
 void conv2d_backward_data(Device<M>& device, float* dx, const float* dy, const float* w, float* workspace,
                           const Conv2dGeometry& g, Write write);

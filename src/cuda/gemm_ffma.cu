@@ -24,33 +24,6 @@ struct RunOf<4> {
   using type = float4;
 };
 
-// What lies at `from`; zero where that is null. Written as predicated loads: nvcc would branch around each.
-#ifdef ATTNUNET_SIMULATOR
-template <class Run>
-void load_or_zero(Run& run, const float* from) {
-  run = from != nullptr ? *reinterpret_cast<const Run*>(from) : Run{};
-}
-#else
-__device__ __forceinline__ void load_or_zero(float4& run, const float* from) {
-  asm volatile(
-      "{ .reg .pred inside;\n"
-      "  setp.ne.u64 inside, %4, 0;\n"
-      "  mov.f32 %0, 0f00000000; mov.f32 %1, 0f00000000; mov.f32 %2, 0f00000000; mov.f32 %3, 0f00000000;\n"
-      "  @inside ld.global.v4.f32 {%0, %1, %2, %3}, [%4]; }"
-      : "=&f"(run.x), "=&f"(run.y), "=&f"(run.z), "=&f"(run.w)
-      : "l"(from));
-}
-__device__ __forceinline__ void load_or_zero(float& run, const float* from) {
-  asm volatile(
-      "{ .reg .pred inside;\n"
-      "  setp.ne.u64 inside, %1, 0;\n"
-      "  mov.f32 %0, 0f00000000;\n"
-      "  @inside ld.global.f32 %0, [%1]; }"
-      : "=&f"(run)
-      : "l"(from));
-}
-#endif
-
 // One thread's share in fetching the tiles of an operand, stage after stage.
 template <class Operand, class T, int rows>
 struct Fetch {
@@ -227,7 +200,8 @@ Index chunk_of(Index rows, Index columns, Index pixels) {
 
 }  // namespace
 
-Index tile_rows(Index columns, bool vectors) {
+template <class M>
+Index tile_rows(const Device<M>&, Index columns, bool vectors) {
   return !vectors ? Small::rows : columns <= narrow_columns ? Narrow::rows : Wide::rows;
 }
 
@@ -249,7 +223,8 @@ void multiply(Device<M>& device, const PixelRows<float>& a, const FlippedWeights
   launch_pixels<false>(device, "gemm_ffma backward-data", a, b, output, {}, vectors);
 }
 
-Index multiply_weights_workspace(Index rows, Index columns, Index pixels) {
+template <class M>
+Index multiply_weights_workspace(const Device<M>&, Index rows, Index columns, Index pixels) {
   const Index chunk = chunk_of(rows, columns, pixels);
   return weight_gradient_workspace((pixels + chunk - 1) / chunk, rows * columns);
 }
@@ -276,6 +251,8 @@ template void multiply(ThisDevice&, const PixelRows<float>&, const MatrixRows<fl
 template void multiply(ThisDevice&, const PixelRows<float>&, const MatrixRows<float>&, const Output<float>&,
                        const TileStatistics&, bool);
 template void multiply(ThisDevice&, const PixelRows<float>&, const FlippedWeights<float>&, const Output<float>&, bool);
+template Index tile_rows(const ThisDevice&, Index, bool);
+template Index multiply_weights_workspace(const ThisDevice&, Index, Index, Index);
 template void multiply_weights(ThisDevice&, float*, const TapRows<float>&, const TapRows<float>&, float*, Index, Index,
                                bool);
 

@@ -5,17 +5,20 @@
 // of it: two buffers, one barrier a stage. A thread makes 8 x 8 elements of C (4 x 8 in low tiles, 4 x 4 in small
 // ones): for each depth it reads 8 + 8 floats from shared memory for 64 multiply-adds.
 //
-//   tile      rows x columns x depth   threads   shared memory   for
-//   wide      128 x  64 x 16           128       24 KB           pixels, more than 32 columns
-//   narrow    256 x  32 x  8           128       18 KB           pixels, up to 32 columns
-//   high      128 x  64 x  8           128       12 KB           weights, more than 64 rows
-//   square     64 x  64 x  8            64        8 KB           weights, 33 to 64 rows
-//   low        32 x  64 x  8            64        6 KB           weights, up to 32 rows
-//   small      32 x  32 x 16            64        8 KB           whatever cannot be read 4 elements at a time
+//   tile      rows x columns x depth   threads   registers   shared memory   for
+//   wide      128 x  64 x 16           128       167         24 KB           pixels, more than 32 columns
+//   narrow    256 x  32 x  8           128       167         18 KB           pixels, up to 32 columns
+//   high      128 x  64 x  8           128       167         12 KB           weights, more than 64 rows
+//   square     64 x  64 x  8            64       166          8 KB           weights, 33 to 64 rows
+//   low        32 x  64 x  8            64       123          6 KB           weights, up to 32 rows
+//   small      32 x  32 x 16            64   137 to 168       8 KB           what cannot be read 4 elements at a time
+//
+// (Registers: compute capability 9.0. Statistics take 4 KB more.) At least 384 threads share a multiprocessor: with 64
+// independent multiply-adds each, enough to hide their latency.
 //
 // Shared memory holds tiles as [depth][row], so that a thread's rows are 16-byte vectors. Runs along the depth are
-// scattered over 4 of its lines when they are stored; row r of depth d stands at r ^ ((d / 4 * 32 / runs) % 32), runs
-// being those of a row: the lanes of a warp, several rows of one to four runs, then write to 32 different banks.
+// scattered over 4 of its lines when they are stored; there row r of depth d stands at r ^ (d / 4 * 32 / n), n being
+// the runs of a row, so that a warp, which stores n runs of 32 / n rows, writes to 32 different banks.
 //
 // Floor: 2 rows columns depth operations; bytes: A, B and C once each, as tiles meet again in L2. With the networks'
 // channel counts (32 and more) it is the arithmetic that binds: a tile reads (rows + columns) / (rows columns) floats a
@@ -40,7 +43,8 @@ void multiply(Device<M>& device, const PixelRows<float>& a, const FlippedWeights
               bool vectors);
 
 /// Rows of a tile of the first two.
-Index tile_rows(Index columns, bool vectors);
+template <class M>
+Index tile_rows(const Device<M>& device, Index columns, bool vectors);
 
 /// c [rows][columns] = A B^T over `a.windows.count` pixels: the products of chunks in workspace, then their sum in
 /// order.
@@ -48,6 +52,7 @@ template <class M>
 void multiply_weights(Device<M>& device, float* c, const TapRows<float>& a, const TapRows<float>& b, float* workspace,
                       Index rows, Index columns, bool vectors);
 /// Elements of its workspace.
-Index multiply_weights_workspace(Index rows, Index columns, Index pixels);
+template <class M>
+Index multiply_weights_workspace(const Device<M>& device, Index rows, Index columns, Index pixels);
 
 }  // namespace attnunet::cuda::gemm

@@ -10,6 +10,7 @@ namespace attnunet::cuda::gemm::tensor_core {
 namespace {
 
 constexpr int threads = 128, stages = 4, stage_depth = 16;
+constexpr int small_tile = 64, large_tile = 128;
 
 // ---- global memory -> shared memory
 
@@ -136,6 +137,65 @@ static __device__ __forceinline__ void store(const FragmentD (&sums)[tiles_a][ti
   }
 }
 
+/// The sum of what the lanes bring for their columns, in `totals` [0][column]; all threads take part. `group` numbers
+/// the lanes that bring a column, 8 a warp, and they are added in that order.
+template <class Tile, int tiles_b>
+static __device__ __forceinline__ void add_columns(float* totals, const float (&own)[tiles_b][2], int group,
+                                                   int first_column) {
+  ATTNUNET_SYNCTHREADS();  // nobody reads what was there any more
+  ATTNUNET_UNROLL
+  for (int j = 0; j < tiles_b; ++j)
+    *reinterpret_cast<float2*>(totals + group * Tile::tile_n + first_column + 8 * j) =
+        make_float2(own[j][0], own[j][1]);
+  ATTNUNET_SYNCTHREADS();
+  for (int column = static_cast<int>(threadIdx.x); column < Tile::tile_n; column += threads) {
+    float total = totals[column];
+    for (int other = 1; other < 8 * Tile::warps_m; ++other) total += totals[other * Tile::tile_n + column];
+    totals[column] = total;
+  }
+  ATTNUNET_SYNCTHREADS();
+}
+
+/// Mean and squared deviations of a tile's columns. Rows past the last are zero in `sums`; first_row and first_column
+/// are the lane's first in the tile, as store has them in C. `totals` is shared memory.
+template <class Tile, int tiles_a, int tiles_b>
+static __device__ __forceinline__ void tile_statistics(const TileStatistics& statistics, const Output<float>& output,
+                                                       const FragmentD (&sums)[tiles_a][tiles_b], float* totals,
+                                                       int tile_row, int tile_n, int first_row, int first_column) {
+  const int left = output.rows - tile_row * Tile::tile_m, height = left < Tile::tile_m ? left : Tile::tile_m;
+  const int group = first_row / Tile::warp_m * 8 + first_row % 8;
+  float own[tiles_b][2];
+  ATTNUNET_UNROLL
+  for (int j = 0; j < tiles_b; ++j) {
+    ATTNUNET_UNROLL
+    for (int right = 0; right < 2; ++right) {
+      own[j][right] = 0;
+      ATTNUNET_UNROLL
+      for (int i = 0; i < 2 * tiles_a; ++i) own[j][right] += sums[i / 2][j].value[i % 2 * 2 + right];
+    }
+  }
+  add_columns<Tile>(totals, own, group, first_column);
+  const Index to = Index{tile_row} * output.K + tile_n;
+  for (int column = static_cast<int>(threadIdx.x); column < Tile::tile_n; column += threads)
+    if (tile_n + column < output.K) statistics.means[to + column] = totals[column] / static_cast<float>(height);
+  ATTNUNET_UNROLL
+  for (int j = 0; j < tiles_b; ++j) {
+    ATTNUNET_UNROLL
+    for (int right = 0; right < 2; ++right) {
+      const float mean = totals[first_column + 8 * j + right] / static_cast<float>(height);
+      own[j][right] = 0;
+      ATTNUNET_UNROLL
+      for (int i = 0; i < 2 * tiles_a; ++i) {
+        const float deviation = sums[i / 2][j].value[i % 2 * 2 + right] - mean;
+        if (first_row + 8 * i < height) own[j][right] = fma(deviation, deviation, own[j][right]);
+      }
+    }
+  }
+  add_columns<Tile>(totals, own, group, first_column);
+  for (int column = static_cast<int>(threadIdx.x); column < Tile::tile_n; column += threads)
+    if (tile_n + column < output.K) statistics.m2[to + column] = totals[column];
+}
+
 // ---- the product
 
 template <class Operand, int tile_m_, int tile_n_, int warps_m_, int V_>
@@ -149,8 +209,8 @@ struct Tiling {
 };
 
 template <class Tile, class A, class B>
-__global__ void __launch_bounds__(threads)
-    multiply_kernel(A a, B b, Output<float> output, int tiles_n, int depth, int chunk_depth) {
+__global__ void __launch_bounds__(threads) multiply_kernel(A a, B b, Output<float> output, TileStatistics statistics,
+                                                           int tiles_n, int depth, int chunk_depth) {
   using Operand = typename Tile::Rounded;
   constexpr int tiles_a = Tile::warp_m / 16, tiles_b = Tile::warp_n / 8, products = stage_depth / Operand::depth;
   ATTNUNET_DYNAMIC_SHARED(float, shared);
@@ -220,10 +280,15 @@ __global__ void __launch_bounds__(threads)
   }
 
   store<Tile::V>(sums, output, first_m + warp_m + g, first_n + warp_n + 2 * t);
+  if constexpr (B::contiguous_in_depth) {  // a forward product
+    if (statistics.means != nullptr)
+      tile_statistics<Tile>(statistics, output, sums, shared, block / tiles_n, first_n, warp_m + g, warp_n + 2 * t);
+  }
 }
 
 struct Extent {
   Index rows, columns, depth, chunk;  // of C, of the sums, of a part of them
+  TileStatistics statistics{nullptr, nullptr};
 };
 
 template <class Tile, class M, class A, class B>
@@ -233,33 +298,34 @@ void launch_tiles(Device<M>& device, const char* name, const A& a, const B& b, c
   const int tiles = to_int((extent.rows + Tile::tile_m - 1) / Tile::tile_m * tiles_n);
   const Index chunks = (extent.depth + extent.chunk - 1) / extent.chunk;
   launch(device, {name, dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(chunks)), threads, Tile::shared},
-         multiply_kernel<Tile, A, B>, a, b, output, tiles_n, to_int(extent.depth), to_int(extent.chunk));
+         multiply_kernel<Tile, A, B>, a, b, output, extent.statistics, tiles_n, to_int(extent.depth),
+         to_int(extent.chunk));
 }
 
 template <class Operand, class M, class B>
 void launch_rounded(Device<M>& device, const char* name, const PixelRows<float>& a, const B& b,
                     const Output<float>& output, const Extent& extent, bool vectors) {
   if (!vectors)
-    launch_tiles<Tiling<Operand, 64, 64, 2, 1>>(device, name, a, b, output, extent);
+    launch_tiles<Tiling<Operand, small_tile, small_tile, 2, 1>>(device, name, a, b, output, extent);
   else if (extent.columns <= 32)
-    launch_tiles<Tiling<Operand, 128, 32, 4, 4>>(device, name, a, b, output, extent);
+    launch_tiles<Tiling<Operand, large_tile, 32, 4, 4>>(device, name, a, b, output, extent);
   else if (extent.columns <= 64)
-    launch_tiles<Tiling<Operand, 128, 64, 2, 4>>(device, name, a, b, output, extent);
+    launch_tiles<Tiling<Operand, large_tile, 64, 2, 4>>(device, name, a, b, output, extent);
   else
-    launch_tiles<Tiling<Operand, 128, 128, 2, 4>>(device, name, a, b, output, extent);
+    launch_tiles<Tiling<Operand, large_tile, large_tile, 2, 4>>(device, name, a, b, output, extent);
 }
 
 template <class Operand, class M>
 void launch_rounded(Device<M>& device, const char* name, const TapRows<float>& a, const TapRows<float>& b,
                     const Output<float>& output, const Extent& extent, bool vectors) {
   if (!vectors)
-    launch_tiles<Tiling<Operand, 64, 64, 2, 1>>(device, name, a, b, output, extent);
+    launch_tiles<Tiling<Operand, small_tile, small_tile, 2, 1>>(device, name, a, b, output, extent);
   else if (extent.rows <= 32)
-    launch_tiles<Tiling<Operand, 32, 128, 1, 4>>(device, name, a, b, output, extent);
+    launch_tiles<Tiling<Operand, 32, large_tile, 1, 4>>(device, name, a, b, output, extent);
   else if (extent.rows <= 64)
-    launch_tiles<Tiling<Operand, 64, 128, 1, 4>>(device, name, a, b, output, extent);
+    launch_tiles<Tiling<Operand, 64, large_tile, 1, 4>>(device, name, a, b, output, extent);
   else
-    launch_tiles<Tiling<Operand, 128, 128, 2, 4>>(device, name, a, b, output, extent);
+    launch_tiles<Tiling<Operand, large_tile, large_tile, 2, 4>>(device, name, a, b, output, extent);
 }
 
 template <class M, class A, class B>
@@ -273,7 +339,7 @@ void launch_product(Device<M>& device, const char* name, const A& a, const B& b,
 
 // Pixels of a part of the sum: enough parts for a large GPU and none too long, while their results fit in 16 MiB.
 Index chunk_of(Index rows, Index columns, Index pixels) {
-  constexpr Index tile = 128, blocks = 512, shortest = 512, longest = 8192, most_elements = Index{1} << 22;
+  constexpr Index tile = large_tile, blocks = 512, shortest = 512, longest = 8192, most_elements = Index{1} << 22;
   const Index tiles = (rows + tile - 1) / tile * ((columns + tile - 1) / tile);
   const Index wanted = std::max(blocks / tiles, (pixels + longest - 1) / longest);
   const Index possible = std::min((pixels + shortest - 1) / shortest, most_elements / (rows * columns));
@@ -292,6 +358,17 @@ template <class M>
 void multiply(Device<M>& device, const PixelRows<float>& a, const MatrixRows<float>& b, const Output<float>& output,
               bool vectors) {
   launch_product(device, "tensor_core_multiply", a, b, output, {a.windows.count, b.rows, b.length, b.length}, vectors);
+}
+
+template <class M>
+void multiply(Device<M>& device, const PixelRows<float>& a, const MatrixRows<float>& b, const Output<float>& output,
+              const TileStatistics& statistics, bool vectors) {
+  launch_product(device, "tensor_core_multiply_statistics", a, b, output,
+                 {a.windows.count, b.rows, b.length, b.length, statistics}, vectors);
+}
+
+Index tile_rows(bool vectors) {
+  return vectors ? large_tile : small_tile;
 }
 
 template <class M>
@@ -316,6 +393,8 @@ Index multiply_weights_workspace(Index rows, Index columns, Index pixels) {
 }
 
 template void multiply(ThisDevice&, const PixelRows<float>&, const MatrixRows<float>&, const Output<float>&, bool);
+template void multiply(ThisDevice&, const PixelRows<float>&, const MatrixRows<float>&, const Output<float>&,
+                       const TileStatistics&, bool);
 template void multiply(ThisDevice&, const PixelRows<float>&, const FlippedWeights<float>&, const Output<float>&, bool);
 template void multiply_weights(ThisDevice&, float*, const TapRows<float>&, const TapRows<float>&, float*, Index, Index,
                                bool);

@@ -2,8 +2,19 @@
 // in memory on all sides, operands rounded to tf32 or bf16 (device.precision()) on their way into the registers, and
 // sums in float32.
 //
-// Block      128 threads, 4 warps. Together they make a tile of C, at most 128 x 128; where C has 32 or 64 rows or
-//            columns the tile is as narrow. A warp's part is 64 x 64, 64 x 32 or 32 x 32, in registers throughout.
+// Block      128 threads, 4 warps, one tile of C, whose sums stay in registers throughout:
+//
+//              tile       a warp's part   shared memory   registers (sm_90: tf32, bf16)   for
+//              128 x 128  64 x 64         64 KB           237, 246                        more than 64 columns (rows)
+//              128 x 64   64 x 32         48 KB           162, 128                        pixels, 33 to 64 columns
+//              128 x 32   32 x 32         40 KB           122,  96                        pixels, up to 32 columns
+//               64 x 128  64 x 32         48 KB           180, 165                        weights, 33 to 64 rows
+//               32 x 128  32 x 32         40 KB           115, 128                        weights, up to 32 rows
+//               64 x 64   32 x 32         32 KB           197, 202                        what has no runs of 4
+//
+//            A 64 x 64 part reads 128 numbers from shared memory for 4096 multiply-adds of each depth: on an A100
+//            about as long as its tensor cores take for bf16, half as long as for tf32. Rounding costs two instructions
+//            a number in tf32 and half a one in bf16.
 // Pipeline   The depth goes by in stages of 16. Four stages of both operands lie in shared memory: one is multiplied
 //            while three are on their way (cp.async), with one barrier a stage. Elements that are zero (outside of the
 //            image, past the end) are made by the copy itself, so nothing that multiplies knows of borders.
@@ -29,9 +40,16 @@ namespace attnunet::cuda::gemm::tensor_core {
 template <class M>
 void multiply(Device<M>& device, const PixelRows<float>& a, const MatrixRows<float>& b, const Output<float>& output,
               bool vectors);
+/// The same, and of each tile of C its statistics by column. There are pixels / tile_rows of them, rounded up.
+template <class M>
+void multiply(Device<M>& device, const PixelRows<float>& a, const MatrixRows<float>& b, const Output<float>& output,
+              const TileStatistics& statistics, bool vectors);
 template <class M>
 void multiply(Device<M>& device, const PixelRows<float>& a, const FlippedWeights<float>& b, const Output<float>& output,
               bool vectors);
+
+/// Rows of a tile of these.
+Index tile_rows(bool vectors);
 
 /// c [rows][columns] = A B^T over `a.windows.count` pixels.
 template <class M>

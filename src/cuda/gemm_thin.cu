@@ -35,8 +35,8 @@ __global__ void __launch_bounds__(Spread::threads)
     const auto window = x.window(first_row + i / 4 * (4 * Spread::down) + i % 4, x.count);
     ATTNUNET_UNROLL
     for (int tap = 0; tap < taps; ++tap) {
-      const float* at = x.at(window, {tap / R, tap % R, 0});
-      const float value = at != nullptr ? *at : 0.0f;
+      float value;
+      load_or_zero(value, x.at(window, {tap / R, tap % R, 0}));
       ATTNUNET_UNROLL
       for (int j = 0; j < 4; ++j) sum[i][j] = fma(value, weights[tap][j], sum[i][j]);
     }
@@ -80,7 +80,7 @@ __global__ void __launch_bounds__(weights_threads)
     thin_weights_kernel(ThinWeights<float*> out, Index per_chunk, const float* wide, int channels, int wide_pixel,
                         Windows<float> thin, int chunk) {
   constexpr int taps = R * R;
-  ATTNUNET_SHARED(float, lane_sums, [weights_threads * 4]);
+  ATTNUNET_SHARED(float, lane_sums, [taps][weights_threads * 4]);
   const int left = channels / 4 - static_cast<int>(blockIdx.y) * most_groups;
   const int groups = left < most_groups ? left : most_groups, lanes = weights_threads / groups;
   const int thread = static_cast<int>(threadIdx.x), lane = thread / groups;
@@ -95,8 +95,8 @@ __global__ void __launch_bounds__(weights_threads)
       const float4 four = *reinterpret_cast<const float4*>(from);
       ATTNUNET_UNROLL
       for (int tap = 0; tap < taps; ++tap) {
-        const float* at = thin.at(window, {tap / R, tap % R, 0});
-        const float value = at != nullptr ? *at : 0.0f;
+        float value;
+        load_or_zero(value, thin.at(window, {tap / R, tap % R, 0}));
         sum[tap][0] = fma(four.x, value, sum[tap][0]);
         sum[tap][1] = fma(four.y, value, sum[tap][1]);
         sum[tap][2] = fma(four.z, value, sum[tap][2]);
@@ -105,17 +105,17 @@ __global__ void __launch_bounds__(weights_threads)
     }
   }
   ATTNUNET_UNROLL
-  for (int tap = 0; tap < taps; ++tap) {
-    *reinterpret_cast<float4*>(&lane_sums[4 * thread]) =
+  for (int tap = 0; tap < taps; ++tap)
+    *reinterpret_cast<float4*>(&lane_sums[tap][4 * thread]) =
         make_float4(sum[tap][0], sum[tap][1], sum[tap][2], sum[tap][3]);
-    ATTNUNET_SYNCTHREADS();
-    if (thread < 4 * groups) {
-      float total = lane_sums[thread];
-      for (int other = 1; other < lanes; ++other) total += lane_sums[other * 4 * groups + thread];
-      const int to = out.flipped ? taps - 1 - tap : tap;
-      out.w[blockIdx.x * per_chunk + (first_channel + thread) * out.channel + to * out.tap] = total;
-    }
-    ATTNUNET_SYNCTHREADS();  // the next tap writes lane_sums
+  ATTNUNET_SYNCTHREADS();
+  const int wide_channels = 4 * groups;
+  for (int i = thread; i < taps * wide_channels; i += weights_threads) {
+    const int tap = i / wide_channels, channel = i - tap * wide_channels;
+    float total = lane_sums[tap][channel];
+    for (int other = 1; other < lanes; ++other) total += lane_sums[tap][other * wide_channels + channel];
+    const int to = out.flipped ? taps - 1 - tap : tap;
+    out.w[blockIdx.x * per_chunk + (first_channel + channel) * out.channel + to * out.tap] = total;
   }
 }
 
@@ -148,7 +148,8 @@ void collect(Device<M>& device, float* y, const float* x, const float* w, const 
          x, w, bias, pixels, to_int(C), to_int(x_pixel));
 }
 
-Index thin_weights_workspace(Index weights, Index pixels) {
+template <class M>
+Index thin_weights_workspace(const Device<M>&, Index weights, Index pixels) {
   const Index chunk = thin_chunk(pixels);
   return weight_gradient_workspace((pixels + chunk - 1) / chunk, weights);
 }
@@ -171,6 +172,7 @@ template void spread(ThisDevice&, const Windows<float>&, const ThinWeights<const
 template void spread(ThisDevice&, const Windows<float>&, const ThinWeights<const float*>&, const Output<float>&,
                      const TileStatistics&);
 template void collect(ThisDevice&, float*, const float*, const float*, const float*, Index, Index, Index);
+template Index thin_weights_workspace(const ThisDevice&, Index, Index);
 template void thin_weights(ThisDevice&, const ThinWeights<float*>&, const float*, Index, Index, const Windows<float>&,
                            float*);
 

@@ -14,6 +14,7 @@ struct Tile {
   static constexpr int across = columns / own_columns, down = rows / own_rows, threads = across * down;
   static constexpr int run = run_;  // elements that are fetched at a time
 };
+
 // Sum over the block's threads, by column: each brings its columns' values; all columns' totals stand in totals after.
 template <class T>
 static __device__ __forceinline__ void add_columns(float (*totals)[T::columns], const float (&own)[T::own_columns],

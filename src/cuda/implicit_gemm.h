@@ -221,6 +221,33 @@ struct TileStatistics {
   float* m2;
 };
 
+// What lies at `from`; zero where that is null. Written as predicated loads: nvcc would branch around each.
+#ifdef ATTNUNET_SIMULATOR
+template <class Run>
+inline void load_or_zero(Run& run, const float* from) {
+  run = from != nullptr ? *reinterpret_cast<const Run*>(from) : Run{};
+}
+#else
+static __device__ __forceinline__ void load_or_zero(float4& run, const float* from) {
+  asm volatile(
+      "{ .reg .pred inside;\n"
+      "  setp.ne.u64 inside, %4, 0;\n"
+      "  mov.f32 %0, 0f00000000; mov.f32 %1, 0f00000000; mov.f32 %2, 0f00000000; mov.f32 %3, 0f00000000;\n"
+      "  @inside ld.global.v4.f32 {%0, %1, %2, %3}, [%4]; }"
+      : "=&f"(run.x), "=&f"(run.y), "=&f"(run.z), "=&f"(run.w)
+      : "l"(from));
+}
+static __device__ __forceinline__ void load_or_zero(float& run, const float* from) {
+  asm volatile(
+      "{ .reg .pred inside;\n"
+      "  setp.ne.u64 inside, %1, 0;\n"
+      "  mov.f32 %0, 0f00000000;\n"
+      "  @inside ld.global.f32 %0, [%1]; }"
+      : "=&f"(run)
+      : "l"(from));
+}
+#endif
+
 // ---- made on the host
 
 template <class T>

@@ -2,7 +2,7 @@
 //
 // A is 16 x depth, B depth x 8, D 16 x 8. Operands are rounded from float32 when a lane puts them in its registers,
 // products are exact (11 x 11 or 8 x 8 significant bits), sums are float32:
-//   Tf32   depth 8    11 significant bits; nearest, ties away from zero; the range of float32
+//   Tf32   depth 8    11 significant bits; nearest, ties away from zero; the range of float32, subnormals cut off
 //   Bf16   depth 16    8 significant bits; nearest, ties to even; the range of float32; two to a register
 //
 // Fragments, which lane holds what (PTX ISA, "Matrix fragments for mma.m16n8k8" and "... m16n8k16"). With
@@ -49,17 +49,12 @@ static __device__ __forceinline__ float float_of(std::uint32_t bits) {
 #endif
 }
 
-/// `value` as tf32: the upper 19 bits of a float, nearest, ties away from zero. The other bits are not to be read.
+/// `value` as tf32, the upper 19 bits of a float: nearest, ties away from zero. The lower 13 bits are not to be read;
+/// products ignore them. Half a unit of the last place kept, 2^-11 of the power of two below |value|, is added to its
+/// magnitude, exactly; cutting off does the rest. NaN stays NaN, and what rounds beyond the largest float is infinite.
+/// Subnormals, which have no such power, are cut off. Two instructions, where cvt.rna.tf32.f32 is five.
 static __device__ __forceinline__ std::uint32_t tf32_word(float value) {
-#ifdef ATTNUNET_SIMULATOR
-  const std::uint32_t bits = bits_of(value);
-  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return 0x7FFFFFFFu;  // NaN
-  return (bits & 0x7F800000u) == 0x7F800000u ? bits : (bits + 0x1000u) & 0xFFFFE000u;
-#else
-  std::uint32_t word;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(value));
-  return word;
-#endif
+  return bits_of(fma(float_of(bits_of(value) & 0xFF800000u), 0x1p-11f, value));
 }
 
 /// Two values as bf16, the upper 16 bits of a float, nearest, ties to even; `low` in the lower half of the word.
