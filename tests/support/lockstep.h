@@ -51,7 +51,7 @@ using Values = std::vector<double>;
 /// Some columns of a tensor: `channels` elements of each pixel, `stride` from one pixel to the next.
 struct Span {
   Index pixels, channels, stride;
-  Span(Index n) : pixels(n), channels(1), stride(1) {}  // NOLINT: a length is a span
+  Span(Index n) : pixels(n), channels(1), stride(1) {}  // n numbers side by side, implicitly
   Span(Index pixel_count, Index own, Index apart) : pixels(pixel_count), channels(own), stride(apart) {}
 
   Index elements() const { return (pixels - 1) * stride + channels; }
@@ -79,11 +79,14 @@ class Operation {
       if (span.contains(i)) std::memset(&poison[static_cast<std::size_t>(i)], 0xFF, sizeof(U));
     copy_to_device(base(device_.companion), at(here), poison.data(), static_cast<Index>(poison.size()));
   }
+  /// `elements` as the companion needs them, NaN.
   template <class U>
   void workspace(U* here, Index elements) {
+    const std::vector<std::byte> poison(static_cast<std::size_t>(elements) * sizeof(U), std::byte{0xFF});
     Operand operand{here, 1, {}, {}};
-    operand.memory = Bytes(base(device_.companion), elements * static_cast<Index>(sizeof(U)) + 1);
+    operand.memory = Bytes(base(device_.companion), static_cast<Index>(poison.size()));
     operand.at = operand.memory.data();
+    copy_to_device(base(device_.companion), operand.at, poison.data(), static_cast<Index>(poison.size()));
     operands_.push_back(std::move(operand));
   }
 
@@ -162,10 +165,10 @@ class Operation {
   Operand& copy(const U* here, const Span& span) {
     Operand operand{here, span, std::vector<std::byte>(static_cast<std::size_t>(span.elements()) * sizeof(U)), {}};
     std::memcpy(operand.before.data(), here, operand.before.size());
-    constexpr Index line = 64;
     const Index bytes = static_cast<Index>(operand.before.size());
-    operand.memory = Bytes(base(device_.companion), bytes + line);
-    operand.at = operand.memory.data() + reinterpret_cast<std::uintptr_t>(here) % line;
+    const Index offset = static_cast<Index>(reinterpret_cast<std::uintptr_t>(here) % 64);
+    operand.memory = Bytes(base(device_.companion), offset + bytes);
+    operand.at = operand.memory.data() + offset;
     copy_to_device(base(device_.companion), operand.at, operand.before.data(), bytes);
     operands_.push_back(std::move(operand));
     return operands_.back();

@@ -1,4 +1,4 @@
-// The operations that networks and training call, in lockstep (lockstep.h). They win over those of cpu:: that the base
+// The operations that networks call, in lockstep (lockstep.h). They win over those of cpu:: that the base
 // class of their device makes visible.
 #pragma once
 
