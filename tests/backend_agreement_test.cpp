@@ -5,6 +5,10 @@
 // other side needs a value within 1e-14 of its kink.
 // In float32 a free-running network differs by per cents through flipped ReLUs alone: there operations are compared one
 // by one (lockstep_test.cpp), and here only what training makes of them, the loss of an epoch.
+#include <algorithm>
+#include <numeric>
+#include <sstream>
+
 #include "common/data/phantom.h"
 #include "common/gradcheck/cases/attention_unet.h"
 #include "common/train/loss.h"
