@@ -4,6 +4,8 @@
 
 #include "common/gradcheck/cases/conv2d.h"
 #include "cpu/conv2d.h"
+#include "cuda/conv2d.h"
+#include "cuda/conv2d_statistics.h"
 #include "support/columns.h"
 #include "support/tensor_core.h"
 
@@ -211,6 +213,49 @@ TYPED_TEST(Conv2dTensorCore, NanStaysNan) {
     for (std::size_t i = 0; i < result.values.size(); ++i) {
       EXPECT_EQ(std::isnan(result.values[i]), i / 4 == 1) << i;
       EXPECT_EQ(std::isinf(result.values[i]), i / 4 == 2) << i;
+    }
+  }
+}
+
+// What the network calls: rounded where on_tensor_cores says so, else the bits of exact float32.
+TYPED_TEST(Conv2dTensorCore, TheOperationsChooseByPrecisionAndShape) {
+  using B = TypeParam;
+  for (const Conv2dGeometry& g : {shapes[5], shapes[8], Conv2dGeometry{1, 5, 7, 1, 8, 3}, {2, 3, 5, 8, 1, 1}}) {
+    SCOPED_TRACE(text(g));
+    const Data d(g, 26);
+    const auto run = [&](Precision precision) {
+      typename B::Device device(precision);
+      const auto x = gradcheck::upload<B>(device, d.x), w = gradcheck::upload<B>(device, d.w);
+      const auto b = gradcheck::upload<B>(device, d.b), dy = gradcheck::upload<B>(device, d.dy);
+      auto workspace =
+          gradcheck::poisoned<B>(device, std::max(conv2d_workspace(device, g), conv2d_statistics_workspace(device, g)));
+      auto y = gradcheck::poisoned<B>(device, dy.size()), normed_y = gradcheck::poisoned<B>(device, dy.size());
+      auto dx = gradcheck::poisoned<B>(device, x.size()), dw = gradcheck::poisoned<B>(device, w.size());
+      auto mean = gradcheck::poisoned<B>(device, g.K), inv_std = gradcheck::poisoned<B>(device, g.K);
+      auto running_mean = gradcheck::upload<B>(device, d.b), running_var = gradcheck::upload<B>(device, d.b);
+      conv2d_forward(device, y.data(), x.data(), w.data(), b.data(), workspace.data(), g);
+      conv2d_backward_data(device, dx.data(), dy.data(), w.data(), workspace.data(), g, Write::set);
+      conv2d_backward_weights(device, dw.data(), static_cast<float*>(nullptr), dy.data(), x.data(), workspace.data(),
+                              g);
+      conv2d_statistics_forward(device, normed_y.data(), mean.data(), inv_std.data(), running_mean.data(),
+                                running_var.data(), x.data(), w.data(), workspace.data(), g);
+      std::vector<std::vector<double>> results;
+      for (const auto* buffer : {&y, &dx, &dw, &normed_y, &mean, &inv_std})
+        results.push_back(gradcheck::download<B>(device, "", *buffer).values);
+      return results;
+    };
+    const auto exact = run(Precision::float32), tf32 = run(Precision::tf32), bf16 = run(Precision::bf16);
+    const bool thin = g.C == 1 || g.K == 1;
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+      EXPECT_EQ(exact[i] == tf32[i], thin) << i;
+      EXPECT_EQ(exact[i] == bf16[i], thin) << i;
+      EXPECT_EQ(tf32[i] == bf16[i], thin) << i;
+      double difference = 0, largest = 0;
+      for (std::size_t k = 0; k < exact[i].size(); ++k) {
+        difference = std::max(difference, std::abs(exact[i][k] - bf16[i][k]));
+        largest = std::max(largest, std::abs(exact[i][k]));
+      }
+      EXPECT_LE(difference, 0.02 * largest) << i;  // rounded, not something else; the bounds are above
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include "common/gradcheck/cases/conv_transpose2d.h"
 #include "cpu/conv_transpose2d.h"
+#include "cuda/conv_transpose2d.h"
 #include "support/columns.h"
 #include "support/tensor_core.h"
 
@@ -119,6 +120,28 @@ TYPED_TEST(ConvTranspose2dTensorCore, WorksOnColumnsOfAWiderTensor) {
     for (const ConvTranspose2dGeometry& g : {shapes[1], shapes[4], shapes[5], shapes[6], large[0]})
       for (const Columns& columns : {Columns{g.K, g.K, 2 * g.K}, Columns{1, g.K, 2 * g.K}, Columns{0, g.K, g.K + 3}})
         this->expect_all(precision, g, columns, 32);
+}
+
+// What the network calls: rounded where on_tensor_cores says so, else the bits of exact float32.
+TYPED_TEST(ConvTranspose2dTensorCore, TheOperationsChooseByPrecisionAndShape) {
+  for (const ConvTranspose2dGeometry& g : {shapes[4], ConvTranspose2dGeometry{1, 5, 7, 1, 8}, {2, 3, 5, 8, 1}}) {
+    SCOPED_TRACE(text(g));
+    const Data d(g, 33);
+    const auto run = [&](Precision precision) {
+      typename TypeParam::Device device(precision);
+      const auto layer = gradcheck::conv_transpose2d_case<TypeParam>(device, g, false, 1);
+      std::vector<Array> results = layer.backward({d.x, d.w}, {d.dy});
+      results.push_back(layer.forward({d.x, d.w}).outputs[0]);
+      return results;
+    };
+    const auto exact = run(Precision::float32), tf32 = run(Precision::tf32), bf16 = run(Precision::bf16);
+    const bool thin = g.C == 1 || g.K == 1;
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+      EXPECT_EQ(exact[i].values == tf32[i].values, thin) << exact[i].name;
+      EXPECT_EQ(exact[i].values == bf16[i].values, thin) << exact[i].name;
+      EXPECT_EQ(tf32[i].values == bf16[i].values, thin) << exact[i].name;
+    }
+  }
 }
 
 TEST(TensorCoreLayers, ThinTransposedOnesStayExact) {

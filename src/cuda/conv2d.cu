@@ -139,7 +139,7 @@ template <class M, class T>
 void conv2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,
                           Write write) {
   if constexpr (std::is_same_v<T, float>) {
-    if (device.precision() == Precision::float32)
+    if (!tensor_core::on_tensor_cores(device.precision(), g))
       return ffma::conv2d_backward_data(device, dx, dy, w, workspace, g, write);
     return tensor_core::conv2d_backward_data(device, dx, dy, w, workspace, g, write);
   } else {
@@ -151,7 +151,7 @@ template <class M, class T>
 void conv2d_backward_weights(Device<M>& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
                              const Conv2dGeometry& g) {
   if constexpr (std::is_same_v<T, float>) {
-    if (device.precision() == Precision::float32)
+    if (!tensor_core::on_tensor_cores(device.precision(), g))
       return ffma::conv2d_backward_weights(device, dw, db, dy, x, workspace, g);
     return tensor_core::conv2d_backward_weights(device, dw, db, dy, x, workspace, g);
   } else {

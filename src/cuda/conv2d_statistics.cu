@@ -4,10 +4,13 @@
 #include "cuda/conv2d.h"
 #include "cuda/conv2d_ffma.h"
 #include "cuda/conv2d_statistics.h"
+#include "cuda/conv2d_tensor_core.h"
 #include "cuda/kernel.h"
 
 namespace attnunet::cuda {
 namespace {
+
+static_assert(tensor_core::conv2d_statistics_chunk >= ffma::conv2d_statistics_chunk, "room for the smaller chunks");
 
 Index chunk_statistics(const Conv2dGeometry& g) {
   return (g.pixels() + ffma::conv2d_statistics_chunk - 1) / ffma::conv2d_statistics_chunk * g.K;
@@ -25,9 +28,11 @@ template <class M, class T>
 void conv2d_statistics_forward(Device<M>& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var,
                                const T* x, const T* w, T* workspace, const Conv2dGeometry& g) {
   if constexpr (sizeof(T) == sizeof(float)) {
-    if (device.precision() == Precision::float32 && g.K > 1) {
+    if (g.K > 1) {
       T *means = workspace, *m2 = workspace + chunk_statistics(g);
-      const Index chunk = ffma::conv2d_forward_statistics(device, y, means, m2, x, w, g);
+      const Index chunk = tensor_core::on_tensor_cores(device.precision(), g)
+                              ? tensor_core::conv2d_forward_statistics(device, y, means, m2, x, w, g)
+                              : ffma::conv2d_forward_statistics(device, y, means, m2, x, w, g);
       return combine_channel_statistics(device, mean, inv_std, running_mean, running_var, static_cast<const T*>(means),
                                         static_cast<const T*>(m2), chunk, g.pixels(), g.K);
     }

@@ -1,12 +1,11 @@
 // Convolution and the batch statistics of its output on the GPU; the math is in src/cpu/conv2d_statistics.h.
 //
-// In exact float32 the convolution's blocks make the statistics of their tiles (mean, and squares about that mean)
-// while the tile is in registers, and combine_channel_statistics (batch_norm.h) merges them: y is written once and not
-// read. A tile is a chunk of 32 to 256 pixels (gemm_ffma.h). The reduction within a tile: a thread's 4 or 8 pixels in
-// order, then the threads of a column in order.
+// In float32, exact or on tensor cores, the convolution's blocks make the statistics of their tiles (mean, and squares
+// about that mean) while the tile is in registers, and combine_channel_statistics (batch_norm.h) merges them: y is
+// written once and not read. A tile is a chunk of 32 to 256 pixels (gemm_ffma.h, gemm_tensor_core.h). The reduction
+// within a tile: a thread's pixels in order, then the threads of a column in order.
 // Bytes: those of the convolution, and 2 K floats a tile, 1/64 of y or less.
-// double, tensor-core precisions, and one output channel, which is cheap to read: the convolution, then the statistics
-// in a pass of their own.
+// double, and one output channel, which is cheap to read: the convolution, then the statistics in a pass of their own.
 #pragma once
 
 #include "cuda/device.h"

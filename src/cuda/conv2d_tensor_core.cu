@@ -8,8 +8,8 @@
 namespace attnunet::cuda::tensor_core {
 
 template <class M>
-Index conv2d_workspace(const Device<M>&, const Conv2dGeometry& g) {
-  return std::max(gemm::tensor_core::multiply_weights_workspace(g.K, g.R * g.R * g.C, g.pixels()),
+Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g) {
+  return std::max(gemm::tensor_core::multiply_weights_workspace(device, g.K, g.R * g.R * g.C, g.pixels()),
                   bias_gradient_workspace(g.pixels(), g.K));
 }
 

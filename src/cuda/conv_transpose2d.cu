@@ -116,7 +116,7 @@ template <class M, class T>
 void conv_transpose2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
                               const ConvTranspose2dGeometry& g) {
   if constexpr (std::is_same_v<T, float>) {
-    if (device.precision() == Precision::float32)
+    if (!tensor_core::on_tensor_cores(device.precision(), g))
       return ffma::conv_transpose2d_forward(device, y, x, w, bias, workspace, g);
     return tensor_core::conv_transpose2d_forward(device, y, x, w, bias, workspace, g);
   } else {
@@ -128,7 +128,7 @@ template <class M, class T>
 void conv_transpose2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* workspace,
                                     const ConvTranspose2dGeometry& g, Write write) {
   if constexpr (std::is_same_v<T, float>) {
-    if (device.precision() == Precision::float32)
+    if (!tensor_core::on_tensor_cores(device.precision(), g))
       return ffma::conv_transpose2d_backward_data(device, dx, dy, w, workspace, g, write);
     return tensor_core::conv_transpose2d_backward_data(device, dx, dy, w, workspace, g, write);
   } else {
@@ -140,7 +140,7 @@ template <class M, class T>
 void conv_transpose2d_backward_weights(Device<M>& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
                                        const ConvTranspose2dGeometry& g) {
   if constexpr (std::is_same_v<T, float>) {
-    if (device.precision() == Precision::float32)
+    if (!tensor_core::on_tensor_cores(device.precision(), g))
       return ffma::conv_transpose2d_backward_weights(device, dw, db, dy, x, workspace, g);
     return tensor_core::conv_transpose2d_backward_weights(device, dw, db, dy, x, workspace, g);
   } else {

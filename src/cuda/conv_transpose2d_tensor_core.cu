@@ -8,8 +8,8 @@
 namespace attnunet::cuda::tensor_core {
 
 template <class M>
-Index conv_transpose2d_workspace(const Device<M>&, const ConvTranspose2dGeometry& g) {
-  return std::max(gemm::tensor_core::multiply_weights_workspace(4 * g.K, g.C, g.input_pixels()),
+Index conv_transpose2d_workspace(const Device<M>& device, const ConvTranspose2dGeometry& g) {
+  return std::max(gemm::tensor_core::multiply_weights_workspace(device, 4 * g.K, g.C, g.input_pixels()),
                   bias_gradient_workspace(4 * g.input_pixels(), g.K));
 }
 

@@ -388,7 +388,8 @@ void multiply_weights(Device<M>& device, float* c, const TapRows<float>& a, cons
   add_weight_gradients(device, c, workspace, chunks, rows * columns);
 }
 
-Index multiply_weights_workspace(Index rows, Index columns, Index pixels) {
+template <class M>
+Index multiply_weights_workspace(const Device<M>&, Index rows, Index columns, Index pixels) {
   return weight_gradient_workspace(chunks_of(rows, columns, pixels), rows * columns);
 }
 
@@ -396,6 +397,7 @@ template void multiply(ThisDevice&, const PixelRows<float>&, const MatrixRows<fl
 template void multiply(ThisDevice&, const PixelRows<float>&, const MatrixRows<float>&, const Output<float>&,
                        const TileStatistics&, bool);
 template void multiply(ThisDevice&, const PixelRows<float>&, const FlippedWeights<float>&, const Output<float>&, bool);
+template Index multiply_weights_workspace(const ThisDevice&, Index, Index, Index);
 template void multiply_weights(ThisDevice&, float*, const TapRows<float>&, const TapRows<float>&, float*, Index, Index,
                                bool);
 

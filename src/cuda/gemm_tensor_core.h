@@ -56,6 +56,7 @@ template <class M>
 void multiply_weights(Device<M>& device, float* c, const TapRows<float>& a, const TapRows<float>& b, float* workspace,
                       Index rows, Index columns, bool vectors);
 /// Elements of its workspace.
-Index multiply_weights_workspace(Index rows, Index columns, Index pixels);
+template <class M>
+Index multiply_weights_workspace(const Device<M>& device, Index rows, Index columns, Index pixels);
 
 }  // namespace attnunet::cuda::gemm::tensor_core
