@@ -266,6 +266,7 @@ TYPED_TEST(FloatAgreement, LossCurvesOnPhantoms) {
   config.size = 32;
   config.batch = 4;
   config.epochs = 3;
+  config.lr = 4e-3;
   config.seed = 3;
   config.loss = "bce+dice";
   config.split = "random";
@@ -283,7 +284,7 @@ TYPED_TEST(FloatAgreement, LossCurvesOnPhantoms) {
   const auto expected = curve(cpu, Cpu<float>(), "cpu"), actual = curve(this->device, TypeParam(), "cuda");
   ASSERT_EQ(expected.size(), 3u);
   ASSERT_EQ(actual.size(), 3u);
-  EXPECT_LT(expected.back().train.loss, 0.98 * expected.front().train.loss) << "nothing was learned";
+  EXPECT_LT(expected.back().train.loss, 0.9 * expected.front().train.loss) << "nothing was learned";
   double worst = 0;
   for (std::size_t i = 0; i < 3; ++i)
     for (const auto metrics : {&EpochRow::train, &EpochRow::val}) {
