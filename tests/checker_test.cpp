@@ -5,6 +5,8 @@
 #include "common/gradcheck/check.h"
 #include "cpu/batch_norm.h"
 #include "cpu/relu.h"
+#include "cuda/batch_norm.h"
+#include "cuda/relu.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -53,12 +55,13 @@ std::vector<Breakage> breakages() {
   };
 }
 
-class Checker : public ::testing::Test {
+template <class B>
+class Checker : public SmallNetworkTest<B> {
  protected:
-  LayerCase right() { return gradcheck::batch_norm_case<Cpu<double>>(device, pixels, C, 1); }
-  LayerCase relu(Index n) { return gradcheck::relu_case<Cpu<double>>(device, n, 1); }
-  TestDevice<Cpu<double>> device;
+  LayerCase right() { return gradcheck::batch_norm_case<B>(this->device, pixels, C, 1); }
+  LayerCase relu(Index n) { return gradcheck::relu_case<B>(this->device, n, 1); }
 };
+TYPED_TEST_SUITE(Checker, DoubleBackends);
 
 bool accepted(const LayerCase& layer) {
   const auto results = gradcheck::check_layer(layer, 2);
@@ -66,14 +69,14 @@ bool accepted(const LayerCase& layer) {
          std::all_of(results.begin(), results.end(), [](const gradcheck::Result& result) { return result.passed(); });
 }
 
-TEST_F(Checker, AcceptsTheRightLayer) {
-  EXPECT_TRUE(accepted(right()));
-  EXPECT_TRUE(accepted(relu(100)));
+TYPED_TEST(Checker, AcceptsTheRightLayer) {
+  EXPECT_TRUE(accepted(this->right()));
+  EXPECT_TRUE(accepted(this->relu(100)));
 }
 
-TEST_F(Checker, RejectsABrokenGradient) {
+TYPED_TEST(Checker, RejectsABrokenGradient) {
   for (const Breakage& breakage : breakages()) {
-    LayerCase layer = right();
+    LayerCase layer = this->right();
     layer.backward = [right = layer.backward, breakage](const auto& inputs, const auto& d_outputs) {
       auto gradients = right(inputs, d_outputs);
       breakage.apply(gradients[0].values);
@@ -85,11 +88,11 @@ TEST_F(Checker, RejectsABrokenGradient) {
 
 // A gradient that is right for another function than the one computed. A constant added to the output is not a
 // gradient's business; comparing outputs finds it (below).
-TEST_F(Checker, RejectsABrokenForward) {
+TYPED_TEST(Checker, RejectsABrokenForward) {
   for (const Breakage& breakage : breakages()) {
     const std::string name = breakage.name;
     if (name == "added to old contents") continue;
-    LayerCase layer = right();
+    LayerCase layer = this->right();
     layer.forward = [right = layer.forward, breakage](const auto& inputs) {
       auto result = right(inputs);
       breakage.apply(result.outputs[0].values);
@@ -99,9 +102,9 @@ TEST_F(Checker, RejectsABrokenForward) {
   }
 }
 
-TEST_F(Checker, RejectsASmallParameterGradientError) {
+TYPED_TEST(Checker, RejectsASmallParameterGradientError) {
   for (std::size_t input : {1, 2}) {
-    LayerCase layer = right();
+    LayerCase layer = this->right();
     layer.backward = [right = layer.backward, input](const auto& inputs, const auto& d_outputs) {
       auto gradients = right(inputs, d_outputs);
       std::swap(gradients[input].values[0], gradients[input].values[1]);
@@ -111,17 +114,17 @@ TEST_F(Checker, RejectsASmallParameterGradientError) {
   }
 }
 
-TEST_F(Checker, RejectsAnEmptyComparison) {
-  EXPECT_FALSE(accepted(relu(0)));
-  LayerCase nothing = relu(10);
+TYPED_TEST(Checker, RejectsAnEmptyComparison) {
+  EXPECT_FALSE(accepted(this->relu(0)));
+  LayerCase nothing = this->relu(10);
   nothing.inputs.clear();
   nothing.forward = [](const auto&) { return gradcheck::Forward{}; };
   nothing.backward = [](const auto&, const auto&) { return std::vector<Array>{}; };
   EXPECT_FALSE(accepted(nothing));
 }
 
-TEST_F(Checker, RejectsAllGradientsZero) {
-  LayerCase layer = right();
+TYPED_TEST(Checker, RejectsAllGradientsZero) {
+  LayerCase layer = this->right();
   layer.forward = [right = layer.forward](const auto& inputs) {
     auto result = right(inputs);
     result.outputs[0].values.assign(result.outputs[0].values.size(), 1.0);
@@ -136,9 +139,9 @@ TEST_F(Checker, RejectsAllGradientsZero) {
 }
 
 // A coordinate closer to the kink than the step is skipped, and 2 % of them may be.
-TEST_F(Checker, SkipsKinksButNotMany) {
+TYPED_TEST(Checker, SkipsKinksButNotMany) {
   for (int at_kink : {0, 2, 3, 100}) {
-    LayerCase layer = relu(100);
+    LayerCase layer = this->relu(100);
     for (std::size_t i = 0; i < 100; ++i)
       layer.inputs[0].values[i] = static_cast<int>(i) < at_kink ? 1e-5 : (i % 2 == 0 ? 1.0 : -1.0);
     const auto result = gradcheck::check_layer(layer, 2).at(0);
@@ -148,15 +151,15 @@ TEST_F(Checker, SkipsKinksButNotMany) {
   }
 }
 
-TEST_F(Checker, CloseAcceptsUpToTheBound) {
+TYPED_TEST(Checker, CloseAcceptsUpToTheBound) {
   const Array expected{"y", {1, -2, 0}};
   EXPECT_TRUE(close(expected, expected, everywhere(expected, 0)));
   EXPECT_TRUE(close({"y", {1.25, -2, 0}}, expected, everywhere(expected, 0.25)));
   EXPECT_FALSE(close({"y", {1.25, -2, 0}}, expected, everywhere(expected, 0.2)));
 }
 
-TEST_F(Checker, CloseRejectsABrokenOutput) {
-  const LayerCase layer = right();
+TYPED_TEST(Checker, CloseRejectsABrokenOutput) {
+  const LayerCase layer = this->right();
   const Array expected = layer.forward(layer.inputs).outputs[0];
   const auto bounds = everywhere(expected, 1e-3);
   for (const Breakage& breakage : breakages()) {
@@ -169,7 +172,7 @@ TEST_F(Checker, CloseRejectsABrokenOutput) {
   EXPECT_FALSE(close(expected, expected, everywhere(expected, nan)));
 }
 
-TEST_F(Checker, CloseRejectsEmptyAndDifferentLengths) {
+TYPED_TEST(Checker, CloseRejectsEmptyAndDifferentLengths) {
   const Array two{"y", {1, 2}}, three{"y", {1, 2, 3}}, none{"y", {}};
   EXPECT_FALSE(close(none, none, {}));
   EXPECT_FALSE(close(two, three, everywhere(three, 1)));

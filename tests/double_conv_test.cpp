@@ -1,6 +1,7 @@
 #include "common/gradcheck/cases/double_conv.h"
 
 #include "cpu/operations.h"
+#include "cuda/operations.h"
 #include "support/backends.h"
 #include "support/expect.h"
 

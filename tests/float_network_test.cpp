@@ -2,10 +2,17 @@
 // norms, gates and kinks. The bound is derived by Monte Carlo arithmetic (Parker, Pierce and Eggert 2000): the double
 // network runs several times with every layer's output perturbed at random by what float32 rounding may do to it
 // (tests/support/tolerance.h, one standard deviation); the spread of the logits is then the expected float32 error.
+//
+// With tf32 and bf16 the operands of convolutions are rounded before they are multiplied, which outweighs all else:
+// there the operands are perturbed, each by up to half a unit in its last place, anew wherever it is read. The error
+// must have the spread's size, no less either: in float32 it would be a thousandth of it.
 #include <cmath>
 
 #include "common/gradcheck/cases/attention_unet.h"
 #include "cpu/operations.h"
+#include "cuda/conv2d_tensor_core.h"
+#include "cuda/conv_transpose2d_tensor_core.h"
+#include "cuda/operations.h"
 #include "support/backends.h"
 #include "support/expect.h"
 
@@ -14,9 +21,19 @@ namespace perturbed {
 
 struct Device : cpu::Device {
   Random random;
-  explicit Device(std::uint64_t seed) : cpu::Device(1), random(seed) {}
+  Precision precision;
+  Device(std::uint64_t seed, Precision of_operands) : cpu::Device(1), random(seed), precision(of_operands) {}
   cpu::Device& base() { return *this; }
 };
+
+// What tensor cores make of an operand: 10 or 7 bits behind the point are kept.
+std::vector<double> rounded(Device& device, const double* values, Index n, bool on_tensor_cores) {
+  std::vector<double> result(values, values + n);
+  const double half_unit = !on_tensor_cores ? 0 : device.precision == Precision::tf32 ? 0x1p-11 : 0x1p-8;
+  if (half_unit > 0)
+    for (double& value : result) value *= 1 + half_unit * device.random.uniform(-1, 1);
+  return result;
+}
 
 // One standard deviation of the rounding error of a sum of `length` terms.
 double noise(Device& device, double sum_of_terms, double length) {
@@ -31,11 +48,14 @@ std::vector<double> absolute(const double* values, Index n) {
 
 void conv2d_forward(Device& device, double* y, const double* x, const double* w, const double* bias, double* workspace,
                     const Conv2dGeometry& g) {
-  const auto terms_x = absolute(x, (g.pixels() - 1) * g.x_pixel() + g.C), terms_w = absolute(w, g.weights());
+  const Index x_size = (g.pixels() - 1) * g.x_pixel() + g.C;
+  const auto terms_x = absolute(x, x_size), terms_w = absolute(w, g.weights());
   std::vector<double> terms(static_cast<std::size_t>(g.pixels() * g.K));
   const double* no_bias = nullptr;
   conv2d_forward(device.base(), terms.data(), terms_x.data(), terms_w.data(), no_bias, workspace, g);
-  conv2d_forward(device.base(), y, x, w, bias, workspace, g);
+  const bool low = cuda::tensor_core::on_tensor_cores(device.precision, g);
+  const auto near_x = rounded(device, x, x_size, low), near_w = rounded(device, w, g.weights(), low);
+  conv2d_forward(device.base(), y, near_x.data(), near_w.data(), bias, workspace, g);
   for (Index i = 0; i < g.pixels() * g.K; ++i)
     y[i] += noise(device, terms[static_cast<std::size_t>(i)], static_cast<double>(g.R * g.R * g.C));
 }
@@ -48,7 +68,9 @@ void conv_transpose2d_forward(Device& device, double* y, const double* x, const 
   ConvTranspose2dGeometry dense = g;
   dense.y_stride = 0;
   conv_transpose2d_forward(device.base(), terms.data(), terms_x.data(), terms_w.data(), no_bias, workspace, dense);
-  conv_transpose2d_forward(device.base(), y, x, w, bias, workspace, g);
+  const bool low = cuda::tensor_core::on_tensor_cores(device.precision, g);
+  const auto near_x = rounded(device, x, g.input_pixels() * g.C, low), near_w = rounded(device, w, g.weights(), low);
+  conv_transpose2d_forward(device.base(), y, near_x.data(), near_w.data(), bias, workspace, g);
   for (Index i = 0; i < 4 * g.input_pixels() * g.K; ++i)
     y[i / g.K * g.y_pixel() + i % g.K] += noise(device, terms[static_cast<std::size_t>(i)], static_cast<double>(g.C));
 }
@@ -114,40 +136,66 @@ namespace {
 template <class B>
 class FloatNetwork : public SmallNetworkTest<B> {
  protected:
-  void check(int levels, Index N, Index H, Index W) {
+  void check(typename B::Device& low_device, int levels, Index N, Index H, Index W,
+             Precision precision = Precision::float32) {
+    SCOPED_TRACE(precision_name(precision));
     NetworkConfig config;
     config.levels = levels;
     config.base = 4;
     const Pass pass{true, 5, 3};
-    auto low = gradcheck::attention_unet_case<B>(this->device, config, N, H, W, pass, 11);
+    auto low = gradcheck::attention_unet_case<B>(low_device, config, N, H, W, pass, 11);
     TestDevice<Cpu<double>> exact_device{1};
     const auto exact = gradcheck::attention_unet_case<Cpu<double>>(exact_device, config, N, H, W, pass, 11);
-    perturbed::Device noisy_device(17);
+    perturbed::Device noisy_device(17, precision);
     const auto noisy = gradcheck::attention_unet_case<perturbed::Backend>(noisy_device, config, N, H, W, pass, 11);
     for (auto& input : low.inputs) input = rounded_to_float(input);
 
     const auto logits = exact.forward(low.inputs).outputs[0];
     constexpr int samples = 8;
-    double squares = 0;
-    for (int sample = 0; sample < samples; ++sample) {
-      const auto moved = noisy.forward(low.inputs).outputs[0];
-      for (std::size_t i = 0; i < logits.values.size(); ++i) squares += std::pow(moved.values[i] - logits.values[i], 2);
-    }
-    const double spread = std::sqrt(squares / samples / static_cast<double>(logits.values.size()));
+    double spread = 0;
+    for (int sample = 0; sample < samples; ++sample)
+      spread += std::pow(difference(noisy.forward(low.inputs).outputs[0], logits), 2) / samples;
+    spread = std::sqrt(spread);
     const auto actual = low.forward(low.inputs).outputs[0];
     const auto bounds = everywhere(logits, 8 * spread);
     EXPECT_TRUE(close(actual, logits, bounds));
-    EXPECT_LT(spread, 1e-4) << "a bound so wide would prove little";
-    this->RecordProperty("tightness", std::to_string(tightness(actual, logits, bounds)));
+    const gradcheck::Array zero{"", std::vector<double>(logits.values.size(), 0.0)};
+    const double wide = precision == Precision::float32 ? 1e-4 : precision == Precision::tf32 ? 0.01 : 0.1;
+    EXPECT_LT(spread, wide * difference(logits, zero)) << "a bound so wide would prove little";
+    if (precision != Precision::float32) {
+      EXPECT_GT(difference(actual, logits), spread / 4) << "nothing was rounded";
+    }
+    this->RecordProperty(std::string("tightness ") + precision_name(precision),
+                         std::to_string(tightness(actual, logits, bounds)));
+  }
+
+ private:
+  /// Root mean square.
+  static double difference(const gradcheck::Array& a, const gradcheck::Array& b) {
+    double squares = 0;
+    for (std::size_t i = 0; i < b.values.size(); ++i) squares += std::pow(a.values.at(i) - b.values[i], 2);
+    return std::sqrt(squares / static_cast<double>(b.values.size()));
   }
 };
 TYPED_TEST_SUITE(FloatNetwork, FloatBackends);
 
 TYPED_TEST(FloatNetwork, Attention3ForwardWithinRounding) {
-  this->check(3, 2, 24, 32);
+  this->check(this->device, 3, 2, 24, 32);
 }
 TYPED_TEST(FloatNetwork, Attention4ForwardWithinRounding) {
-  this->check(4, 1, 37, 48);
+  this->check(this->device, 4, 1, 37, 48);
+}
+
+template <class B>
+class LowPrecisionNetwork : public FloatNetwork<B> {};
+TYPED_TEST_SUITE(LowPrecisionNetwork, CudaFloatBackends);
+
+TYPED_TEST(LowPrecisionNetwork, ForwardWithinRounding) {
+  for (const Precision precision : {Precision::tf32, Precision::bf16}) {
+    typename TypeParam::Device low(precision);
+    this->check(low, 3, 2, 24, 32, precision);
+    this->check(low, 4, 1, 37, 48, precision);
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "common/gradcheck/cases/double_conv.h"
 #include "common/nn/attention_unet.h"
 #include "cpu/operations.h"
+#include "cuda/operations.h"
 #include "support/backends.h"
 #include "support/golden.h"
 

@@ -39,6 +39,14 @@ using DoubleBackends = ::testing::Types<Cpu<double>, CudaSim<double>>;
 using FloatBackends = ::testing::Types<Cpu<float>, CudaSim<float>>;
 using AllBackends = ::testing::Types<Cpu<float>, Cpu<double>, CudaSim<float>, CudaSim<double>>;
 #endif
+/// For what is held against the CPU.
+#ifdef ATTNUNET_HAVE_CUDA
+using CudaDoubleBackends = ::testing::Types<CudaSim<double>, Cuda<double>>;
+using CudaFloatBackends = ::testing::Types<CudaSim<float>, Cuda<float>>;
+#else
+using CudaDoubleBackends = ::testing::Types<CudaSim<double>>;
+using CudaFloatBackends = ::testing::Types<CudaSim<float>>;
+#endif
 /// For what only the CPU has: results that must not depend on the number of threads.
 using CpuBackends = ::testing::Types<Cpu<float>, Cpu<double>>;
 

@@ -26,8 +26,9 @@ inline void expect_gradients(const gradcheck::LayerCase& layer_case, std::uint64
 }
 
 /// The same for blocks and networks: sampled coordinates of every kind of tensor, and random directions.
-inline void expect_network_gradients(const gradcheck::LayerCase& network_case, std::uint64_t seed = 1) {
-  expect_passed(gradcheck::check_network(network_case, seed));
+inline void expect_network_gradients(const gradcheck::LayerCase& network_case, std::uint64_t seed = 1,
+                                     Index coordinates = gradcheck::network_coordinates) {
+  expect_passed(gradcheck::check_network(network_case, seed, coordinates));
 }
 
 /// |actual - expected| <= bound, element by element. Empty arrays and different lengths are failures.

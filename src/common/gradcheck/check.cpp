@@ -1,5 +1,6 @@
 #include "common/gradcheck/check.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <utility>
@@ -99,7 +100,7 @@ std::vector<Result> check_layer(const LayerCase& layer_case, std::uint64_t seed)
   return results;
 }
 
-std::vector<Result> check_network(const LayerCase& network_case, std::uint64_t seed) {
+std::vector<Result> check_network(const LayerCase& network_case, std::uint64_t seed, Index coordinates_a_kind) {
   const Objective objective(network_case, seed);
   const std::vector<Array>& inputs = network_case.inputs;
   double scale = 0;
@@ -118,7 +119,7 @@ std::vector<Result> check_network(const LayerCase& network_case, std::uint64_t s
     result.tensor = kind;
     result.scale = scale;
     shuffle(coordinates, random);
-    if (coordinates.size() > static_cast<std::size_t>(network_coordinates)) coordinates.resize(network_coordinates);
+    coordinates.resize(std::min(coordinates.size(), static_cast<std::size_t>(coordinates_a_kind)));
     for (const auto& coordinate : coordinates) {
       const auto [i, j] = coordinate;
       const double analytic = objective.gradient.at(i).values.at(j);

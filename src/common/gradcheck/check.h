@@ -46,8 +46,9 @@ struct Result {
 std::vector<Result> check_layer(const LayerCase& layer_case, std::uint64_t seed);
 
 /// For blocks and networks, whose inputs are many tensors: of each kind (the name without the level, e.g.
-/// "conv1.weight") at least network_coordinates coordinates, or all where it has fewer, drawn over all tensors of the
-/// kind; then network_directions random unit directions. One result a kind and one for the directions.
-std::vector<Result> check_network(const LayerCase& network_case, std::uint64_t seed);
+/// "conv1.weight") so many coordinates, or all where it has fewer, drawn over all tensors of the kind; then
+/// network_directions random unit directions. One result a kind and one for the directions.
+std::vector<Result> check_network(const LayerCase& network_case, std::uint64_t seed,
+                                  Index coordinates = network_coordinates);
 
 }  // namespace attnunet::gradcheck

@@ -1,0 +1,467 @@
+// The operations that networks call, in lockstep (lockstep.h). They win over those of cpu:: that the base
+// class of their device makes visible.
+#pragma once
+
+#include "cpu/operations.h"
+#include "cuda/operations.h"
+#include "support/lockstep.h"
+#include "support/lockstep_bounds.h"
+
+namespace attnunet::lockstep {
+
+// ---- convolutions
+
+inline Span input(const Conv2dGeometry& g) {
+  return {g.pixels(), g.C, g.x_pixel()};
+}
+inline Span output(const ConvTranspose2dGeometry& g) {
+  return {4 * g.input_pixels(), g.K, g.y_pixel()};
+}
+
+template <class C>
+void conv2d_forward(Device<C>& device, float* y, const float* x, const float* w, const float* bias, float* workspace,
+                    const Conv2dGeometry& g) {
+  Operation<C> o(device, "conv2d_forward");
+  o.in(x, input(g));
+  o.in(w, g.weights());
+  o.in(bias, g.K);
+  o.out(y, g.pixels() * g.K);
+  o.workspace(workspace, conv2d_workspace(device.companion, g));
+  o.run([&](auto& where, auto at) { conv2d_forward(where, at(y), at(x), at(w), at(bias), at(workspace), g); });
+  o.compare("y", y, bounds(conv2d_terms(g, o.sizes(x), o.sizes(w), o.sizes(bias)), g.R * g.R * g.C + 1));
+}
+
+template <class C>
+void conv2d_statistics_forward(Device<C>& device, float* y, float* mean, float* inv_std, float* running_mean,
+                               float* running_var, const float* x, const float* w, float* workspace,
+                               const Conv2dGeometry& g) {
+  Operation<C> o(device, "conv2d_statistics_forward");
+  o.in(x, input(g));
+  o.in(w, g.weights());
+  o.in(running_mean, g.K);
+  o.in(running_var, g.K);
+  o.out(y, g.pixels() * g.K);
+  o.out(mean, g.K);
+  o.out(inv_std, g.K);
+  o.workspace(workspace, conv2d_statistics_workspace(device.companion, g));
+  o.run([&](auto& where, auto at) {
+    conv2d_statistics_forward(where, at(y), at(mean), at(inv_std), at(running_mean), at(running_var), at(x), at(w),
+                              at(workspace), g);
+  });
+  const Values y_bounds = bounds(conv2d_terms(g, o.sizes(x), o.sizes(w), {}), g.R * g.R * g.C);
+  o.compare("y", y, y_bounds);
+  compare_statistics(o, moments(y, g.pixels(), g.K, y_bounds), mean, inv_std, running_mean, running_var, g.pixels());
+}
+
+template <class C>
+void conv2d_backward_data(Device<C>& device, float* dx, const float* dy, const float* w, float* workspace,
+                          const Conv2dGeometry& g, Write write) {
+  Operation<C> o(device, write == Write::add ? "conv2d_backward_data, adding" : "conv2d_backward_data");
+  o.in(dy, g.pixels() * g.K);
+  o.in(w, g.weights());
+  if (write == Write::add) o.in(dx, input(g));
+  o.out(dx, input(g));
+  o.workspace(workspace, conv2d_workspace(device.companion, g));
+  const Values before = o.sizes(dx);
+  o.run([&](auto& where, auto at) { conv2d_backward_data(where, at(dx), at(dy), at(w), at(workspace), g, write); });
+  Values terms(static_cast<std::size_t>(g.pixels() * g.C));
+  cpu::Device exact(1);
+  conv2d_backward_data(exact, terms.data(), o.sizes(dy).data(), o.sizes(w).data(), product_workspace(dense(g)).data(),
+                       dense(g), Write::set);
+  if (write == Write::add)
+    for (std::size_t i = 0; i < terms.size(); ++i) terms[i] += before[i];
+  o.compare("dx", dx, bounds(terms, g.R * g.R * g.K + 1));
+}
+
+template <class C>
+void conv2d_backward_weights(Device<C>& device, float* dw, float* db, const float* dy, const float* x, float* workspace,
+                             const Conv2dGeometry& g) {
+  Operation<C> o(device, "conv2d_backward_weights");
+  o.in(dy, g.pixels() * g.K);
+  o.in(x, input(g));
+  o.out(dw, g.weights());
+  o.out(db, g.K);
+  o.workspace(workspace, conv2d_workspace(device.companion, g));
+  o.run([&](auto& where, auto at) { conv2d_backward_weights(where, at(dw), at(db), at(dy), at(x), at(workspace), g); });
+  Values dw_terms(static_cast<std::size_t>(g.weights())), db_terms(static_cast<std::size_t>(g.K));
+  cpu::Device exact(1);
+  conv2d_backward_weights(exact, dw_terms.data(), db_terms.data(), o.sizes(dy).data(), o.sizes(x).data(),
+                          product_workspace(dense(g)).data(), dense(g));
+  o.compare("dw", dw, bounds(dw_terms, g.pixels()));
+  o.compare("db", db, bounds(db_terms, g.pixels()));
+}
+
+template <class C>
+void conv_transpose2d_forward(Device<C>& device, float* y, const float* x, const float* w, const float* bias,
+                              float* workspace, const ConvTranspose2dGeometry& g) {
+  Operation<C> o(device, "conv_transpose2d_forward");
+  o.in(x, g.input_pixels() * g.C);
+  o.in(w, g.weights());
+  o.in(bias, g.K);
+  o.out(y, output(g));
+  o.workspace(workspace, conv_transpose2d_workspace(device.companion, g));
+  o.run(
+      [&](auto& where, auto at) { conv_transpose2d_forward(where, at(y), at(x), at(w), at(bias), at(workspace), g); });
+  Values terms(static_cast<std::size_t>(4 * g.input_pixels() * g.K));
+  cpu::Device exact(1);
+  conv_transpose2d_forward(exact, terms.data(), o.sizes(x).data(), o.sizes(w).data(), o.sizes(bias).data(),
+                           product_workspace(dense(g)).data(), dense(g));
+  o.compare("y", y, bounds(terms, g.C + 1));
+}
+
+template <class C>
+void conv_transpose2d_backward_data(Device<C>& device, float* dx, const float* dy, const float* w, float* workspace,
+                                    const ConvTranspose2dGeometry& g, Write write) {
+  Operation<C> o(device, "conv_transpose2d_backward_data");
+  o.in(dy, output(g));
+  o.in(w, g.weights());
+  o.out(dx, g.input_pixels() * g.C);
+  o.workspace(workspace, conv_transpose2d_workspace(device.companion, g));
+  o.run([&](auto& where, auto at) {
+    conv_transpose2d_backward_data(where, at(dx), at(dy), at(w), at(workspace), g, write);
+  });
+  Values terms(static_cast<std::size_t>(g.input_pixels() * g.C));
+  cpu::Device exact(1);
+  conv_transpose2d_backward_data(exact, terms.data(), o.sizes(dy).data(), o.sizes(w).data(),
+                                 product_workspace(dense(g)).data(), dense(g), Write::set);
+  o.compare("dx", dx, bounds(terms, 4 * g.K));
+}
+
+template <class C>
+void conv_transpose2d_backward_weights(Device<C>& device, float* dw, float* db, const float* dy, const float* x,
+                                       float* workspace, const ConvTranspose2dGeometry& g) {
+  Operation<C> o(device, "conv_transpose2d_backward_weights");
+  o.in(dy, output(g));
+  o.in(x, g.input_pixels() * g.C);
+  o.out(dw, g.weights());
+  o.out(db, g.K);
+  o.workspace(workspace, conv_transpose2d_workspace(device.companion, g));
+  o.run([&](auto& where, auto at) {
+    conv_transpose2d_backward_weights(where, at(dw), at(db), at(dy), at(x), at(workspace), g);
+  });
+  Values dw_terms(static_cast<std::size_t>(g.weights())), db_terms(static_cast<std::size_t>(g.K));
+  cpu::Device exact(1);
+  conv_transpose2d_backward_weights(exact, dw_terms.data(), db_terms.data(), o.sizes(dy).data(), o.sizes(x).data(),
+                                    product_workspace(dense(g)).data(), dense(g));
+  o.compare("dw", dw, bounds(dw_terms, g.input_pixels()));
+  o.compare("db", db, bounds(db_terms, 4 * g.input_pixels()));
+}
+
+// ---- batch norm
+
+/// mean, inv_std and the running statistics.
+template <class C>
+void compare_statistics(Operation<C>& o, const std::vector<Moments>& channels, const float* mean, const float* inv_std,
+                        const float* running_mean, const float* running_var, Index pixels) {
+  Values mean_bounds, inv_std_bounds, running_mean_bounds, running_var_bounds;
+  const Values old_mean = o.sizes(running_mean), old_var = o.sizes(running_var);
+  const double unbiased = pixels > 1 ? static_cast<double>(pixels) / static_cast<double>(pixels - 1) : 1;
+  for (std::size_t c = 0; c < channels.size(); ++c) {
+    const Moments& m = channels[c];
+    mean_bounds.push_back(m.mean_bound);
+    inv_std_bounds.push_back(m.inv_std_bound());
+    running_mean_bounds.push_back(0.1 * m.mean_bound + bound(0.9 * old_mean[c] + 0.1 * std::abs(m.mean), 2));
+    running_var_bounds.push_back(0.1 * unbiased * m.variance_bound +
+                                 bound(0.9 * old_var[c] + 0.1 * unbiased * m.variance, 2));
+  }
+  o.compare("mean", mean, mean_bounds);
+  o.compare("inv_std", inv_std, inv_std_bounds);
+  o.compare("running_mean", running_mean, running_mean_bounds);
+  o.compare("running_var", running_var, running_var_bounds);
+}
+
+template <class C>
+void batch_norm_forward(Device<C>& device, float* y, float* mean, float* inv_std, float* running_mean,
+                        float* running_var, const float* x, const float* gamma, const float* beta, float* workspace,
+                        Index pixels, Index channels) {
+  Operation<C> o(device, "batch_norm_forward");
+  o.in(x, pixels * channels);
+  o.in(gamma, channels);
+  o.in(beta, channels);
+  o.in(running_mean, channels);
+  o.in(running_var, channels);
+  o.out(y, pixels * channels);
+  o.out(mean, channels);
+  o.out(inv_std, channels);
+  o.workspace(workspace, batch_norm_workspace(device.companion, pixels, channels));
+  const std::vector<Moments> statistics = moments(x, pixels, channels);
+  o.run([&](auto& where, auto at) {
+    batch_norm_forward(where, at(y), at(mean), at(inv_std), at(running_mean), at(running_var), at(x), at(gamma),
+                       at(beta), at(workspace), pixels, channels);
+  });
+  compare_statistics(o, statistics, mean, inv_std, running_mean, running_var, pixels);
+  // Each backend normalises with its own statistics: y also moves as mean and inv_std do.
+  Values means, inv_stds, moved = o.sizes(x);
+  const Values gammas = o.sizes(gamma);
+  for (const Moments& m : statistics) {
+    means.push_back(std::abs(m.mean));
+    inv_stds.push_back(m.inv_std());
+  }
+  for (std::size_t i = 0; i < moved.size(); ++i) {
+    const Moments& m = statistics[i % statistics.size()];
+    moved[i] = gammas[i % statistics.size()] *
+               (m.inv_std() * m.mean_bound + (moved[i] + std::abs(m.mean)) * m.inv_std_bound());
+  }
+  Values y_bounds = bounds(normalised_terms(o.sizes(x), means, inv_stds, gammas, o.sizes(beta), 1), 6);
+  for (std::size_t i = 0; i < moved.size(); ++i) y_bounds[i] += moved[i];
+  o.compare("y", y, y_bounds);
+}
+
+template <class C>
+void batch_norm_backward(Device<C>& device, float* dx, float* dgamma, float* dbeta, const float* dy, const float* x,
+                         const float* mean, const float* inv_std, const float* gamma, float* workspace, Index pixels,
+                         Index channels) {
+  Operation<C> o(device, "batch_norm_backward");
+  o.in(dy, pixels * channels);
+  o.in(x, pixels * channels);
+  for (const float* statistic : {mean, inv_std, gamma}) o.in(statistic, channels);
+  o.out(dx, pixels * channels);
+  o.out(dgamma, channels);
+  o.out(dbeta, channels);
+  o.workspace(workspace, batch_norm_workspace(device.companion, pixels, channels));
+  o.run([&](auto& where, auto at) {
+    batch_norm_backward(where, at(dx), at(dgamma), at(dbeta), at(dy), at(x), at(mean), at(inv_std), at(gamma),
+                        at(workspace), pixels, channels);
+  });
+  const BatchNormGradientBounds b =
+      batch_norm_gradient_bounds(o.sizes(dy), o.sizes(x), o.sizes(mean), o.sizes(inv_std), o.sizes(gamma));
+  o.compare("dx", dx, b.dx);
+  o.compare("dgamma", dgamma, b.dgamma);
+  o.compare("dbeta", dbeta, b.dbeta);
+}
+
+template <class C>
+void batch_norm_inference_forward(Device<C>& device, float* y, const float* x, const float* gamma, const float* beta,
+                                  const float* running_mean, const float* running_var, Index pixels, Index channels) {
+  Operation<C> o(device, "batch_norm_inference_forward");
+  o.in(x, pixels * channels);
+  for (const float* p : {gamma, beta, running_mean, running_var}) o.in(p, channels);
+  o.out(y, pixels * channels);
+  o.run([&](auto& where, auto at) {
+    batch_norm_inference_forward(where, at(y), at(x), at(gamma), at(beta), at(running_mean), at(running_var), pixels,
+                                 channels);
+  });
+  o.compare("y", y,
+            bounds(normalised_terms(o.sizes(x), o.sizes(running_mean), inverse_deviations(o.sizes(running_var)),
+                                    o.sizes(gamma), o.sizes(beta), 1),
+                   6));
+}
+
+template <class C>
+void batch_norm_relu_inference_forward(Device<C>& device, float* y, const float* x, const float* gamma,
+                                       const float* beta, const float* running_mean, const float* running_var,
+                                       Index pixels, Index channels) {
+  Operation<C> o(device, "batch_norm_relu_inference_forward");
+  o.in(x, pixels * channels);
+  for (const float* p : {gamma, beta, running_mean, running_var}) o.in(p, channels);
+  o.out(y, pixels * channels);
+  o.run([&](auto& where, auto at) {
+    batch_norm_relu_inference_forward(where, at(y), at(x), at(gamma), at(beta), at(running_mean), at(running_var),
+                                      pixels, channels);
+  });
+  o.compare("y", y,
+            bounds(normalised_terms(o.sizes(x), o.sizes(running_mean), inverse_deviations(o.sizes(running_var)),
+                                    o.sizes(gamma), o.sizes(beta), 1),
+                   6));
+}
+
+// ReLU does not magnify: y is no further off than what goes into it.
+template <class C>
+void batch_norm_relu_dropout_forward(Device<C>& device, float* y, const float* x, const float* mean,
+                                     const float* inv_std, const float* gamma, const float* beta, double rate,
+                                     const DropoutKey& key, Index pixels, Index channels) {
+  Operation<C> o(device, "batch_norm_relu_dropout_forward");
+  o.in(x, pixels * channels);
+  for (const float* p : {mean, inv_std, gamma, beta}) o.in(p, channels);
+  o.out(y, pixels * channels);
+  o.run([&](auto& where, auto at) {
+    batch_norm_relu_dropout_forward(where, at(y), at(x), at(mean), at(inv_std), at(gamma), at(beta), rate, key, pixels,
+                                    channels);
+  });
+  o.compare("y", y,
+            bounds(normalised_terms(o.sizes(x), o.sizes(mean), o.sizes(inv_std), o.sizes(gamma), o.sizes(beta),
+                                    1 / (1 - rate)),
+                   6));
+}
+
+template <class C>
+void batch_norm_relu_dropout_backward(Device<C>& device, float* dx, float* dgamma, float* dbeta, const float* dy,
+                                      const float* y, const float* x, const float* mean, const float* inv_std,
+                                      const float* gamma, double rate, float* workspace, Index pixels, Index channels) {
+  Operation<C> o(device, "batch_norm_relu_dropout_backward");
+  for (const float* p : {dy, y, x}) o.in(p, pixels * channels);
+  for (const float* p : {mean, inv_std, gamma}) o.in(p, channels);
+  o.out(dx, pixels * channels);
+  o.out(dgamma, channels);
+  o.out(dbeta, channels);
+  o.workspace(workspace, batch_norm_relu_dropout_workspace(device.companion, pixels, channels));
+  o.run([&](auto& where, auto at) {
+    batch_norm_relu_dropout_backward(where, at(dx), at(dgamma), at(dbeta), at(dy), at(y), at(x), at(mean), at(inv_std),
+                                     at(gamma), rate, at(workspace), pixels, channels);
+  });
+  Values g = o.sizes(dy);
+  const Values outputs = o.sizes(y);  // none is negative: 0 is what ReLU or dropout took
+  for (std::size_t i = 0; i < g.size(); ++i) g[i] = outputs[i] > 0 ? g[i] / (1 - rate) : 0;
+  const BatchNormGradientBounds b =
+      batch_norm_gradient_bounds(g, o.sizes(x), o.sizes(mean), o.sizes(inv_std), o.sizes(gamma));
+  o.compare("dx", dx, b.dx);
+  o.compare("dgamma", dgamma, b.dgamma);
+  o.compare("dbeta", dbeta, b.dbeta);
+}
+
+// ---- element by element
+
+template <class C>
+void relu_forward(Device<C>& device, float* y, const float* x, Index n) {
+  Operation<C> o(device, "relu_forward");
+  o.in(x, n);
+  o.out(y, n);
+  o.run([&](auto& where, auto at) { relu_forward(where, at(y), at(x), n); });
+  o.compare("y", y);
+}
+
+template <class C>
+void relu_backward(Device<C>& device, float* dx, const float* dy, const float* y, Index n) {
+  Operation<C> o(device, "relu_backward");
+  o.in(dy, n);
+  o.in(y, n);
+  o.out(dx, n);
+  o.run([&](auto& where, auto at) { relu_backward(where, at(dx), at(dy), at(y), n); });
+  o.compare("dx", dx);
+}
+
+template <class C>
+void add_forward(Device<C>& device, float* y, const float* a, const float* b, Index n) {
+  Operation<C> o(device, "add_forward");
+  o.in(a, n);
+  o.in(b, n);
+  o.out(y, n);
+  o.run([&](auto& where, auto at) { add_forward(where, at(y), at(a), at(b), n); });
+  o.compare("y", y);
+}
+
+// exp, a sum and a quotient.
+template <class C>
+void sigmoid_forward(Device<C>& device, float* y, const float* x, Index n) {
+  Operation<C> o(device, "sigmoid_forward");
+  o.in(x, n);
+  o.out(y, n);
+  o.run([&](auto& where, auto at) { sigmoid_forward(where, at(y), at(x), n); });
+  Values terms;
+  for (Index i = 0; i < n; ++i) terms.push_back(static_cast<double>(y[i]));
+  o.compare("y", y, bounds(terms, 4));
+}
+
+// dy y (1 - y): three roundings of no more than |dy| y.
+template <class C>
+void sigmoid_backward(Device<C>& device, float* dx, const float* dy, const float* y, Index n) {
+  Operation<C> o(device, "sigmoid_backward");
+  o.in(dy, n);
+  o.in(y, n);
+  o.out(dx, n);
+  o.run([&](auto& where, auto at) { sigmoid_backward(where, at(dx), at(dy), at(y), n); });
+  Values terms = o.sizes(dy);
+  const Values outputs = o.sizes(y);
+  for (std::size_t i = 0; i < terms.size(); ++i) terms[i] *= outputs[i];
+  o.compare("dx", dx, bounds(terms, 3));
+}
+
+// One product.
+template <class C>
+void attention_multiply_forward(Device<C>& device, float* y, const float* x, const float* alpha, Index pixels,
+                                Index channels, Index y_stride) {
+  Operation<C> o(device, "attention_multiply_forward");
+  o.in(x, pixels * channels);
+  o.in(alpha, pixels);
+  o.out(y, {pixels, channels, y_stride});
+  o.run([&](auto& where, auto at) {
+    attention_multiply_forward(where, at(y), at(x), at(alpha), pixels, channels, y_stride);
+  });
+  o.compare("y", y);
+}
+
+template <class C>
+void attention_multiply_backward(Device<C>& device, float* dx, float* dalpha, const float* dy, const float* x,
+                                 const float* alpha, Index pixels, Index channels, Index y_stride) {
+  Operation<C> o(device, "attention_multiply_backward");
+  o.in(dy, {pixels, channels, y_stride});
+  o.in(x, pixels * channels);
+  o.in(alpha, pixels);
+  o.out(dx, pixels * channels);
+  o.out(dalpha, pixels);
+  o.run([&](auto& where, auto at) {
+    attention_multiply_backward(where, at(dx), at(dalpha), at(dy), at(x), at(alpha), pixels, channels, y_stride);
+  });
+  o.compare("dx", dx);
+  const Values g = o.sizes(dy), skips = o.sizes(x);
+  Values terms(static_cast<std::size_t>(pixels));
+  for (std::size_t i = 0; i < g.size(); ++i) terms[i / static_cast<std::size_t>(channels)] += g[i] * skips[i];
+  o.compare("dalpha", dalpha, bounds(terms, channels));
+}
+
+// ---- moves
+
+template <class C>
+void max_pool_forward(Device<C>& device, float* y, std::uint8_t* argmax, const float* x, const Shape& in) {
+  Operation<C> o(device, "max_pool_forward");
+  o.in(x, in.size());
+  o.out(y, in.size() / 4);
+  o.out(argmax, in.size() / 4);
+  o.run([&](auto& where, auto at) { max_pool_forward(where, at(y), at(argmax), at(x), in); });
+  o.compare("y", y);
+  o.compare("argmax", argmax);
+}
+
+// Windows do not overlap: one sum at most.
+template <class C>
+void max_pool_backward(Device<C>& device, float* dx, const float* dy, const std::uint8_t* argmax, const Shape& in,
+                       Write write) {
+  Operation<C> o(device, "max_pool_backward");
+  o.in(dy, in.size() / 4);
+  o.in(argmax, in.size() / 4);
+  if (write == Write::add) o.in(dx, in.size());
+  o.out(dx, in.size());
+  o.run([&](auto& where, auto at) { max_pool_backward(where, at(dx), at(dy), at(argmax), in, write); });
+  o.compare("dx", dx);
+}
+
+template <class C>
+void edge_pad_forward(Device<C>& device, float* y, const float* x, const Shape& in, Index H, Index W) {
+  Operation<C> o(device, "edge_pad_forward");
+  o.in(x, in.size());
+  o.out(y, in.N * H * W * in.C);
+  o.run([&](auto& where, auto at) { edge_pad_forward(where, at(y), at(x), in, H, W); });
+  o.compare("y", y);
+}
+
+template <class C>
+void edge_pad_backward(Device<C>& device, float* dx, const float* dy, const Shape& in, Index H, Index W) {
+  Operation<C> o(device, "edge_pad_backward");
+  o.in(dy, in.N * H * W * in.C);
+  o.out(dx, in.size());
+  o.run([&](auto& where, auto at) { edge_pad_backward(where, at(dx), at(dy), in, H, W); });
+  Values terms(static_cast<std::size_t>(in.size()));
+  cpu::Device exact(1);
+  edge_pad_backward(exact, terms.data(), o.sizes(dy).data(), in, H, W);
+  o.compare("dx", dx, bounds(terms, (H - in.H + 1) * (W - in.W + 1)));
+}
+
+template <class C>
+void crop_forward(Device<C>& device, float* y, const float* x, const Shape& out, Index H, Index W) {
+  Operation<C> o(device, "crop_forward");
+  o.in(x, out.N * H * W * out.C);
+  o.out(y, out.size());
+  o.run([&](auto& where, auto at) { crop_forward(where, at(y), at(x), out, H, W); });
+  o.compare("y", y);
+}
+
+template <class C>
+void crop_backward(Device<C>& device, float* dx, const float* dy, const Shape& out, Index H, Index W) {
+  Operation<C> o(device, "crop_backward");
+  o.in(dy, out.size());
+  o.out(dx, out.N * H * W * out.C);
+  o.run([&](auto& where, auto at) { crop_backward(where, at(dx), at(dy), out, H, W); });
+  o.compare("dx", dx);
+}
+
+}  // namespace attnunet::lockstep
