@@ -6,7 +6,8 @@ namespace attnunet::cuda {
 namespace {
 
 template <class T>
-__global__ void segmentation_counts_kernel(PixelCounts* counts, const T* logits, const T* target, Index P) {
+__global__ void __launch_bounds__(most_threads_of_sum)
+    segmentation_counts_kernel(PixelCounts* counts, const T* logits, const T* target, Index P) {
   const Index n = Index{blockIdx.x};
   Index truth = 0, predicted = 0, tp = 0, keras_predicted = 0, keras_tp = 0;
   for (Index i = n * P + Index{threadIdx.x}; i < (n + 1) * P; i += blockDim.x) {
