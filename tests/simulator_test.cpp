@@ -280,7 +280,8 @@ TEST(SimulatorFault, MissingSyncwarpGivesNan) {
 
 __global__ void out_of_shared_kernel(float* out) {
   ATTNUNET_SHARED(float, tile, [64]);
-  tile[threadIdx.x + 1] = 1;
+  float* first = tile;  // the array's type would tell UBSan already
+  first[threadIdx.x + 1] = 1;
   ATTNUNET_SYNCTHREADS();
   out[threadIdx.x] = tile[threadIdx.x];
 }

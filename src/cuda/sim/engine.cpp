@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -12,8 +11,8 @@
 #include <thread>
 
 #include "common/error.h"
-#include "common/random.h"
 #include "cuda/sim/fiber.h"
+#include "cuda/sim/order.h"
 #include "cuda/sim/sanitizers.h"
 
 namespace attnunet::cuda::sim {
@@ -32,56 +31,6 @@ std::string text(Place place) {
 std::string text(Dim3 index) {
   return "(" + std::to_string(index.x) + "," + std::to_string(index.y) + "," + std::to_string(index.z) + ")";
 }
-
-// ---- in which order threads and blocks run
-
-struct Order {
-  enum Kind { ascending, descending, random } kind = ascending;
-  std::uint64_t seed = 0;
-};
-
-Order order_of_environment() {
-  const char* value = std::getenv("ATTNUNET_SIM_ORDER");
-  const std::string name = value == nullptr ? "" : value;
-  Order order;
-  if (name.empty() || name == "ascending") return order;
-  if (name == "descending") {
-    order.kind = Order::descending;
-    return order;
-  }
-  const std::string digits = name == "random" ? "0" : name.rfind("random:", 0) == 0 ? name.substr(7) : "";
-  if (digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos)
-    throw Error("ATTNUNET_SIM_ORDER is '" + name + "': use ascending, descending, random or random:SEED");
-  order.kind = Order::random;
-  order.seed = std::stoull(digits);
-  return order;
-}
-
-// Which of `count` is the index-th, without a table: for random an affine walk through the numbers below `count`.
-class Permutation {
- public:
-  Permutation(const Order& order, std::uint64_t count, std::uint64_t salt) : order_(order), count_(count) {
-    if (order.kind != Order::random || count < 2) return;
-    const PhiloxWords words = philox4x32({{static_cast<std::uint32_t>(salt), static_cast<std::uint32_t>(salt >> 32),
-                                           static_cast<std::uint32_t>(count), 0}},
-                                         order.seed);
-    start_ = words.word[0] % count;
-    step_ = 1 + words.word[1] % (count - 1);
-    while (common_divisor(step_, count) != 1) step_ = 1 + step_ % (count - 1);
-  }
-  std::uint64_t operator()(std::uint64_t index) const {
-    if (order_.kind == Order::ascending) return index;
-    if (order_.kind == Order::descending) return count_ - 1 - index;
-    return (start_ + index * step_) % count_;
-  }
-
- private:
-  static std::uint64_t common_divisor(std::uint64_t a, std::uint64_t b) {
-    return b == 0 ? a : common_divisor(b, a % b);
-  }
-  Order order_;
-  std::uint64_t count_, start_ = 0, step_ = 1;
-};
 
 // ---- one launch, one block, one thread
 
@@ -533,39 +482,6 @@ void* shared_memory(const void* key, std::size_t bytes, Place place) {
   if (worker.static_shared > most_static_shared || worker.static_shared + worker.launch->dynamic_shared > most_shared)
     fail("more shared memory than a block can have", place);
   return worker.allocate_shared(key, bytes);
-}
-
-void copy_async(void* shared, const void* global, std::size_t bytes, std::size_t valid, Place place) {
-  const auto aligned = [bytes](const void* address) { return reinterpret_cast<std::uintptr_t>(address) % bytes == 0; };
-  if ((bytes != 4 && bytes != 8 && bytes != 16) || valid > bytes) fail("cp.async of a size it does not have", place);
-  if (!aligned(shared) || (valid > 0 && !aligned(global))) fail("cp.async of memory that is not aligned", place);
-  // Read now and thrown away: a bad address is reported here, not where the copy is waited for.
-  if (valid > 0) static_cast<void>(*static_cast<const volatile unsigned char*>(global));
-  if (valid > 0) static_cast<void>(static_cast<const volatile unsigned char*>(global)[valid - 1]);
-  const Unobserved unobserved;
-  current_thread->copies.push_back({shared, global, bytes, valid});
-}
-
-void copy_commit() {
-  const Unobserved unobserved;
-  current_thread->copy_groups.push_back(std::move(current_thread->copies));
-  current_thread->copies.clear();
-}
-
-void copy_wait(std::size_t pending) {
-  std::vector<PendingCopy> due;
-  {
-    const Unobserved unobserved;
-    std::vector<std::vector<PendingCopy>>& groups = current_thread->copy_groups;
-    if (groups.size() <= pending) return;
-    const auto end = groups.end() - static_cast<std::ptrdiff_t>(pending);
-    for (auto group = groups.begin(); group != end; ++group) due.insert(due.end(), group->begin(), group->end());
-    groups.erase(groups.begin(), end);
-  }
-  for (const PendingCopy& copy : due) {
-    std::memcpy(copy.shared, copy.global, copy.valid);
-    std::memset(static_cast<unsigned char*>(copy.shared) + copy.valid, 0, copy.bytes - copy.valid);
-  }
 }
 
 }  // namespace attnunet::cuda::sim
