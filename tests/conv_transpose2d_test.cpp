@@ -278,6 +278,69 @@ TYPED_TEST(ConvTranspose2dAgainstCpu, CloseAndTheSameBitsTwice) {
   }
 }
 
+template <class B>
+class ConvTranspose2dPlain : public BackendTest<B> {};
+TYPED_TEST_SUITE(ConvTranspose2dPlain, CudaFloatBackends);
+
+// float runs the tuned kernels: here are the plain ones, which nothing else runs in float, beside them.
+TYPED_TEST(ConvTranspose2dPlain, AgreesWithTheTuned) {
+  using B = TypeParam;
+  auto& device = this->device;
+  for (const ConvTranspose2dGeometry& g : all_shapes<B>()) {
+    SCOPED_TRACE(text(g));
+    const Data d(g, 17);
+    const auto x = gradcheck::upload<B>(device, d.x), w = gradcheck::upload<B>(device, d.w);
+    const auto b = gradcheck::upload<B>(device, d.b), dy = gradcheck::upload<B>(device, d.dy);
+    const auto run = [&](const auto& forward, const auto& data, const auto& weights, Index workspace_size) {
+      auto workspace = gradcheck::poisoned<B>(device, workspace_size);
+      auto y = gradcheck::poisoned<B>(device, dy.size()), dx = gradcheck::poisoned<B>(device, x.size());
+      auto added = gradcheck::upload<B>(device, d.before);
+      auto dw = gradcheck::poisoned<B>(device, w.size()), db = gradcheck::poisoned<B>(device, g.K);
+      forward(y.data(), workspace.data());
+      data(dx.data(), workspace.data(), Write::set);
+      data(added.data(), workspace.data(), Write::add);
+      weights(dw.data(), db.data(), workspace.data());
+      std::vector<Array> results;
+      for (const auto* buffer : {&y, &dx, &added, &dw, &db})
+        results.push_back(gradcheck::download<B>(device, "", *buffer));
+      return results;
+    };
+    const auto tuned =
+        run([&](float* y,
+                float* workspace) { conv_transpose2d_forward(device, y, x.data(), w.data(), b.data(), workspace, g); },
+            [&](float* dx, float* workspace, Write write) {
+              conv_transpose2d_backward_data(device, dx, dy.data(), w.data(), workspace, g, write);
+            },
+            [&](float* dw, float* db, float* workspace) {
+              conv_transpose2d_backward_weights(device, dw, db, dy.data(), x.data(), workspace, g);
+            },
+            conv_transpose2d_workspace(device, g));
+    const auto plain = run(
+        [&](float* y, float* workspace) {
+          cuda::plain::conv_transpose2d_forward(device, y, x.data(), w.data(), b.data(), workspace, g);
+        },
+        [&](float* dx, float* workspace, Write write) {
+          cuda::plain::conv_transpose2d_backward_data(device, dx, dy.data(), w.data(), workspace, g, write);
+        },
+        [&](float* dw, float* db, float* workspace) {
+          cuda::plain::conv_transpose2d_backward_weights(device, dw, db, dy.data(), x.data(), workspace, g);
+        },
+        cuda::plain::conv_transpose2d_workspace(device, g));
+    const Gradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
+    Array of_added = sums.dx;
+    for (std::size_t i = 0; i < of_added.values.size(); ++i) of_added.values[i] += std::abs(d.before.values[i]);
+    const Array terms[] = {naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), sums.dx, of_added,
+                           sums.dw, sums.db};
+    const Index lengths[] = {g.C + 1, 4 * g.K + 1, 4 * g.K + 1, g.input_pixels(), 4 * g.input_pixels()};
+    for (std::size_t i = 0; i < tuned.size(); ++i) {
+      std::vector<double> bound;
+      for (const double sum : terms[i].values)
+        bound.push_back(bound_between<float>(sum, static_cast<double>(lengths[i])));
+      EXPECT_TRUE(close(plain[i], tuned[i], bound)) << i;
+    }
+  }
+}
+
 template <class T>
 class ConvTranspose2dThreads : public ::testing::Test {};
 using Scalars = ::testing::Types<float, double>;

@@ -70,7 +70,7 @@ TYPED_TEST_SUITE(AddWeightGradients, AllBackends);
 
 // Small integers add up exactly.
 TYPED_TEST(AddWeightGradients, SumsTheChunks) {
-  for (const Index chunks : {2, 3, 64})
+  for (const Index chunks : {2, 3, 9, 64, 1000})  // 1, 1, 2, 8 and 32 threads a weight on a GPU
     for (const Index weights : {1, 255, 1030}) {
       gradcheck::Array partials{"partials", {}};
       std::vector<double> expected(static_cast<std::size_t>(weights), 0.0);
@@ -89,10 +89,10 @@ template <class B>
 class BiasGradient : public BackendTest<B> {};
 TYPED_TEST_SUITE(BiasGradient, AllBackends);
 
-// Small integers add up exactly, over several blocks of pixels and in order.
+// Small integers add up exactly, over several chunks of pixels and blocks of channels.
 TYPED_TEST(BiasGradient, IsTheColumnSum) {
-  for (const Index pixels : {1, 255, 256, 1001, 9000})
-    for (const Index channels : {1, 3, 40}) {
+  for (const Index pixels : {1, 255, 256, 1001, 20000})
+    for (const Index channels : {1, 3, 40, 300}) {
       gradcheck::Array dy{"dy", {}};
       std::vector<double> expected(static_cast<std::size_t>(channels), 0.0);
       for (Index i = 0; i < pixels * channels; ++i) {

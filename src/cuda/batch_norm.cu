@@ -47,17 +47,20 @@ __global__ void chunk_moments_kernel(double* means, double* m2, const T* x, Inde
 // Channels of a block in the kernels that add chunks: 8 floats are what memory gives at once.
 constexpr unsigned combined_channels = 8;
 
+constexpr unsigned most_combining_threads = 1024;
+
 // Threads a channel, a power of two: about 8 chunks each, where that is possible.
 unsigned combining_threads(Index chunks) {
   unsigned threads = 4;
-  while (threads < 128 && Index{threads} * 8 < chunks) threads *= 2;
+  while (threads * combined_channels < most_combining_threads && Index{threads} * 8 < chunks) threads *= 2;
   return threads * combined_channels;
 }
 
 // P: what the chunks' statistics are kept in.
 template <class P, class T>
-__global__ void combine_statistics_kernel(T* mean, T* inv_std, T* running_mean, T* running_var, const P* chunk_means,
-                                          const P* chunk_m2, Index chunk_pixels, Index pixels, Index C, Index chunks) {
+__global__ void __launch_bounds__(most_combining_threads)
+    combine_statistics_kernel(T* mean, T* inv_std, T* running_mean, T* running_var, const P* chunk_means,
+                              const P* chunk_m2, Index chunk_pixels, Index pixels, Index C, Index chunks) {
   const Index c = Index{blockIdx.x} * combined_channels + threadIdx.x % combined_channels;
   const Index first = c < C ? Index{threadIdx.x / combined_channels} : chunks;
   const Index step = blockDim.x / combined_channels;
@@ -157,8 +160,9 @@ __device__ __forceinline__ ChannelSums sums_over_chunks(const double* partial, I
 }
 
 template <class T>
-__global__ void combine_gradient_sums_kernel(T* dgamma, T* dbeta, T* dy_mean, T* slope, const double* partial,
-                                             const T* inv_std, Index chunks, Index pixels, Index C) {
+__global__ void __launch_bounds__(most_combining_threads)
+    combine_gradient_sums_kernel(T* dgamma, T* dbeta, T* dy_mean, T* slope, const double* partial, const T* inv_std,
+                                 Index chunks, Index pixels, Index C) {
   const Index c = Index{blockIdx.x} * combined_channels + threadIdx.x % combined_channels;
   const ChannelSums sums = sums_over_chunks(partial, c, C, chunks);
   if (threadIdx.x < combined_channels && c < C) {
@@ -172,8 +176,9 @@ __global__ void combine_gradient_sums_kernel(T* dgamma, T* dbeta, T* dy_mean, T*
 }
 
 template <class T>
-__global__ void combine_inference_sums_kernel(T* dgamma, T* dbeta, const double* partial, const T* running_var,
-                                              Index chunks, Index C) {
+__global__ void __launch_bounds__(most_combining_threads)
+    combine_inference_sums_kernel(T* dgamma, T* dbeta, const double* partial, const T* running_var, Index chunks,
+                                  Index C) {
   const Index c = Index{blockIdx.x} * combined_channels + threadIdx.x % combined_channels;
   const ChannelSums sums = sums_over_chunks(partial, c, C, chunks);
   if (threadIdx.x < combined_channels && c < C) {

@@ -126,9 +126,20 @@ __global__ void forward4_kernel(float* y, const float* x, const float* mean, con
   const Lane lane = lane_of(chunk_pixels, pixels, C / 4);
   const Index c = 4 * lane.group;
   const Quad means = channels4(mean + c), gammas = channels4(gamma + c), shift = channels4(beta + c);
-  Quad scale = channels4(deviation + c);
+  Quad scale;
+  if constexpr (std::is_same_v<From, FromInverse>) {
+    scale = channels4(deviation + c);
+  } else {
+    // A square root and a division in double, which many GPUs are slow at: once a channel, not in every thread.
+    ATTNUNET_SHARED(float, inverse, [4 * lane_threads]);
+    const Index first = 4 * lane_threads * Index{blockIdx.y};
+    for (unsigned i = threadIdx.x; i < 4 * lane.width; i += lane_threads)
+      inverse[i] = From::inverse_deviation(deviation[first + i]);
+    ATTNUNET_SYNCTHREADS();
+    scale = load_quad(inverse + (c - first));
+  }
   ATTNUNET_UNROLL
-  for (int k = 0; k < 4; ++k) scale.of[k] = From::inverse_deviation(scale.of[k]) * gammas.of[k];
+  for (int k = 0; k < 4; ++k) scale.of[k] *= gammas.of[k];
   for (Index p = lane.first; p < lane.end; p += lane.step) {
     const Index i = p * C + c;
     Quad h = load_quad(x + i);

@@ -11,7 +11,8 @@ namespace {
 constexpr unsigned threads = 256;
 
 template <class T>
-__global__ void bce_forward_kernel(double* loss, const T* logits, const T* target, Index P) {
+__global__ void __launch_bounds__(most_threads_of_sum)
+    bce_forward_kernel(double* loss, const T* logits, const T* target, Index P) {
   const Index n = Index{blockIdx.x};
   double sum = 0;
   for (Index i = n * P + Index{threadIdx.x}; i < (n + 1) * P; i += blockDim.x) {

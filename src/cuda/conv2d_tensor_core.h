@@ -29,7 +29,7 @@ void conv2d_forward(Device<M>& device, float* y, const float* x, const float* w,
 template <class M>
 Index conv2d_forward_statistics(Device<M>& device, float* y, float* chunk_means, float* chunk_m2, const float* x,
                                 const float* w, const Conv2dGeometry& g);
-constexpr Index conv2d_statistics_chunk = 64;
+constexpr Index conv2d_statistics_chunk = 32;
 
 template <class M>
 void conv2d_backward_data(Device<M>& device, float* dx, const float* dy, const float* w, float* workspace,

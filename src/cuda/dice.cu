@@ -11,7 +11,8 @@ constexpr unsigned threads = 256;
 constexpr double smoothing = 1e-5;
 
 template <class T>
-__global__ void dice_forward_kernel(double* loss, double* sums, const T* logits, const T* target, Index P) {
+__global__ void __launch_bounds__(most_threads_of_sum)
+    dice_forward_kernel(double* loss, double* sums, const T* logits, const T* target, Index P) {
   const Index n = Index{blockIdx.x};
   double pq = 0, p = 0, q = 0;
   for (Index i = n * P + Index{threadIdx.x}; i < (n + 1) * P; i += blockDim.x) {
@@ -58,8 +59,10 @@ void dice_forward(Device<M>& device, double* loss, double* sums, const T* logits
 template <class M, class T>
 void dice_backward(Device<M>& device, T* dlogits, const double* sums, const T* logits, const T* target, Index N,
                    Index P, Write write) {
-  launch(device, {"dice_backward", grid_of_rows(N, P, threads), threads}, dice_backward_kernel<T>, dlogits, sums,
-         logits, target, P, static_cast<double>(N), write);
+  // Several pixels a thread: each begins with divisions in double, which many GPUs are slow at.
+  constexpr Index pixels = 8;
+  launch(device, {"dice_backward", grid_of_rows(N, (P + pixels - 1) / pixels, threads), threads},
+         dice_backward_kernel<T>, dlogits, sums, logits, target, P, static_cast<double>(N), write);
 }
 
 template void dice_forward(ThisDevice&, double*, double*, const float*, const float*, Index, Index);

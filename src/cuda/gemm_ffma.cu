@@ -15,15 +15,6 @@ using Square = Tile<64, 64, 8, 8, 8, 4>;
 using Low = Tile<32, 64, 8, 4, 8, 4>;
 using Small = Tile<32, 32, 16, 4, 4, 1>;
 
-template <int run>
-struct RunOf {
-  using type = float;
-};
-template <>
-struct RunOf<4> {
-  using type = float4;
-};
-
 // One thread's share in fetching the tiles of an operand, stage after stage.
 template <class Operand, class T, int rows>
 struct Fetch {

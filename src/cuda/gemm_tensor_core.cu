@@ -10,7 +10,7 @@ namespace attnunet::cuda::gemm::tensor_core {
 namespace {
 
 constexpr int threads = 128, stages = 4, stage_depth = 16;
-constexpr int small_tile = 64, large_tile = 128;
+constexpr int small_tile = 32, large_tile = 128;
 
 // ---- global memory -> shared memory
 
@@ -100,38 +100,59 @@ static __device__ __forceinline__ std::uint32_t operand_word(Bf16, const float (
 
 // ---- registers -> global memory
 
+template <int width>
+struct RunOf {
+  using type = float;
+};
+template <>
+struct RunOf<2> {
+  using type = float2;
+};
+
 /// A lane's part of C: rows first_m, 8 more, 8 more, ..., columns first_n and the one after it, 8 more, ... A pair of
-/// columns is one access where V says that runs are aligned.
+/// columns is one access where V says that runs are aligned. What is added to is read a row at a time: many reads under
+/// way together.
 template <int V, int tiles_a, int tiles_b>
 static __device__ __forceinline__ void store(const FragmentD (&sums)[tiles_a][tiles_b], const Output<float>& output,
                                              int first_m, int first_n) {
   constexpr int width = V == 4 ? 2 : 1, groups = 2 / width;
+  using Run = typename RunOf<width>::type;
   Output<float>::Column columns[tiles_b][groups];
+  float bias[tiles_b][2];
   ATTNUNET_UNROLL
   for (int j = 0; j < tiles_b; ++j) {
     ATTNUNET_UNROLL
-    for (int group = 0; group < groups; ++group) columns[j][group] = output.column(first_n + 8 * j + group);
+    for (int right = 0; right < 2; ++right) {
+      if (right % width == 0) columns[j][right / width] = output.column(first_n + 8 * j + right);
+      const int channel = columns[j][right / width].channel;
+      bias[j][right] = output.bias != nullptr && channel >= 0 ? output.bias[channel + right % width] : 0.0f;
+    }
   }
   ATTNUNET_UNROLL
   for (int i = 0; i < 2 * tiles_a; ++i) {
     float* row = output.row(first_m + 8 * i, blockIdx.y);
+    if (row == nullptr) continue;
+    Run there[tiles_b][groups] = {};
+    if (output.add) {
+      ATTNUNET_UNROLL
+      for (int j = 0; j < tiles_b; ++j) {
+        ATTNUNET_UNROLL
+        for (int group = 0; group < groups; ++group)
+          load_or_zero(there[j][group], columns[j][group].channel >= 0 ? row + columns[j][group].offset : nullptr);
+      }
+    }
     ATTNUNET_UNROLL
     for (int j = 0; j < tiles_b; ++j) {
+      const float* value = &sums[i / 2][j].value[i % 2 * 2];
       ATTNUNET_UNROLL
       for (int group = 0; group < groups; ++group) {
-        const Output<float>::Column column = columns[j][group];
-        if (row == nullptr || column.channel < 0) continue;
-        float values[width];
-        ATTNUNET_UNROLL
-        for (int k = 0; k < width; ++k) {
-          values[k] = sums[i / 2][j].value[i % 2 * 2 + group + k];
-          if (output.bias != nullptr) values[k] += output.bias[column.channel + k];
-          if (output.add) values[k] += row[column.offset + k];
-        }
+        if (columns[j][group].channel < 0) continue;
+        float* to = row + columns[j][group].offset;
         if constexpr (width == 2)
-          *reinterpret_cast<float2*>(row + column.offset) = make_float2(values[0], values[1]);
+          *reinterpret_cast<float2*>(to) =
+              make_float2(there[j][group].x + (value[0] + bias[j][0]), there[j][group].y + (value[1] + bias[j][1]));
         else
-          row[column.offset] = values[0];
+          *to = there[j][group] + (value[group] + bias[j][group]);
       }
     }
   }
@@ -233,7 +254,6 @@ __global__ void __launch_bounds__(threads) multiply_kernel(A a, B b, Output<floa
     }
     commit_copies();  // empty groups too: the wait counts groups
   };
-  for (int step = 0; step < stages - 1; ++step) copy(step);
 
   FragmentD sums[tiles_a][tiles_b];
   ATTNUNET_UNROLL
@@ -241,10 +261,15 @@ __global__ void __launch_bounds__(threads) multiply_kernel(A a, B b, Output<floa
     ATTNUNET_UNROLL
     for (int j = 0; j < tiles_b; ++j) sums[i][j] = FragmentD{};
   }
-  for (int step = 0; step < steps; ++step) {
-    wait_for_copies<stages - 2>();
-    ATTNUNET_SYNCTHREADS();  // this stage is there for all, and all are done with the one before, which is next's place
+  // The first steps only ask for copies.
+  ATTNUNET_KEEP_ROLLED
+  for (int step = 1 - stages; step < steps; ++step) {
+    if (step >= 0) {
+      wait_for_copies<stages - 2>();
+      ATTNUNET_SYNCTHREADS();  // this stage is there for all, and all are done with the one before: next's place
+    }
     copy(step + stages - 1);
+    if (step < 0) continue;
     const float* tile_a = shared + step % stages * Tile::stage;
     const float* tile_b = tile_a + Tile::tile_m * stage_depth;
     FragmentA fragments_a[products][tiles_a];

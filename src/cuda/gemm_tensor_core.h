@@ -5,12 +5,12 @@
 // Block      128 threads, 4 warps, one tile of C, whose sums stay in registers throughout:
 //
 //              tile       a warp's part   shared memory   registers (sm_90: tf32, bf16)   for
-//              128 x 128  64 x 64         64 KB           237, 246                        more than 64 columns (rows)
-//              128 x 64   64 x 32         48 KB           162, 128                        pixels, 33 to 64 columns
-//              128 x 32   32 x 32         40 KB           122,  96                        pixels, up to 32 columns
-//               64 x 128  64 x 32         48 KB           180, 165                        weights, 33 to 64 rows
-//               32 x 128  32 x 32         40 KB           115, 128                        weights, up to 32 rows
-//               64 x 64   32 x 32         32 KB           197, 202                        what has no runs of 4
+//              128 x 128  64 x 64         64 KB           238, 247                        more than 64 columns (rows)
+//              128 x 64   64 x 32         48 KB           162, 127                        pixels, 33 to 64 columns
+//              128 x 32   32 x 32         40 KB           127,  95                        pixels, up to 32 columns
+//               64 x 128  64 x 32         48 KB           179, 163                        weights, 33 to 64 rows
+//               32 x 128  32 x 32         40 KB           121, 127                        weights, up to 32 rows
+//               32 x 32   16 x 16         16 KB            95,  95                        what has no runs of 4
 //
 //            A 64 x 64 part reads 128 numbers from shared memory for 4096 multiply-adds of each depth: on an A100
 //            about as long as its tensor cores take for bf16, half as long as for tf32. Rounding costs two instructions
@@ -25,7 +25,7 @@
 // Depths     The slots of a fragment that mean depth t and t + 4 (tf32), or 2t, 2t+1, 2t+8, 2t+9 (bf16), are filled
 //            with a lane's own four, in A and in B alike: the sum's order is another, the sum the same.
 // Copies     16 bytes where all channel counts and strides are multiples of 4 and pointers are aligned (`vectors`, as
-//            runs_of<4> says); else 4 bytes, in tiles of 64 x 64.
+//            runs_of<4> says); else 4 bytes, in tiles of 32 x 32.
 // Weights    The depth of their gradients, all pixels, is split into chunks; a tile of each chunk's result is a block's
 //            work. The chunks are added in order, and there are so many of them that what tensor cores cut off in long
 //            sums does not add up. How many depends on the shape only.

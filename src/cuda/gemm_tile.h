@@ -65,7 +65,18 @@ static __device__ __forceinline__ void tile_statistics(const TileStatistics& sta
     if (column_0 + c < output.K) statistics.m2[to + c] = totals[0][c];
 }
 
-// A thread's elements of C: bias, addition, and to memory, 4 columns at a time where the tile's runs are vectors.
+// Runs of a tile: what is fetched from memory, or written to it, at a time.
+template <int run>
+struct RunOf {
+  using type = float;
+};
+template <>
+struct RunOf<4> {
+  using type = float4;
+};
+
+// A thread's elements of C: bias, addition, and to memory, 4 columns at a time where the tile's runs are vectors. What
+// is added to is read a row at a time: several reads under way together.
 template <class T>
 static __device__ __forceinline__ void write_out(const Output<float>& output,
                                                  const float (&sum)[T::own_rows][T::own_columns], int first_row,
@@ -83,21 +94,23 @@ static __device__ __forceinline__ void write_out(const Output<float>& output,
   for (int i = 0; i < T::own_rows; ++i) {
     float* row = output.row(first_row + i / 4 * (4 * T::down) + i % 4, chunk);
     if (row == nullptr) continue;
+    typename RunOf<T::run>::type there[T::own_columns / T::run] = {};
+    if (output.add) {
+      ATTNUNET_UNROLL
+      for (int j = 0; j < T::own_columns / T::run; ++j)
+        load_or_zero(there[j], column[j].channel >= 0 ? row + column[j].offset : nullptr);
+    }
     ATTNUNET_UNROLL
     for (int j = 0; j < T::own_columns; j += T::run) {
       if (column[j / T::run].channel < 0) continue;
       float* to = row + column[j / T::run].offset;
-      if (T::run == 4) {
-        float4 four = make_float4(sum[i][j] + bias[j], sum[i][j + 1] + bias[j + 1], sum[i][j + 2] + bias[j + 2],
-                                  sum[i][j + 3] + bias[j + 3]);
-        if (output.add) {
-          const float4 there = *reinterpret_cast<const float4*>(to);
-          four = make_float4(there.x + four.x, there.y + four.y, there.z + four.z, there.w + four.w);
-        }
-        *reinterpret_cast<float4*>(to) = four;
-      } else {
-        *to = (output.add ? *to : 0.0f) + (sum[i][j] + bias[j]);
-      }
+      const auto& before = there[j / T::run];
+      if constexpr (T::run == 4)
+        *reinterpret_cast<float4*>(to) =
+            make_float4(before.x + (sum[i][j] + bias[j]), before.y + (sum[i][j + 1] + bias[j + 1]),
+                        before.z + (sum[i][j + 2] + bias[j + 2]), before.w + (sum[i][j + 3] + bias[j + 3]));
+      else
+        *to = before + (sum[i][j] + bias[j]);
     }
   }
 }

@@ -237,6 +237,15 @@ static __device__ __forceinline__ void load_or_zero(float4& run, const float* fr
       : "=&f"(run.x), "=&f"(run.y), "=&f"(run.z), "=&f"(run.w)
       : "l"(from));
 }
+static __device__ __forceinline__ void load_or_zero(float2& run, const float* from) {
+  asm volatile(
+      "{ .reg .pred inside;\n"
+      "  setp.ne.u64 inside, %2, 0;\n"
+      "  mov.f32 %0, 0f00000000; mov.f32 %1, 0f00000000;\n"
+      "  @inside ld.global.v2.f32 {%0, %1}, [%2]; }"
+      : "=&f"(run.x), "=&f"(run.y)
+      : "l"(from));
+}
 static __device__ __forceinline__ void load_or_zero(float& run, const float* from) {
   asm volatile(
       "{ .reg .pred inside;\n"

@@ -1,12 +1,15 @@
-// The words kernels are written in; the first include of every .cu file, and of nothing else.
+// The words kernels are written in. Every .cu file includes it, and besides them only headers that define device
+// functions (and the tests of the simulator); the order of includes makes no difference.
 //
 // nvcc compiles them for GPUs, the host's compiler for the simulator (ATTNUNET_SIMULATOR; sim/language.h gives CUDA's
 // words their meaning there). So kernels keep to what both have:
 //   launch(device, {"name", grid, block}, kernel, arguments...)   the one way to start a kernel
 //   ATTNUNET_SHARED(float, tile, [16][17]);                       shared memory; ATTNUNET_DYNAMIC_SHARED(float, all);
 //   ATTNUNET_SYNCTHREADS(); ATTNUNET_SYNCWARP(mask)               at most one a source line
-//   warp_shuffle_down, warp_shuffle_xor, cp.async and mma wrappers (async_copy.h, tensor_core.h): all lanes of the mask
-//   take part no return before a barrier, no waiting for another block, no printf
+//   warp_shuffle_down, warp_shuffle_xor, cp.async and mma wrappers (async_copy.h, tensor_core.h): all lanes take
+//   part; no return before a barrier, no waiting for another block, no printf
+// Launches, copies and the waiting for them belong to a stream of the host's thread that asks: a device and what lies
+// on it are used by one thread.
 //
 // Rounding: products and sums never contract by themselves (nvcc -fmad=false, g++ -ffp-contract=off). Kernels say
 // fma(a, b, c) where they want one rounding, so that simulator and GPU round alike and the bounds in
@@ -42,6 +45,7 @@ void launch(Device<Simulator>&, const LaunchShape& shape, void (*kernel)(P...), 
 }
 
 #define ATTNUNET_UNROLL
+#define ATTNUNET_KEEP_ROLLED
 #define ATTNUNET_SYNCTHREADS() ::attnunet::cuda::sim::block_barrier({__FILE__, __LINE__})
 #define ATTNUNET_SYNCWARP(mask) ::attnunet::cuda::sim::warp_meeting(mask, nullptr, nullptr, true, {__FILE__, __LINE__})
 #define ATTNUNET_SHARED(type, name, dimensions)     \
@@ -56,29 +60,32 @@ void launch(Device<Simulator>&, const LaunchShape& shape, void (*kernel)(P...), 
 
 using ThisMachine = Gpu;
 
-/// Not the legacy default stream: this one can be captured in a graph.
+/// Not the legacy default stream: this one can be captured in a graph. Each thread of the host has its own.
 inline const cudaStream_t stream = cudaStreamPerThread;
 
-inline void check(cudaError_t error, const std::string& what) {
-  if (error != cudaSuccess) throw Error("CUDA: " + what + ": " + cudaGetErrorString(error));
+inline void check(cudaError_t error, const char* what, const char* which = "") {
+  if (error != cudaSuccess) throw Error(std::string("CUDA: ") + what + which + ": " + cudaGetErrorString(error));
 }
+
+/// Lets a kernel have more than the 48 KiB of shared memory that none needs to ask for. The run-time is asked once a
+/// kernel, not at each of its launches.
+void allow_shared_memory(const void* kernel, std::size_t bytes, const char* name);
 
 template <class... P>
 void launch(Device<Gpu>&, const LaunchShape& shape, void (*kernel)(P...), std::common_type_t<P>... arguments) {
   constexpr std::size_t without_asking = 48 << 10;
   if (shape.dynamic_shared > without_asking)
-    check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(shape.dynamic_shared)),
-          std::string("shared memory for kernel ") + shape.kernel);
+    allow_shared_memory(reinterpret_cast<const void*>(kernel), shape.dynamic_shared, shape.kernel);
   cudaLaunchConfig_t config{};
   config.gridDim = shape.grid;
   config.blockDim = shape.block;
   config.dynamicSmemBytes = shape.dynamic_shared;
   config.stream = stream;
-  check(cudaLaunchKernelEx(&config, kernel, arguments...), std::string("kernel ") + shape.kernel);
+  check(cudaLaunchKernelEx(&config, kernel, arguments...), "kernel ", shape.kernel);
 }
 
 #define ATTNUNET_UNROLL _Pragma("unroll")
+#define ATTNUNET_KEEP_ROLLED _Pragma("unroll 1")
 #define ATTNUNET_SYNCTHREADS() __syncthreads()
 #define ATTNUNET_SYNCWARP(mask) __syncwarp(mask)
 #define ATTNUNET_SHARED(type, name, dimensions) __shared__ __align__(16) type name dimensions

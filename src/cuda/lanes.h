@@ -1,34 +1,17 @@
 // How threads share a [pixels, C] tensor where each works for one channel (or one group of channels) all along.
 //
-// Chunks    consecutive pixels, one block each (for every 256 groups). Their number depends on the shape alone.
+// Chunks    consecutive pixels, one block each (for every 256 groups); see chunks.h.
 // Rows      a block's 256 threads lie over `width` groups of channels and 256 / width pixels at a time: thread t has
 //           group t % width of pixel t / width. Where C is small neighbouring threads so still take neighbouring
 //           elements, and no thread divides by C in its loop. The threads that are left over have an empty loop.
 #pragma once
 
+#include "cuda/chunks.h"
 #include "cuda/kernel.h"
 
 namespace attnunet::cuda {
 
 constexpr unsigned lane_threads = 256;
-
-struct Chunks {
-  Index count, pixels;  ///< the last chunk may have fewer pixels
-};
-
-/// For sums: a block a chunk takes at least 8192 elements, and there are no more than 1024 partial sums a channel.
-inline Chunks chunks_of(Index pixels, Index C) {
-  constexpr Index most_chunks = 1024, least_elements = 8192;
-  const Index least = (least_elements + C - 1) / C, share = (pixels + most_chunks - 1) / most_chunks;
-  const Index size = share > least ? share : least;
-  return {(pixels + size - 1) / size, size};
-}
-
-/// For operations element by element: about 4096 elements a chunk, however many there are.
-inline Chunks small_chunks_of(Index pixels, Index C) {
-  const Index size = (4096 + C - 1) / C;
-  return {(pixels + size - 1) / size, size};
-}
 
 /// The grid for chunks x groups of channels.
 inline dim3 lane_grid(const Chunks& chunks, Index groups) {

@@ -12,10 +12,11 @@ constexpr bool simulated = std::is_same<ThisMachine, Simulator>::value;
 constexpr unsigned threads = 256;
 // Several times as many threads as any GPU holds at a time; in the simulator enough for every core.
 constexpr Index blocks = simulated ? 16 : 8192;
-// Enough independent chains to hide the latency of a multiply-add together with the other warps.
-constexpr int chains = 8, rounds = 256;
+// Enough independent chains to hide the latency of a multiply-add together with the other warps, and long enough for
+// milliseconds: starting and waiting take a hundredth of one.
+constexpr int chains = 8, rounds = simulated ? 256 : 8192;
 constexpr int repeats = 7;
-constexpr Index copied_bytes = Index{simulated ? 8 : 512} << 20;
+constexpr Index copied_bytes = Index{simulated ? 8 : 1024} << 20;
 
 __global__ void multiply_add_kernel(float* results, float factor, float summand) {
   float sums[chains];

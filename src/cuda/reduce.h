@@ -24,10 +24,12 @@ static __device__ __forceinline__ T block_sum(T value) {
   return sum;
 }
 
+constexpr unsigned most_threads_of_sum = 1024;
+
 /// Threads of a block that alone sums up n elements: eight or more each, so that a short sum does not cost more in the
 /// tree than it saves. Depends on n only, and so does the order of the sum.
 inline unsigned threads_of_sum(Index n) {
-  constexpr Index most = 1024, each = 8;
+  constexpr Index most = most_threads_of_sum, each = 8;
   const Index warps = (n + each * warp_size - 1) / (each * warp_size);
   return static_cast<unsigned>(std::clamp<Index>(warps * warp_size, warp_size, most));
 }

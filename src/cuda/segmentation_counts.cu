@@ -6,23 +6,22 @@ namespace attnunet::cuda {
 namespace {
 
 template <class T>
-__global__ void segmentation_counts_kernel(PixelCounts* counts, const T* logits, const T* target, Index P) {
+__global__ void __launch_bounds__(most_threads_of_sum)
+    segmentation_counts_kernel(PixelCounts* counts, const T* logits, const T* target, Index P) {
   const Index n = Index{blockIdx.x};
-  Index truth = 0, predicted = 0, tp = 0, keras_predicted = 0, keras_tp = 0;
+  int own_truth = 0, own_predicted = 0, own_tp = 0, own_keras_predicted = 0, own_keras_tp = 0;  // of a few pixels
   for (Index i = n * P + Index{threadIdx.x}; i < (n + 1) * P; i += blockDim.x) {
     const bool lesion = target[i] > T(0.5), found = logits[i] > T(0);
     const bool keras_found = static_cast<float>(logits[i]) >= keras_lesion_logit;
-    truth += lesion;
-    predicted += found;
-    tp += lesion && found;
-    keras_predicted += keras_found;
-    keras_tp += lesion && keras_found;
+    own_truth += lesion;
+    own_predicted += found;
+    own_tp += lesion && found;
+    own_keras_predicted += keras_found;
+    own_keras_tp += lesion && keras_found;
   }
-  truth = block_sum(truth);
-  predicted = block_sum(predicted);
-  tp = block_sum(tp);
-  keras_predicted = block_sum(keras_predicted);
-  keras_tp = block_sum(keras_tp);
+  const Index truth = block_sum(Index{own_truth}), predicted = block_sum(Index{own_predicted});
+  const Index tp = block_sum(Index{own_tp}), keras_tp = block_sum(Index{own_keras_tp});
+  const Index keras_predicted = block_sum(Index{own_keras_predicted});
   if (threadIdx.x == 0)
     counts[n] = {tp, predicted - tp, truth - tp, P - truth - predicted + tp, keras_tp, keras_predicted - keras_tp};
 }

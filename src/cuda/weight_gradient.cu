@@ -1,39 +1,56 @@
+#include <algorithm>
+
 #include "cuda/kernel.h"
+#include "cuda/lanes.h"
 #include "cuda/reduce.h"
 #include "cuda/weight_gradient.h"
 
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 256;
+constexpr unsigned most_lanes = 32, most_threads = warp_size * most_lanes;
 
+// Threads (weight, lane).
 template <class T>
-__global__ void add_weight_gradients_kernel(T* dw, const T* partials, Index chunks, Index weights) {
+__global__ void __launch_bounds__(most_threads)
+    add_weight_gradients_kernel(T* dw, const T* partials, Index chunks, Index weights) {
+  ATTNUNET_SHARED(T, sums, [most_threads]);
   const Index i = thread_of_grid();
-  if (i >= weights) return;
-  T sum = partials[i];
-  for (Index chunk = 1; chunk < chunks; ++chunk) sum += partials[chunk * weights + i];
+  const unsigned lane = threadIdx.y, thread = lane * blockDim.x + threadIdx.x;
+  T sum = 0;
+  if (i < weights)
+    for (Index chunk = lane; chunk < chunks; chunk += blockDim.y) sum += partials[chunk * weights + i];
+  sums[thread] = sum;
+  ATTNUNET_SYNCTHREADS();
+  if (lane > 0 || i >= weights) return;
+  for (unsigned other = 1; other < blockDim.y; ++other) sum += sums[other * blockDim.x + thread];
   dw[i] = sum;
 }
 
+// A power of two: about 8 chunks each, where that is possible.
+unsigned lanes_of(Index chunks) {
+  unsigned lanes = 1;
+  while (lanes < most_lanes && Index{lanes} * 8 < chunks) lanes *= 2;
+  return lanes;
+}
+
+// A block a chunk of pixels, as in lanes.h.
 template <class T>
-__global__ void bias_block_sums_kernel(T* sums, const T* dy, Index pixels, Index channels, Index dy_pixel,
-                                       Index blocks) {
-  const Index i = thread_of_grid();
-  if (i >= blocks * channels) return;
-  const Index block = i / channels, k = i % channels;
-  const Index begin = block * bias_block, end = begin + bias_block < pixels ? begin + bias_block : pixels;
+__global__ void bias_chunk_sums_kernel(T* sums, const T* dy, Index chunk_pixels, Index pixels, Index channels,
+                                       Index dy_pixel) {
+  const Lane lane = lane_of(chunk_pixels, pixels, channels);
   T sum = 0;
-  for (Index p = begin; p < end; ++p) sum += dy[p * dy_pixel + k];
-  sums[i] = sum;
+  for (Index p = lane.first; p < lane.end; p += lane.step) sum += dy[p * dy_pixel + lane.group];
+  const double all = sum_of_rows(static_cast<double>(sum), lane.width);
+  if (threadIdx.x < lane.width) sums[Index{blockIdx.x} * channels + lane.group] = static_cast<T>(all);
 }
 
 template <class T>
-__global__ void add_bias_sums_kernel(T* db, const T* sums, Index channels, Index blocks) {
+__global__ void add_bias_sums_kernel(T* db, const T* sums, Index channels, Index chunks) {
   const Index k = blockIdx.x;
   double sum = 0;
-  for (Index block = threadIdx.x; block < blocks; block += warp_size)
-    sum += static_cast<double>(sums[block * channels + k]);
+  for (Index chunk = threadIdx.x; chunk < chunks; chunk += warp_size)
+    sum += static_cast<double>(sums[chunk * channels + k]);
   sum = block_sum(sum);
   if (threadIdx.x == 0) db[k] = static_cast<T>(sum);
 }
@@ -43,17 +60,18 @@ __global__ void add_bias_sums_kernel(T* db, const T* sums, Index channels, Index
 template <class M, class T>
 void add_weight_gradients(Device<M>& device, T* dw, const T* partials, Index chunks, Index weights) {
   if (chunks == 1) return;
-  launch(device, {"add_weight_gradients", blocks_for(weights, threads), threads}, add_weight_gradients_kernel<T>, dw,
-         partials, chunks, weights);
+  const unsigned lanes = lanes_of(chunks), width = std::max<unsigned>(warp_size, 256 / lanes);
+  launch(device, {"add_weight_gradients", blocks_for(weights, width), dim3(width, lanes)},
+         add_weight_gradients_kernel<T>, dw, partials, chunks, weights);
 }
 
 template <class M, class T>
 void bias_gradient(Device<M>& device, T* db, const T* dy, T* workspace, Index pixels, Index channels, Index dy_pixel) {
-  const Index blocks = bias_blocks(pixels);
-  launch(device, {"bias_block_sums", blocks_for(blocks * channels, threads), threads}, bias_block_sums_kernel<T>,
-         workspace, dy, pixels, channels, dy_pixel, blocks);
+  const Chunks chunks = chunks_of(pixels, channels);
+  launch(device, {"bias_chunk_sums", lane_grid(chunks, channels), lane_threads}, bias_chunk_sums_kernel<T>, workspace,
+         dy, chunks.pixels, pixels, channels, dy_pixel);
   launch(device, {"add_bias_sums", static_cast<unsigned>(channels), unsigned{warp_size}}, add_bias_sums_kernel<T>, db,
-         workspace, channels, blocks);
+         workspace, channels, chunks.count);
 }
 
 template void add_weight_gradients(ThisDevice&, float*, const float*, Index, Index);

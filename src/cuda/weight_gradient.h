@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "cuda/chunks.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
@@ -25,22 +26,20 @@ inline Index weight_gradient_workspace(Index chunks, Index weights) {
 }
 
 /// dw[i] = partials[0][i] + partials[1][i] + ..., partials [chunks, weights]. Nothing to do for one chunk.
-/// One thread a weight; bytes moved: (chunks + 1) weights sizeof(T).
+/// Up to 32 threads a weight, a power of two that depends on chunks alone: lane l adds chunks l, l + lanes, ... in
+/// order, then the first adds the lanes' sums. (One thread after a thousand chunks would wait for memory all along.)
+/// Bytes moved: (chunks + 1) weights sizeof(T).
 template <class M, class T>
 void add_weight_gradients(Device<M>& device, T* dw, const T* partials, Index chunks, Index weights);
 
-constexpr Index bias_block = 256;  ///< pixels in one partial sum of a bias gradient
-
-inline Index bias_blocks(Index pixels) {
-  return (pixels + bias_block - 1) / bias_block;
-}
 inline Index bias_gradient_workspace(Index pixels, Index channels) {
-  return bias_blocks(pixels) * channels;
+  return chunks_of(pixels, channels).count * channels;
 }
 
 /// db[k] = sum over p of dy[p, k]; dy [pixels, channels], dy_pixel elements from one pixel to the next.
-/// A thread sums one channel of 256 pixels. Then a warp a channel adds these sums in double: lane l those of blocks l,
-/// l + 32, ... in order, and the lanes in the tree of block_sum. Bytes moved: pixels channels sizeof(T).
+/// A block sums a chunk of pixels (lanes.h): its threads in order, then those of a channel by halves in double. Then a
+/// warp a channel adds these sums in double: lane l those of chunks l, l + 32, ... in order, and the lanes in the tree
+/// of block_sum. Bytes moved: pixels channels sizeof(T).
 template <class M, class T>
 void bias_gradient(Device<M>& device, T* db, const T* dy, T* workspace, Index pixels, Index channels, Index dy_pixel);
 

@@ -204,6 +204,11 @@ bool Trainer<B>::run_epoch(const TrainCallbacks& callbacks) {
   return true;
 }
 
+/// On a GPU nothing in here waits or allocates. What the host decides anew for each step are arguments of kernels, so a
+/// graph captured once would have to get them another way: Pass::step (in the key of every dropout layer), the learning
+/// rate and the two bias corrections (adam_step), the batch's place in the epoch (batch_input's `cases`, the address of
+/// its scores) and, in an epoch's last batch, the number of images (grids and sizes of all kernels). Where the feed is
+/// not cached its two uploads go through memory of the host and stay outside of the graph.
 template <class B>
 void Trainer<B>::step(double lr) {
   const Pass pass{true, state_.config.seed, static_cast<std::uint32_t>(state_.step)};
