@@ -393,12 +393,14 @@ TYPED_TEST(Conv2dThreads, GiveTheSameBits) {
   }
 }
 
-// Left to choose: Winograd's where channels pay for the transforms, else direct; 1x1 kernels by products always.
+// Left to choose: by the channels in and out; 1x1 kernels by products always.
 TEST(Conv2dMethod, FollowsTheDeviceAndTheShape) {
   const cpu::Device by_itself(1), direct(1, cpu::ConvMethod::direct);
   EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 16, 3}), cpu::ConvMethod::winograd);
   EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 15, 16, 3}), cpu::ConvMethod::direct);
   EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 15, 3}), cpu::ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 1, 4, 3}), cpu::ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 3, 3}), cpu::ConvMethod::gemm);
   EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 16, 1}), cpu::ConvMethod::gemm);
   EXPECT_EQ(cpu::conv2d_method(direct, {1, 8, 8, 16, 16, 3}), cpu::ConvMethod::direct);
   EXPECT_EQ(cpu::conv2d_method(direct, {1, 8, 8, 16, 16, 1}), cpu::ConvMethod::gemm);

@@ -167,7 +167,8 @@ void convolve_pixels(Device& device, T* y, Index y_pixel, const T* x, Index x_pi
 ConvMethod conv2d_method(const Device& device, const Conv2dGeometry& g) {
   if (g.R == 1) return ConvMethod::gemm;
   if (device.conv() != ConvMethod::automatic) return device.conv();
-  return g.C >= 16 && g.K >= 16 ? ConvMethod::winograd : ConvMethod::direct;
+  if (g.C >= 16 && g.K >= 16) return ConvMethod::winograd;
+  return g.K >= 4 ? ConvMethod::direct : ConvMethod::gemm;
 }
 
 template <class T>
@@ -194,7 +195,7 @@ void conv2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias,
 template <class T>
 void conv2d_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,
                           Write write) {
-  const ConvMethod method = conv2d_method(device, g);
+  const ConvMethod method = conv2d_method(device, swapped(g));
   if (method == ConvMethod::winograd) return conv2d_winograd_backward_data(device, dx, dy, w, workspace, g, write);
   if (method == ConvMethod::direct) return conv2d_direct_backward_data(device, dx, dy, w, workspace, g, write);
   const Index C = g.C, K = g.K;
@@ -305,14 +306,16 @@ void conv2d_backward_weights(Device& device, T* dw, T* db, const T* dy, const T*
 }
 
 Index conv2d_workspace(const Device& device, const Conv2dGeometry& g) {
-  const Index bias = bias_gradient_workspace(g.pixels(), g.K);
-  const ConvMethod method = conv2d_method(device, g);
-  if (method == ConvMethod::winograd) return std::max(bias, conv2d_winograd_workspace(device, g));
-  if (method == ConvMethod::direct) return std::max(bias, conv2d_direct_workspace(device, g));
-  const Index weights = std::max(backward_weights_workspace(device, g), bias);
-  if (g.R == 1) return weights;
-  return std::max({convolve_workspace(device, g),
-                   whole_cache_lines(g.weights()) + convolve_workspace(device, swapped(g)), weights});
+  Index most = bias_gradient_workspace(g.pixels(), g.K);
+  for (const ConvMethod method : {conv2d_method(device, g), conv2d_method(device, swapped(g))}) {
+    if (method == ConvMethod::winograd) most = std::max(most, conv2d_winograd_workspace(device, g));
+    if (method == ConvMethod::direct) most = std::max(most, conv2d_direct_workspace(device, g));
+    if (method == ConvMethod::gemm) most = std::max(most, backward_weights_workspace(device, g));
+    if (method == ConvMethod::gemm && g.R == 3)
+      most = std::max({most, convolve_workspace(device, g),
+                       whole_cache_lines(g.weights()) + convolve_workspace(device, swapped(g))});
+  }
+  return most;
 }
 
 template void conv2d_forward(Device&, float*, const float*, const float*, const float*, float*, const Conv2dGeometry&);

@@ -52,7 +52,8 @@ namespace attnunet::cpu {
 // with others beside them, which stay as they are.
 
 /// What the device asks for (Device::conv); left to choose, Winograd's algorithm where there are 16 channels or more in
-/// and out, which its transforms need to pay, else direct. 1x1 kernels are matrix products whatever it says.
+/// and out, which its transforms need to pay; products where fewer than 4 come out, which leave the micro-kernel's
+/// vectors nearly empty; else direct. backward_data asks with C and K swapped. 1x1 kernels are products always.
 ConvMethod conv2d_method(const Device& device, const Conv2dGeometry& g);
 
 /// Elements of T that any of the three functions below needs as workspace.

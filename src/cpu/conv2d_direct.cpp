@@ -38,16 +38,17 @@ Index packed_weights(Index C, Index K) {
   return whole_cache_lines(panels<float>(K) * panel<float> * 9 * C);
 }
 
-// packed [panel][9C][panel's channels] = at(k, d), zero for channels beyond the last.
+// packed [panel][9][C][panel's channels] = at(k, tap, c), zero for channels beyond the last.
 template <class T, class At>
-void pack(Device& device, T* packed, Index depth, Index K, const At& at) {
-#pragma omp parallel for schedule(static) num_threads(device.threads())
+void pack(Device& device, T* packed, Index C, Index K, const At& at) {
+#pragma omp parallel for collapse(2) schedule(static) num_threads(device.threads())
   for (Index p = 0; p < panels<T>(K); ++p)
-    for (Index d = 0; d < depth; ++d)
-      for (Index k = 0; k < panel<T>; ++k) {
-        const Index channel = p * panel<T> + k;
-        packed[(p * depth + d) * panel<T> + k] = channel < K ? at(channel, d) : T(0);
-      }
+    for (Index tap = 0; tap < 9; ++tap)
+      for (Index c = 0; c < C; ++c)
+        for (Index k = 0; k < panel<T>; ++k) {
+          const Index channel = p * panel<T> + k;
+          packed[((p * 9 + tap) * C + c) * panel<T> + k] = channel < K ? at(channel, tap, c) : T(0);
+        }
 }
 
 // The convolution of x [N,H,W,C] to y [N,H,W,K] with packed weights; pixels are x_pixel and y_pixel elements apart.
@@ -105,16 +106,16 @@ Conv2dGeometry swapped(const Conv2dGeometry& g) {
 template <class T>
 void conv2d_direct_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
                            const Conv2dGeometry& g) {
-  const Index depth = 9 * g.C;
-  pack(device, workspace, depth, g.K, [&](Index k, Index d) { return w[k * depth + d]; });
-  convolve(device, y, g.K, x, g.x_pixel(), workspace, bias, workspace + packed_weights(g.C, g.K), g, Write::set);
+  const Index C = g.C;
+  pack(device, workspace, C, g.K, [&](Index k, Index tap, Index c) { return w[(k * 9 + tap) * C + c]; });
+  convolve(device, y, g.K, x, g.x_pixel(), workspace, bias, workspace + packed_weights(C, g.K), g, Write::set);
 }
 
 template <class T>
 void conv2d_direct_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,
                                  Write write) {
   const Index C = g.C, K = g.K;
-  pack(device, workspace, 9 * K, C, [&](Index c, Index d) { return w[(d % K * 9 + 8 - d / K) * C + c]; });
+  pack(device, workspace, K, C, [&](Index c, Index tap, Index k) { return w[(k * 9 + 8 - tap) * C + c]; });
   convolve(device, dx, g.x_pixel(), dy, K, workspace, static_cast<const T*>(nullptr), workspace + packed_weights(K, C),
            swapped(g), write);
 }

@@ -35,6 +35,12 @@ Index padded(Index channels) {
   return panels<float>(channels) * panel<float>;
 }
 
+// From one of the 36 matrices of a block, [block_tiles][pitch], to the next. A tile's 36 vectors are written together:
+// a cache line more keeps them from falling into the same few places of the L1 cache, powers of two apart.
+constexpr Index matrix_stride(Index pitch) {
+  return Tiling::block_tiles * pitch + 16;
+}
+
 // The transforms in one dimension: `to` and `from` are `step` vectors apart from one number to the next.
 struct Input {  // B^T
   static constexpr int from = 6, to = 6;
@@ -119,30 +125,33 @@ template <class Transform, class V>
   for (int row = 0; row < Transform::to; ++row) Transform::apply(grid + 6 * row, grid + 6 * row, 1);
 }
 
-// The tiles first .. first + count - 1 of `image` [N,H,W,channels], transformed, as to [36][block_tiles][pitch]:
-// patches with the `border` pixels around the tile's own. Zero outside of the image and beyond the channels.
+// The tiles first .. first + count - 1 of `image` [N,H,W,channels], transformed, as 36 matrices [tile][pitch]: patches
+// with the `border` pixels around the tile's own. Zero outside of the image and beyond the channels.
 template <class Transform, class T>
 void transform_tiles(T* to, Index pitch, const T* image, Index pixel, Index channels, const Tiling& tiling, Index first,
                      Index count, Index border) {
   constexpr int size = Transform::from;
+  const Index H = tiling.H, W = tiling.W;
   for (Index t = 0; t < count; ++t) {
     const Tile tile(tiling, first + t);
-    const T* from[size * size];
-    for (int i = 0; i < size; ++i)
-      for (int j = 0; j < size; ++j) {
-        const Index h = tile.h + i - border, w = tile.w + j - border;
-        const bool inside = h >= 0 && h < tiling.H && w >= 0 && w < tiling.W;
-        from[i * size + j] = inside ? image + ((tile.image * tiling.H + h) * tiling.W + w) * pixel : nullptr;
-      }
+    const Index top = tile.h - border, left = tile.w - border;
+    const bool inside = top >= 0 && left >= 0 && top + size <= H && left + size <= W;
+    const Index corner = ((tile.image * H + top) * W + left) * pixel;
     for (Index c = 0; c < pitch; c += lanes<T>) {
       Vector<T> grid[points];
-      for (int i = 0; i < size; ++i)
-        for (int j = 0; j < size; ++j) {
-          const T* place = from[i * size + j];
-          grid[6 * i + j] = place ? load_first(place + c, channels - c) : Vector<T>{};
-        }
+      if (inside && c + lanes<T> <= channels) {
+        const T* from = image + corner + c;
+        for (int i = 0; i < size; ++i)
+          for (int j = 0; j < size; ++j) grid[6 * i + j] = load(from + (i * W + j) * pixel);
+      } else {
+        for (int i = 0; i < size; ++i)
+          for (int j = 0; j < size; ++j) {
+            const bool real = top + i >= 0 && top + i < H && left + j >= 0 && left + j < W;
+            grid[6 * i + j] = real ? load_first(image + corner + (i * W + j) * pixel + c, channels - c) : Vector<T>{};
+          }
+      }
       transform<Transform>(grid);
-      for (Index xi = 0; xi < points; ++xi) store(to + (xi * Tiling::block_tiles + t) * pitch + c, grid[xi]);
+      for (Index xi = 0; xi < points; ++xi) store(to + xi * matrix_stride(pitch) + t * pitch + c, grid[xi]);
     }
   }
 }
@@ -169,7 +178,7 @@ void transform_weights(Device& device, T* U, Index C, Index K, const At& at) {
     }
 }
 
-// Y = A^T M A + b of a block's tiles for the channels of a panel from k on; M [36][block_tiles][panel].
+// Y = A^T M A + b of a block's tiles for the channels of a panel from k on; M: 36 matrices [tile][panel].
 template <class T>
 void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Index K, const Tiling& tiling, Index first,
                     Index count, Write write) {
@@ -179,12 +188,17 @@ void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Ind
     T* corner = y + ((tile.image * tiling.H + tile.h) * tiling.W + tile.w) * y_pixel + k;
     for (Index v = 0; v < panel<T> && k + v < K; v += lanes<T>) {
       Vector<T> grid[points];
-      for (Index xi = 0; xi < points; ++xi) grid[xi] = load(M + (xi * Tiling::block_tiles + t) * panel<T> + v);
+      for (Index xi = 0; xi < points; ++xi) grid[xi] = load(M + xi * matrix_stride(panel<T>) + t * panel<T> + v);
       transform<Output>(grid);
       const Vector<T> b = bias ? load_first(bias + k + v, K - k - v) : Vector<T>{};
-      for (Index i = 0; i < rows; ++i)
-        for (Index j = 0; j < columns; ++j)
-          put_first(corner + (i * tiling.W + j) * y_pixel + v, grid[6 * i + j] + b, K - k - v, write);
+      if (rows == 4 && columns == 4 && k + v + lanes<T> <= K && write == Write::set) {
+        for (int i = 0; i < 4; ++i)
+          for (int j = 0; j < 4; ++j) store(corner + (i * tiling.W + j) * y_pixel + v, grid[6 * i + j] + b);
+      } else {
+        for (Index i = 0; i < rows; ++i)
+          for (Index j = 0; j < columns; ++j)
+            put_first(corner + (i * tiling.W + j) * y_pixel + v, grid[6 * i + j] + b, K - k - v, write);
+      }
     }
   }
 }
@@ -199,12 +213,11 @@ template <class T>
 void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, const T* U, const T* bias, T* scratch,
               const Conv2dGeometry& g, Write write) {
   const Tiling tiling(g);
-  constexpr Index block_tiles = Tiling::block_tiles;
   const Index C = g.C, K = g.K, pitch = padded(C), slices = channel_slices(tiling.blocks(), K);
 #pragma omp parallel num_threads(device.threads())
   {
-    T* V = scratch + omp_get_thread_num() * points * block_tiles * (pitch + panel<float>);
-    T* M = V + points * block_tiles * pitch;
+    T* V = scratch + omp_get_thread_num() * points * (matrix_stride(pitch) + matrix_stride(panel<float>));
+    T* M = V + points * matrix_stride(pitch);
 #pragma omp for schedule(dynamic)
     for (Index task = 0; task < tiling.blocks() * slices; ++task) {
       const Part block(task / slices, tiling.blocks(), tiling.tiles), own(task % slices, slices, panels<T>(K));
@@ -214,9 +227,9 @@ void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, co
           for_row_blocks(block.size(), [&](auto number, Index t) {
             constexpr int n = decltype(number)::value;
             Vector<T> sums[n][2] = {};
-            add_outer_products<T>(sums, V + (xi * block_tiles + t) * pitch, pitch, 1,
+            add_outer_products<T>(sums, V + xi * matrix_stride(pitch) + t * pitch, pitch, 1,
                                   U + (p * points + xi) * C * panel<T>, panel<T>, C);
-            T* to = M + (xi * block_tiles + t) * panel<T>;
+            T* to = M + xi * matrix_stride(panel<T>) + t * panel<T>;
             for (int i = 0; i < n; ++i)
               for (int v = 0; v < 2; ++v) store(to + i * panel<T> + v * lanes<T>, sums[i][v]);
           });
@@ -227,7 +240,8 @@ void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, co
 }
 
 Index convolve_workspace(const Device& device, const Conv2dGeometry& g) {
-  return transformed_weights(g.C, g.K) + device.threads() * points * Tiling::block_tiles * (padded(g.C) + panel<float>);
+  return transformed_weights(g.C, g.K) +
+         device.threads() * points * (matrix_stride(padded(g.C)) + matrix_stride(panel<float>));
 }
 
 Conv2dGeometry swapped(const Conv2dGeometry& g) {
@@ -259,8 +273,8 @@ namespace {
 // Scratch memory of a thread for the weights' gradient: V and dM of a block, and dU [36][channels k][C].
 struct WeightsScratch {
   WeightsScratch(const Conv2dGeometry& g, Index slices)
-      : inputs(points * Tiling::block_tiles * padded(g.C)),
-        gradients(points * Tiling::block_tiles * padded(widest(g, slices))),
+      : inputs(points * matrix_stride(padded(g.C))),
+        gradients(points * matrix_stride(padded(widest(g, slices)))),
         size(inputs + gradients + points * widest(g, slices) * padded(g.C)) {}
   static Index widest(const Conv2dGeometry& g, Index slices) { return (g.K + slices - 1) / slices; }
   Index inputs, gradients, size;
@@ -272,7 +286,6 @@ template <class T>
 void conv2d_winograd_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* workspace,
                                       const Conv2dGeometry& g) {
   const Tiling tiling(g);
-  constexpr Index block_tiles = Tiling::block_tiles;
   const Index C = g.C, K = g.K, pitch = padded(C), blocks = tiling.blocks();
   const Index chunks = weight_gradient_chunks(blocks, g.weights()), slices = channel_slices(chunks, K);
   const WeightsScratch layout(g, slices);
@@ -300,8 +313,8 @@ void conv2d_winograd_backward_weights(Device& device, T* dw, const T* dy, const 
               T* place = dU + (xi * width + k) * pitch + p * panel<T>;
               for (int i = 0; i < n; ++i)
                 for (int v = 0; v < 2; ++v) sums[i][v] = load(place + i * pitch + v * lanes<T>);
-              add_outer_products<T>(sums, dM + xi * block_tiles * dM_pitch + k, 1, dM_pitch,
-                                    V + xi * block_tiles * pitch + p * panel<T>, pitch, block.size());
+              add_outer_products<T>(sums, dM + xi * matrix_stride(dM_pitch) + k, 1, dM_pitch,
+                                    V + xi * matrix_stride(pitch) + p * panel<T>, pitch, block.size());
               for (int i = 0; i < n; ++i)
                 for (int v = 0; v < 2; ++v) store(place + i * pitch + v * lanes<T>, sums[i][v]);
             });
