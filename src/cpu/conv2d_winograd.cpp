@@ -11,15 +11,31 @@ namespace attnunet::cpu {
 namespace {
 
 constexpr Index points = 36;
+constexpr Index weights_depth = 16;  // channels whose weights are transformed together: a cache line of w
 
-// The 4 x 4 outputs of all images, numbered through, in blocks.
+// What from one of 36 matrices to the next is at least so many elements: vectors of all 36 are written together, and a
+// cache line more keeps them from falling into the same few places of a cache, powers of two apart.
+constexpr Index apart(Index elements) {
+  return elements + 16;
+}
+
+// The 4 x 4 outputs of all images, numbered through, in blocks: few enough tiles for the caches, and all of them where
+// that makes one block, for which the weights need not be kept.
 struct Tiling {
   explicit Tiling(const Conv2dGeometry& g)
-      : H(g.H), W(g.W), across((g.W + 3) / 4), per_image((g.H + 3) / 4 * across), tiles(g.N * per_image) {}
-  Index blocks() const { return (tiles + block_tiles - 1) / block_tiles; }
+      : H(g.H),
+        W(g.W),
+        across((g.W + 3) / 4),
+        per_image((g.H + 3) / 4 * across),
+        tiles(g.N * per_image),
+        block_tiles(tiles <= 64 ? tiles : 32),
+        blocks((tiles + block_tiles - 1) / block_tiles) {}
+  Part block(Index index) const { return {index, blocks, tiles}; }
 
-  static constexpr Index block_tiles = 32;
-  Index H, W, across, per_image, tiles;
+  // From one of the 36 matrices of a block, [tile][pitch], to the next.
+  Index matrix(Index pitch) const { return apart(block_tiles * pitch); }
+
+  Index H, W, across, per_image, tiles, block_tiles, blocks;
 };
 
 struct Tile {
@@ -33,12 +49,6 @@ struct Tile {
 // Channels of a tensor in scratch memory: whole panels, whatever T.
 Index padded(Index channels) {
   return panels<float>(channels) * panel<float>;
-}
-
-// From one of the 36 matrices of a block, [block_tiles][pitch], to the next. A tile's 36 vectors are written together:
-// a cache line more keeps them from falling into the same few places of the L1 cache, powers of two apart.
-constexpr Index matrix_stride(Index pitch) {
-  return Tiling::block_tiles * pitch + 16;
 }
 
 // The transforms in one dimension: `to` and `from` are `step` vectors apart from one number to the next.
@@ -151,30 +161,26 @@ void transform_tiles(T* to, Index pitch, const T* image, Index pixel, Index chan
           }
       }
       transform<Transform>(grid);
-      for (Index xi = 0; xi < points; ++xi) store(to + xi * matrix_stride(pitch) + t * pitch + c, grid[xi]);
+      for (Index xi = 0; xi < points; ++xi) store(to + xi * tiling.matrix(pitch) + t * pitch + c, grid[xi]);
     }
   }
 }
 
-// U [panel][36][C][panel's channels] of the weights at(k, c, tap); zero for channels beyond the last.
+// U, 36 matrices [C][panel's channels], of panel p of the weights at(k, c, tap), for `depth` channels from c on; zero
+// for channels k beyond the last.
 template <class T, class At>
-void transform_weights(Device& device, T* U, Index C, Index K, const At& at) {
-#pragma omp parallel for collapse(2) schedule(static) num_threads(device.threads())
-  for (Index p = 0; p < panels<T>(K); ++p)
-    for (Index c = 0; c < C; ++c) {
-      T taps[9][panel<T>];
-      for (Index tap = 0; tap < 9; ++tap)
-        for (Index k = 0; k < panel<T>; ++k) {
-          const Index channel = p * panel<T> + k;
-          taps[tap][k] = channel < K ? at(channel, c, tap) : T(0);
-        }
-      for (Index v = 0; v < 2; ++v) {
-        Vector<T> grid[points];
-        for (int tap = 0; tap < 9; ++tap) grid[tap / 3 * 6 + tap % 3] = load(taps[tap] + v * lanes<T>);
-        transform<Kernel>(grid);
-        for (Index xi = 0; xi < points; ++xi)
-          store(U + ((p * points + xi) * C + c) * panel<T> + v * lanes<T>, grid[xi]);
-      }
+void transform_weights(T* U, Index p, Index c, Index depth, Index C, Index K, const At& at) {
+  T taps[9][weights_depth][panel<T>] = {};
+  const Index first = p * panel<T>, width = std::min(panel<T>, K - first);
+  for (Index tap = 0; tap < 9; ++tap)
+    for (Index k = 0; k < width; ++k)
+      for (Index d = 0; d < depth; ++d) taps[tap][d][k] = at(first + k, c + d, tap);
+  for (Index d = 0; d < depth; ++d)
+    for (Index v = 0; v < panel<T>; v += lanes<T>) {
+      Vector<T> grid[points];
+      for (int tap = 0; tap < 9; ++tap) grid[tap / 3 * 6 + tap % 3] = load(taps[tap][d] + v);
+      transform<Kernel>(grid);
+      for (Index xi = 0; xi < points; ++xi) store(U + xi * apart(C * panel<T>) + (c + d) * panel<T> + v, grid[xi]);
     }
 }
 
@@ -188,7 +194,7 @@ void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Ind
     T* corner = y + ((tile.image * tiling.H + tile.h) * tiling.W + tile.w) * y_pixel + k;
     for (Index v = 0; v < panel<T> && k + v < K; v += lanes<T>) {
       Vector<T> grid[points];
-      for (Index xi = 0; xi < points; ++xi) grid[xi] = load(M + xi * matrix_stride(panel<T>) + t * panel<T> + v);
+      for (Index xi = 0; xi < points; ++xi) grid[xi] = load(M + xi * tiling.matrix(panel<T>) + t * panel<T> + v);
       transform<Output>(grid);
       const Vector<T> b = bias ? load_first(bias + k + v, K - k - v) : Vector<T>{};
       if (rows == 4 && columns == 4 && k + v + lanes<T> <= K && write == Write::set) {
@@ -203,33 +209,54 @@ void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Ind
   }
 }
 
-Index transformed_weights(Index C, Index K) {
-  return points * C * padded(K);
-}
+// Scratch memory: the weights U, 36 matrices [C][panel's channels], of all panels, or of one panel for each thread
+// where there is one block of tiles only; V and M of a block for each thread.
+struct Scratch {
+  Scratch(const Conv2dGeometry& g, const Tiling& tiling)
+      : shared_weights(tiling.blocks > 1 ? points * padded(g.K) * apart(g.C) : 0),
+        own_weights(tiling.blocks > 1 ? 0 : points * apart(g.C * panel<float>)),
+        inputs(points * tiling.matrix(padded(g.C))),
+        thread(own_weights + inputs + points * tiling.matrix(panel<float>)) {}
+  Index shared_weights, own_weights, inputs, thread;
+};
 
-// The convolution of x [N,H,W,C] to y [N,H,W,K] with transformed weights U; pixels are x_pixel and y_pixel elements
+// The convolution of x [N,H,W,C] to y [N,H,W,K] with the weights at(k, c, tap); pixels are x_pixel and y_pixel elements
 // apart.
-template <class T>
-void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, const T* U, const T* bias, T* scratch,
+template <class T, class At>
+void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, const At& at, const T* bias, T* workspace,
               const Conv2dGeometry& g, Write write) {
   const Tiling tiling(g);
-  const Index C = g.C, K = g.K, pitch = padded(C), slices = channel_slices(tiling.blocks(), K);
+  const Scratch layout(g, tiling);
+  const Index C = g.C, K = g.K, pitch = padded(C), slices = channel_slices(tiling.blocks, K);
+  const auto transform_panel = [&](T* U, Index p, Index c) {
+    transform_weights(U, p, c, std::min(weights_depth, C - c), C, K, at);
+  };
 #pragma omp parallel num_threads(device.threads())
   {
-    T* V = scratch + omp_get_thread_num() * points * (matrix_stride(pitch) + matrix_stride(panel<float>));
-    T* M = V + points * matrix_stride(pitch);
+    T* own_U = workspace + layout.shared_weights + omp_get_thread_num() * layout.thread;
+    T* V = own_U + layout.own_weights;
+    T* M = V + layout.inputs;
+    if (tiling.blocks > 1) {
+#pragma omp for collapse(2) schedule(static)
+      for (Index p = 0; p < panels<T>(K); ++p)
+        for (Index c = 0; c < C; c += weights_depth)
+          transform_panel(workspace + p * points * apart(C * panel<T>), p, c);
+    }
 #pragma omp for schedule(dynamic)
-    for (Index task = 0; task < tiling.blocks() * slices; ++task) {
-      const Part block(task / slices, tiling.blocks(), tiling.tiles), own(task % slices, slices, panels<T>(K));
+    for (Index task = 0; task < tiling.blocks * slices; ++task) {
+      const Part block = tiling.block(task / slices), own(task % slices, slices, panels<T>(K));
       transform_tiles<Input>(V, pitch, x, x_pixel, C, tiling, block.begin, block.size(), 1);
       for (Index p = own.begin; p < own.end; ++p) {
+        const T* U = tiling.blocks > 1 ? workspace + p * points * apart(C * panel<T>) : own_U;
+        if (tiling.blocks == 1)
+          for (Index c = 0; c < C; c += weights_depth) transform_panel(own_U, p, c);
         for (Index xi = 0; xi < points; ++xi)
           for_row_blocks(block.size(), [&](auto number, Index t) {
             constexpr int n = decltype(number)::value;
             Vector<T> sums[n][2] = {};
-            add_outer_products<T>(sums, V + xi * matrix_stride(pitch) + t * pitch, pitch, 1,
-                                  U + (p * points + xi) * C * panel<T>, panel<T>, C);
-            T* to = M + xi * matrix_stride(panel<T>) + t * panel<T>;
+            add_outer_products<T>(sums, V + xi * tiling.matrix(pitch) + t * pitch, pitch, 1,
+                                  U + xi * apart(C * panel<T>), panel<T>, C);
+            T* to = M + xi * tiling.matrix(panel<T>) + t * panel<T>;
             for (int i = 0; i < n; ++i)
               for (int v = 0; v < 2; ++v) store(to + i * panel<T> + v * lanes<T>, sums[i][v]);
           });
@@ -240,8 +267,8 @@ void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, co
 }
 
 Index convolve_workspace(const Device& device, const Conv2dGeometry& g) {
-  return transformed_weights(g.C, g.K) +
-         device.threads() * points * (matrix_stride(padded(g.C)) + matrix_stride(panel<float>));
+  const Scratch layout(g, Tiling(g));
+  return layout.shared_weights + device.threads() * layout.thread;
 }
 
 Conv2dGeometry swapped(const Conv2dGeometry& g) {
@@ -253,31 +280,30 @@ Conv2dGeometry swapped(const Conv2dGeometry& g) {
 template <class T>
 void conv2d_winograd_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
                              const Conv2dGeometry& g) {
-  const Index C = g.C;
-  transform_weights(device, workspace, C, g.K, [&](Index k, Index c, Index tap) { return w[(k * 9 + tap) * C + c]; });
-  convolve(device, y, g.K, x, g.x_pixel(), workspace, bias, workspace + transformed_weights(C, g.K), g, Write::set);
+  const auto at = [&](Index k, Index c, Index tap) { return w[(k * 9 + tap) * g.C + c]; };
+  convolve(device, y, g.K, x, g.x_pixel(), at, bias, workspace, g, Write::set);
 }
 
 template <class T>
 void conv2d_winograd_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace,
                                    const Conv2dGeometry& g, Write write) {
-  const Index C = g.C;
-  transform_weights(device, workspace, g.K, C,
-                    [&](Index c, Index k, Index tap) { return w[(k * 9 + 8 - tap) * C + c]; });
-  convolve(device, dx, g.x_pixel(), dy, g.K, workspace, static_cast<const T*>(nullptr),
-           workspace + transformed_weights(g.K, C), swapped(g), write);
+  const auto at = [&](Index c, Index k, Index tap) { return w[(k * 9 + 8 - tap) * g.C + c]; };
+  convolve(device, dx, g.x_pixel(), dy, g.K, at, static_cast<const T*>(nullptr), workspace, swapped(g), write);
 }
 
 namespace {
 
-// Scratch memory of a thread for the weights' gradient: V and dM of a block, and dU [36][channels k][C].
+// Scratch memory of a thread for the weights' gradient: V and dM of a block, and dU, 36 matrices [k][c], for slices of
+// the channels.
 struct WeightsScratch {
-  WeightsScratch(const Conv2dGeometry& g, Index slices)
-      : inputs(points * matrix_stride(padded(g.C))),
-        gradients(points * matrix_stride(padded(widest(g, slices)))),
-        size(inputs + gradients + points * widest(g, slices) * padded(g.C)) {}
-  static Index widest(const Conv2dGeometry& g, Index slices) { return (g.K + slices - 1) / slices; }
-  Index inputs, gradients, size;
+  WeightsScratch(const Conv2dGeometry& g, const Tiling& tiling, Index chunks)
+      : c_slices(channel_slices(chunks, g.C)),
+        k_slices(channel_slices(chunks, g.K)),
+        inputs(points * tiling.matrix(padded(widest(g.C, c_slices)))),
+        gradients(points * tiling.matrix(padded(widest(g.K, k_slices)))),
+        thread(inputs + gradients + points * apart(widest(g.K, k_slices) * padded(widest(g.C, c_slices)))) {}
+  static Index widest(Index channels, Index slices) { return (channels + slices - 1) / slices; }
+  Index c_slices, k_slices, inputs, gradients, thread;
 };
 
 }  // namespace
@@ -286,46 +312,50 @@ template <class T>
 void conv2d_winograd_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* workspace,
                                       const Conv2dGeometry& g) {
   const Tiling tiling(g);
-  const Index C = g.C, K = g.K, pitch = padded(C), blocks = tiling.blocks();
-  const Index chunks = weight_gradient_chunks(blocks, g.weights()), slices = channel_slices(chunks, K);
-  const WeightsScratch layout(g, slices);
+  const Index chunks = weight_gradient_chunks(tiling.blocks, g.weights());
+  const WeightsScratch layout(g, tiling, chunks);
+  const Index slices = layout.c_slices * layout.k_slices;
   T* partials = chunks == 1 ? dw : workspace;
   T* scratch = workspace + weight_gradient_workspace(chunks, g.weights());
 #pragma omp parallel num_threads(device.threads())
   {
-    T* V = scratch + omp_get_thread_num() * layout.size;
+    T* V = scratch + omp_get_thread_num() * layout.thread;
     T* dM = V + layout.inputs;
     T* dU = dM + layout.gradients;
 #pragma omp for schedule(dynamic)
     for (Index task = 0; task < chunks * slices; ++task) {
-      const Part chunk(task / slices, chunks, blocks), own(task % slices, slices, K);
-      const Index width = own.size(), dM_pitch = padded(width);
-      std::fill_n(dU, points * width * pitch, T(0));
+      const Part chunk(task / slices, chunks, tiling.blocks);
+      const Part C(task % layout.c_slices, layout.c_slices, g.C);
+      const Part K(task % slices / layout.c_slices, layout.k_slices, g.K);
+      const Index V_pitch = padded(C.size()), dM_pitch = padded(K.size()), matrix = apart(K.size() * V_pitch);
+      std::fill_n(dU, points * matrix, T(0));
       for (Index index = chunk.begin; index < chunk.end; ++index) {
-        const Part block(index, blocks, tiling.tiles);
-        transform_tiles<Input>(V, pitch, x, g.x_pixel(), C, tiling, block.begin, block.size(), 1);
-        transform_tiles<OutputGradient>(dM, dM_pitch, dy + own.begin, K, width, tiling, block.begin, block.size(), 0);
+        const Part block = tiling.block(index);
+        transform_tiles<Input>(V, V_pitch, x + C.begin, g.x_pixel(), C.size(), tiling, block.begin, block.size(), 1);
+        transform_tiles<OutputGradient>(dM, dM_pitch, dy + K.begin, g.K, K.size(), tiling, block.begin, block.size(),
+                                        0);
         for (Index xi = 0; xi < points; ++xi)
-          for (Index p = 0; p < panels<T>(C); ++p)
-            for_row_blocks(width, [&](auto number, Index k) {
+          for (Index p = 0; p < panels<T>(C.size()); ++p)
+            for_row_blocks(K.size(), [&](auto number, Index k) {
               constexpr int n = decltype(number)::value;
               Vector<T> sums[n][2];
-              T* place = dU + (xi * width + k) * pitch + p * panel<T>;
+              T* place = dU + xi * matrix + k * V_pitch + p * panel<T>;
               for (int i = 0; i < n; ++i)
-                for (int v = 0; v < 2; ++v) sums[i][v] = load(place + i * pitch + v * lanes<T>);
-              add_outer_products<T>(sums, dM + xi * matrix_stride(dM_pitch) + k, 1, dM_pitch,
-                                    V + xi * matrix_stride(pitch) + p * panel<T>, pitch, block.size());
+                for (int v = 0; v < 2; ++v) sums[i][v] = load(place + i * V_pitch + v * lanes<T>);
+              add_outer_products<T>(sums, dM + xi * tiling.matrix(dM_pitch) + k, 1, dM_pitch,
+                                    V + xi * tiling.matrix(V_pitch) + p * panel<T>, V_pitch, block.size());
               for (int i = 0; i < n; ++i)
-                for (int v = 0; v < 2; ++v) store(place + i * pitch + v * lanes<T>, sums[i][v]);
+                for (int v = 0; v < 2; ++v) store(place + i * V_pitch + v * lanes<T>, sums[i][v]);
             });
       }
-      for (Index k = 0; k < width; ++k)
-        for (Index c = 0; c < C; c += lanes<T>) {
+      for (Index k = 0; k < K.size(); ++k)
+        for (Index c = 0; c < C.size(); c += lanes<T>) {
           Vector<T> grid[points];
-          for (Index xi = 0; xi < points; ++xi) grid[xi] = load(dU + (xi * width + k) * pitch + c);
+          for (Index xi = 0; xi < points; ++xi) grid[xi] = load(dU + xi * matrix + k * V_pitch + c);
           transform<KernelGradient>(grid);
-          T* to = partials + task / slices * g.weights() + (own.begin + k) * 9 * C + c;
-          for (int tap = 0; tap < 9; ++tap) put_first(to + tap * C, grid[tap / 3 * 6 + tap % 3], C - c, Write::set);
+          T* to = partials + task / slices * g.weights() + (K.begin + k) * 9 * g.C + C.begin + c;
+          for (int tap = 0; tap < 9; ++tap)
+            put_first(to + tap * g.C, grid[tap / 3 * 6 + tap % 3], C.size() - c, Write::set);
         }
     }
   }
@@ -333,10 +363,11 @@ void conv2d_winograd_backward_weights(Device& device, T* dw, const T* dy, const 
 }
 
 Index conv2d_winograd_workspace(const Device& device, const Conv2dGeometry& g) {
-  const Index chunks = weight_gradient_chunks(Tiling(g).blocks(), g.weights());
-  const WeightsScratch scratch(g, channel_slices(chunks, g.K));
+  const Tiling tiling(g);
+  const Index chunks = weight_gradient_chunks(tiling.blocks, g.weights());
+  const WeightsScratch scratch(g, tiling, chunks);
   return std::max({convolve_workspace(device, g), convolve_workspace(device, swapped(g)),
-                   weight_gradient_workspace(chunks, g.weights()) + device.threads() * scratch.size});
+                   weight_gradient_workspace(chunks, g.weights()) + device.threads() * scratch.thread});
 }
 
 template void conv2d_winograd_forward(Device&, float*, const float*, const float*, const float*, float*,
