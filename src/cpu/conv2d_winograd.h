@@ -38,7 +38,9 @@
 // Method     Blocks of tiles, whatever images they lie in. A thread transforms a block's input, then for each panel of
 //            output channels does the 36 products with the micro-kernel of vector.h and transforms back, all in its
 //            caches. Transforms are vectors over the channels. Tiles reach beyond an image whose sides are not
-//            multiples of 4: what they read there is zero, what they would write is dropped.
+//            multiples of 4: what they read there is zero, what they would write is dropped. Weights: partial sums over
+//            a number of chunks that depends on the shape only, added in order (weight_gradient.h); where chunks are
+//            few, threads share out squares of dU.
 // Source     Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks" (F(4x4,3x3) and its matrices);
 //            Winograd 1980, "Arithmetic Complexity of Computations".
 // Proof      tests/conv2d_test.cpp

@@ -22,10 +22,9 @@ inline double float_bound(double sum_of_terms, double length) {
 /// Winograd's F(4x4,3x3) is a sum of products too, of transformed numbers: the magnitudes of its terms (as they are
 /// before anything cancels: support/winograd.h) bound it as in float_bound. On its way into a result a number is
 /// rounded once in each of the L products of the long sum, and in three transforms of two dimensions, each at most five
-/// times a dimension (its constant, a product, three additions): float_bound of these terms with L +
-/// winograd_roundings. The terms are some hundred times those of the direct sum, by A^T's large entries: float32 loses
-/// about as much as the square root of that, and a test in float32 sees less than one in double, which has the same
-/// bound 2^29 times tighter.
+/// times a dimension (its constant, a product, three additions): float_bound of these terms for a length of
+/// L + winograd_roundings. The terms are 28 to 256 times those of the direct sum (cpu/conv2d_winograd.h), so in float32
+/// the bound is wide: that nothing is left out or in the wrong place is seen in double, where it is 2^29 times tighter.
 constexpr Index winograd_roundings = 30;
 
 /// A float32 sum on tensor cores, of products that are exact. The simulator rounds each addition: float_bound. The
