@@ -44,6 +44,7 @@ struct Results {
 template <class B>
 class Conv2dStatistics : public BackendTest<B> {
  protected:
+  Conv2dStatistics() { convolve_directly(this->device); }
   using T = typename B::Scalar;
   struct Data {
     explicit Data(const Conv2dGeometry& g, double offset = 0.5) {
@@ -93,6 +94,7 @@ class Conv2dStatistics : public BackendTest<B> {
     sizes.x = magnitudes(d.x);
     sizes.w = magnitudes(d.w);
     TestDevice<Cpu<double>> device;
+    convolve_directly(device);
     const Array terms = run<Cpu<double>>(device, g, sizes, false).y;
     Results bounds = expected;
     const std::size_t K = static_cast<std::size_t>(g.K), n = terms.values.size();
@@ -139,6 +141,7 @@ TYPED_TEST(Conv2dStatistics, MatchesDouble) {
   using Fixture = TestFixture;
   using Double = typename Rebind<TypeParam, double>::type;
   TestDevice<Double> exact;
+  convolve_directly(exact);
   for (const Conv2dGeometry& g : shapes) {
     SCOPED_TRACE(text(g));
     const typename Fixture::Data d(g);

@@ -10,9 +10,32 @@
 #include "support/columns.h"
 #include "support/expect.h"
 #include "support/linear.h"
+#include "support/winograd.h"
 
 namespace attnunet {
+
+/// The CPU by one method, whatever it would choose by itself.
+template <class T, cpu::ConvMethod method>
+struct CpuBy : Cpu<T> {};
+template <class T, cpu::ConvMethod method>
+struct TestDevice<CpuBy<T, method>> : cpu::Device {
+  explicit TestDevice(int threads = most_test_threads) : cpu::Device(threads, method) {}
+};
+
 namespace {
+
+template <class Some, class Others>
+struct Joined;
+template <class... A, class... B>
+struct Joined<::testing::Types<A...>, ::testing::Types<B...>> {
+  using type = ::testing::Types<A..., B...>;
+};
+template <class T>
+using CpuMethods = ::testing::Types<CpuBy<T, cpu::ConvMethod::gemm>, CpuBy<T, cpu::ConvMethod::direct>,
+                                    CpuBy<T, cpu::ConvMethod::winograd>>;
+using CpuMethodsOfBoth = Joined<CpuMethods<float>, CpuMethods<double>>::type;
+using Doubles = Joined<DoubleBackends, CpuMethods<double>>::type;
+using All = Joined<AllBackends, CpuMethodsOfBoth>::type;
 
 using gradcheck::Array;
 using gradcheck::random_array;
@@ -75,6 +98,55 @@ std::vector<double> bounds(const Array& sums_of_magnitudes, Index length) {
   return result;
 }
 
+template <class Device>
+bool by_winograd(const Device& device, const Conv2dGeometry& g) {
+  if constexpr (std::is_base_of<cpu::Device, Device>::value)
+    return cpu::conv2d_method(device, g) == cpu::ConvMethod::winograd;
+  else
+    return false;
+}
+
+// What rounding may do to each result: the magnitudes of the terms and how often each is rounded.
+struct Terms {
+  Array magnitudes;
+  Index length;
+  template <class T>
+  std::vector<double> bounds() const {
+    return attnunet::bounds<T>(magnitudes, length);
+  }
+};
+
+template <class Device>
+Terms forward_terms(const Device& device, const Conv2dGeometry& g, const Array& x, const Array& w, const Array& b) {
+  if (by_winograd(device, g))
+    return {{"y", winograd::forward_terms(g, x.values, w.values, b.values)}, g.C + winograd_roundings + 1};
+  return {naive_forward(g, magnitudes(x), magnitudes(w), magnitudes(b)), g.R * g.R * g.C + 1};
+}
+
+struct GradientTerms {
+  Terms dx, dw, db;
+};
+
+template <class Device>
+GradientTerms backward_terms(const Device& device, const Conv2dGeometry& g, const Array& x, const Array& w,
+                             const Array& dy) {
+  const Gradients sums = naive_backward(g, magnitudes(x), magnitudes(w), magnitudes(dy));
+  GradientTerms terms{{sums.dx, g.R * g.R * g.K}, {sums.dw, g.pixels()}, {sums.db, g.pixels()}};
+  if (by_winograd(device, g)) {
+    terms.dx = {{"dx", winograd::backward_data_terms(g, dy.values, w.values)}, g.K + winograd_roundings};
+    terms.dw = {{"dw", winograd::backward_weights_terms(g, dy.values, x.values)},
+                winograd::Tiles(g).count + winograd_roundings};
+  }
+  return terms;
+}
+
+// Of dx added to what was there.
+template <class T>
+std::vector<double> added_bounds(Terms dx, const Array& before) {
+  for (std::size_t i = 0; i < before.values.size(); ++i) dx.magnitudes.values[i] += std::abs(before.values[i]);
+  return bounds<T>(dx.magnitudes, dx.length + 1);
+}
+
 struct Data {
   Data(const Conv2dGeometry& g, std::uint64_t seed) : random(seed) {
     x = rounded_to_float(random_array("x", g.pixels() * g.C, random));
@@ -124,7 +196,7 @@ std::vector<Conv2dGeometry> all_shapes() {
 
 template <class B>
 class Conv2dGradient : public BackendTest<B> {};
-TYPED_TEST_SUITE(Conv2dGradient, DoubleBackends);
+TYPED_TEST_SUITE(Conv2dGradient, Doubles);
 
 TYPED_TEST(Conv2dGradient, MatchesNumeric) {
   for (const Conv2dGeometry& g : small)
@@ -138,7 +210,7 @@ TYPED_TEST(Conv2dGradient, MatchesNumericAcrossTiles) {
 
 template <class B>
 class Conv2d : public BackendTest<B> {};
-TYPED_TEST_SUITE(Conv2d, AllBackends);
+TYPED_TEST_SUITE(Conv2d, All);
 
 TYPED_TEST(Conv2d, MatchesTheDefinition) {
   using T = typename TypeParam::Scalar;
@@ -149,17 +221,16 @@ TYPED_TEST(Conv2d, MatchesTheDefinition) {
     const auto layer = gradcheck::conv2d_case<TypeParam>(this->device, g, true, 1);
     const Array y = layer.forward({d.x, d.w, d.b}).outputs[0];
     const Array expected = naive_forward(g, d.x, d.w, d.b);
-    const auto bound =
-        bounds<T>(naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), g.R * g.R * g.C + 1);
+    const auto bound = forward_terms(this->device, g, d.x, d.w, d.b).template bounds<T>();
     EXPECT_TRUE(close(y, expected, bound));
     tightest = std::max(tightest, tightness(y, expected, bound));
 
     const std::vector<Array> gradients = layer.backward({d.x, d.w, d.b}, {d.dy});
     const Gradients naive = naive_backward(g, d.x, d.w, d.dy);
-    const Gradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
-    EXPECT_TRUE(close(gradients[0], naive.dx, bounds<T>(sums.dx, g.R * g.R * g.K)));
-    EXPECT_TRUE(close(gradients[1], naive.dw, bounds<T>(sums.dw, g.pixels())));
-    EXPECT_TRUE(close(gradients[2], naive.db, bounds<T>(sums.db, g.pixels())));
+    const GradientTerms terms = backward_terms(this->device, g, d.x, d.w, d.dy);
+    EXPECT_TRUE(close(gradients[0], naive.dx, terms.dx.template bounds<T>()));
+    EXPECT_TRUE(close(gradients[1], naive.dw, terms.dw.template bounds<T>()));
+    EXPECT_TRUE(close(gradients[2], naive.db, terms.db.template bounds<T>()));
   }
   this->RecordProperty("tightness", std::to_string(tightest));
 }
@@ -172,7 +243,7 @@ TYPED_TEST(Conv2d, WorksWithoutBias) {
     const auto layer = gradcheck::conv2d_case<TypeParam>(this->device, g, false, 1);
     const Array none = zeros("b", g.K);
     EXPECT_TRUE(close(layer.forward({d.x, d.w}).outputs[0], naive_forward(g, d.x, d.w, none),
-                      bounds<T>(naive_forward(g, magnitudes(d.x), magnitudes(d.w), none), g.R * g.R * g.C)));
+                      forward_terms(this->device, g, d.x, d.w, none).template bounds<T>()));
   }
 }
 
@@ -187,13 +258,9 @@ TYPED_TEST(Conv2d, BackwardDataAdds) {
     auto workspace = gradcheck::poisoned<TypeParam>(this->device, conv2d_workspace(this->device, g));
     conv2d_backward_data(this->device, dx.data(), dy.data(), w.data(), workspace.data(), g, Write::add);
     Array expected = naive_backward(g, d.x, d.w, d.dy).dx;
-    Array sums = naive_backward(g, d.x, magnitudes(d.w), magnitudes(d.dy)).dx;
-    for (std::size_t i = 0; i < expected.values.size(); ++i) {
-      expected.values[i] += d.before.values[i];
-      sums.values[i] += std::abs(d.before.values[i]);
-    }
-    EXPECT_TRUE(
-        close(gradcheck::download<TypeParam>(this->device, "dx", dx), expected, bounds<T>(sums, g.R * g.R * g.K + 1)));
+    for (std::size_t i = 0; i < expected.values.size(); ++i) expected.values[i] += d.before.values[i];
+    EXPECT_TRUE(close(gradcheck::download<TypeParam>(this->device, "dx", dx), expected,
+                      added_bounds<T>(backward_terms(this->device, g, d.x, d.w, d.dy).dx, d.before)));
   }
 }
 
@@ -224,38 +291,34 @@ TYPED_TEST(Conv2d, WorksOnColumnsOfAWiderTensor) {
 
     auto y = gradcheck::poisoned<TypeParam>(device, g.pixels() * g.K);
     conv2d_forward(device, y.data(), x.data() + columns.first, w.data(), b.data(), workspace.data(), g);
-    EXPECT_TRUE(
-        close(gradcheck::download<TypeParam>(device, "y", y), naive_forward(g, d.x, d.w, d.b),
-              bounds<T>(naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), g.R * g.R * g.C + 1)));
+    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "y", y), naive_forward(g, d.x, d.w, d.b),
+                      forward_terms(device, g, d.x, d.w, d.b).template bounds<T>()));
 
     const Gradients naive = naive_backward(g, d.x, d.w, d.dy);
-    const Gradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
+    const GradientTerms terms = backward_terms(device, g, d.x, d.w, d.dy);
     auto dw = gradcheck::poisoned<TypeParam>(device, w.size());
     auto db = gradcheck::poisoned<TypeParam>(device, g.K);
     conv2d_backward_weights(device, dw.data(), db.data(), dy.data(), x.data() + columns.first, workspace.data(), g);
-    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "dw", dw), naive.dw, bounds<T>(sums.dw, g.pixels())));
-    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "db", db), naive.db, bounds<T>(sums.db, g.pixels())));
+    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "dw", dw), naive.dw, terms.dw.template bounds<T>()));
+    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "db", db), naive.db, terms.db.template bounds<T>()));
 
     auto dx = gradcheck::upload<TypeParam>(device, widened_nan(g.pixels(), columns));
     conv2d_backward_data(device, dx.data() + columns.first, dy.data(), w.data(), workspace.data(), g, Write::set);
     EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "dx", dx), columns), naive.dx,
-                      bounds<T>(sums.dx, g.R * g.R * g.K)));
+                      terms.dx.template bounds<T>()));
 
     dx = gradcheck::upload<TypeParam>(device, widened(d.before, columns));
     conv2d_backward_data(device, dx.data() + columns.first, dy.data(), w.data(), workspace.data(), g, Write::add);
-    Array expected = naive.dx, terms = sums.dx;
-    for (std::size_t i = 0; i < expected.values.size(); ++i) {
-      expected.values[i] += d.before.values[i];
-      terms.values[i] += std::abs(d.before.values[i]);
-    }
+    Array expected = naive.dx;
+    for (std::size_t i = 0; i < expected.values.size(); ++i) expected.values[i] += d.before.values[i];
     EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "dx added", dx), columns), expected,
-                      bounds<T>(terms, g.R * g.R * g.K + 1)));
+                      added_bounds<T>(terms.dx, d.before)));
   }
 }
 
 template <class B>
 class Conv2dAdjoint : public BackendTest<B> {};
-TYPED_TEST_SUITE(Conv2dAdjoint, DoubleBackends);
+TYPED_TEST_SUITE(Conv2dAdjoint, Doubles);
 
 // <A x, y> = <x, A' y>, for the map from x and for the map from w, at shapes of the network.
 TYPED_TEST(Conv2dAdjoint, HoldsForDataAndWeights) {
@@ -281,7 +344,7 @@ TYPED_TEST_SUITE(Conv2dAgainstCpu, CudaBackends);
 
 TYPED_TEST(Conv2dAgainstCpu, CloseAndTheSameBitsTwice) {
   using T = typename TypeParam::Scalar;
-  TestDevice<CpuLike<TypeParam>> cpu;
+  cpu::Device cpu(most_test_threads, cpu::ConvMethod::gemm);
   for (const Conv2dGeometry& g : all_shapes<TypeParam>()) {
     SCOPED_TRACE(text(g));
     const auto cpu_case = gradcheck::conv2d_case<CpuLike<TypeParam>>(cpu, g, true, 2);
@@ -367,21 +430,19 @@ TYPED_TEST(Conv2dPlain, AgreesWithTheTuned) {
   }
 }
 
-template <class T>
+template <class B>
 class Conv2dThreads : public ::testing::Test {};
-using Scalars = ::testing::Types<float, double>;
-TYPED_TEST_SUITE(Conv2dThreads, Scalars);
+TYPED_TEST_SUITE(Conv2dThreads, CpuMethodsOfBoth);
 
 // Bits do not depend on the number of threads.
 TYPED_TEST(Conv2dThreads, GiveTheSameBits) {
-  using B = Cpu<TypeParam>;
-  for (const Conv2dGeometry& g : all_shapes<B>()) {
+  for (const Conv2dGeometry& g : all_shapes<TypeParam>()) {
     SCOPED_TRACE(text(g));
     const Data d(g, 15);
     std::vector<std::vector<Array>> results;
     for (int threads : {1, 2, 3}) {
-      cpu::Device device(threads);
-      const auto layer = gradcheck::conv2d_case<B>(device, g, true, 1);
+      TestDevice<TypeParam> device(threads);
+      const auto layer = gradcheck::conv2d_case<TypeParam>(device, g, true, 1);
       results.push_back(layer.backward({d.x, d.w, d.b}, {d.dy}));
       results.back().push_back(layer.forward({d.x, d.w, d.b}).outputs[0]);
     }
@@ -392,6 +453,19 @@ TYPED_TEST(Conv2dThreads, GiveTheSameBits) {
                   0)
             << results[0][i].name << ", " << t + 1 << " threads";
   }
+}
+
+// Left to choose: by the channels in and out; 1x1 kernels by products always.
+TEST(Conv2dMethod, FollowsTheDeviceAndTheShape) {
+  const cpu::Device by_itself(1), direct(1, cpu::ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 16, 3}), cpu::ConvMethod::winograd);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 15, 16, 3}), cpu::ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 15, 3}), cpu::ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 1, 4, 3}), cpu::ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 3, 3}), cpu::ConvMethod::gemm);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 16, 1}), cpu::ConvMethod::gemm);
+  EXPECT_EQ(cpu::conv2d_method(direct, {1, 8, 8, 16, 16, 3}), cpu::ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(direct, {1, 8, 8, 16, 16, 1}), cpu::ConvMethod::gemm);
 }
 
 }  // namespace

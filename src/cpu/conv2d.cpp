@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
-#include "cpu/copy_pixels.h"
+#include "cpu/bordered_tile.h"
+#include "cpu/conv2d_direct.h"
+#include "cpu/conv2d_winograd.h"
 #include "cpu/matrix_product.h"
 #include "cpu/weight_gradient.h"
 
@@ -58,22 +60,6 @@ void zero(T* destination, Index count) {
   std::fill(destination, destination + count, T(0));
 }
 
-// The tile's rows, and one above and below, with zero pixels around the image.
-template <class T>
-void load_bordered(T* scratch, const T* x, const Tiling& tiling, const Tile& tile) {
-  const Index C = tiling.C, row_size = tiling.W * C;
-  for (Index j = 0; j < tile.height + 2; ++j) {
-    T* row = scratch + j * tiling.pitch * C;
-    const Index h = tile.begin + j - 1;
-    zero(row, C);
-    if (h < 0 || h >= tiling.H)
-      zero(row + C, row_size);
-    else
-      copy_pixels(row + C, C, x + tile.first_pixel(tiling, j - 1) * tiling.x_pixel, tiling.x_pixel, tiling.W, C);
-  }
-  zero(scratch + (tile.height + 2) * tiling.pitch * C, C);
-}
-
 // The 3 x 3 patch around every pixel of the tile.
 template <class T>
 void load_patches(T* scratch, const T* x, const Tiling& tiling, const Tile& tile) {
@@ -97,7 +83,8 @@ void load_tile(T* scratch, const T* x, const Tiling& tiling, const Tile& tile) {
   if (tiling.patches)
     load_patches(scratch, x, tiling, tile);
   else
-    load_bordered(scratch, x, tiling, tile);
+    load_bordered(scratch, x + tile.image * tiling.H * tiling.W * tiling.x_pixel, tiling.x_pixel, tiling.H, tiling.W,
+                  tiling.C, tile.begin, tile.height);
 }
 
 // X_r of the header.
@@ -177,9 +164,19 @@ void convolve_pixels(Device& device, T* y, Index y_pixel, const T* x, Index x_pi
 
 }  // namespace
 
+ConvMethod conv2d_method(const Device& device, const Conv2dGeometry& g) {
+  if (g.R == 1) return ConvMethod::gemm;
+  if (device.conv() != ConvMethod::automatic) return device.conv();
+  if (g.C >= 16 && g.K >= 16) return ConvMethod::winograd;
+  return g.K >= 4 ? ConvMethod::direct : ConvMethod::gemm;
+}
+
 template <class T>
 void conv2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
                     const Conv2dGeometry& g) {
+  const ConvMethod method = conv2d_method(device, g);
+  if (method == ConvMethod::winograd) return conv2d_winograd_forward(device, y, x, w, bias, workspace, g);
+  if (method == ConvMethod::direct) return conv2d_direct_forward(device, y, x, w, bias, workspace, g);
   if (g.R == 1) {
     convolve_pixels(
         device, y, g.K, x, g.x_pixel(), bias, g.pixels(), g.C, g.K, Write::set,
@@ -198,6 +195,9 @@ void conv2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias,
 template <class T>
 void conv2d_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,
                           Write write) {
+  const ConvMethod method = conv2d_method(device, swapped(g));
+  if (method == ConvMethod::winograd) return conv2d_winograd_backward_data(device, dx, dy, w, workspace, g, write);
+  if (method == ConvMethod::direct) return conv2d_direct_backward_data(device, dx, dy, w, workspace, g, write);
   const Index C = g.C, K = g.K;
   if (g.R == 1) {
     convolve_pixels(device, dx, g.x_pixel(), dy, K, static_cast<const T*>(nullptr), g.pixels(), K, C, write,
@@ -294,17 +294,28 @@ template <class T>
 void conv2d_backward_weights(Device& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
                              const Conv2dGeometry& g) {
   if (db != nullptr) bias_gradient(device, db, dy, workspace, g.pixels(), g.K, g.K);
-  if (g.R == 1)
+  const ConvMethod method = conv2d_method(device, g);
+  if (method == ConvMethod::winograd)
+    conv2d_winograd_backward_weights(device, dw, dy, x, workspace, g);
+  else if (method == ConvMethod::direct)
+    conv2d_direct_backward_weights(device, dw, dy, x, workspace, g);
+  else if (g.R == 1)
     pixels_backward_weights(device, dw, dy, x, workspace, g);
   else
     rows_backward_weights(device, dw, dy, x, workspace, g);
 }
 
 Index conv2d_workspace(const Device& device, const Conv2dGeometry& g) {
-  const Index weights = std::max(backward_weights_workspace(device, g), bias_gradient_workspace(g.pixels(), g.K));
-  if (g.R == 1) return weights;
-  return std::max({convolve_workspace(device, g),
-                   whole_cache_lines(g.weights()) + convolve_workspace(device, swapped(g)), weights});
+  Index most = bias_gradient_workspace(g.pixels(), g.K);
+  for (const ConvMethod method : {conv2d_method(device, g), conv2d_method(device, swapped(g))}) {
+    if (method == ConvMethod::winograd) most = std::max(most, conv2d_winograd_workspace(device, g));
+    if (method == ConvMethod::direct) most = std::max(most, conv2d_direct_workspace(device, g));
+    if (method == ConvMethod::gemm) most = std::max(most, backward_weights_workspace(device, g));
+    if (method == ConvMethod::gemm && g.R == 3)
+      most = std::max({most, convolve_workspace(device, g),
+                       whole_cache_lines(g.weights()) + convolve_workspace(device, swapped(g))});
+  }
+  return most;
 }
 
 template void conv2d_forward(Device&, float*, const float*, const float*, const float*, float*, const Conv2dGeometry&);

@@ -17,7 +17,12 @@
 //            the forward formula with x -> dy, C <-> K, and the kernel flipped in both directions. It needs no code
 //            of its own but the flip.
 //
-// Method     As column-major matrices, x is C x (pixels) and the 1x1 convolution is one product, Y = W^T X.
+// Methods    Three, and conv2d_method says which: matrix products, the one to read first, described here and in
+// conv2d.cpp;
+//            conv2d_direct.h, the same sums kept in registers; conv2d_winograd.h, with a quarter of the
+//            multiplications.
+//
+// Products   As column-major matrices, x is C x (pixels) and the 1x1 convolution is one product, Y = W^T X.
 //            For 3x3, copy some rows of an image into a tile with zero pixels around them. Pixels are C consecutive
 //            numbers, so three horizontal neighbours are 3C consecutive numbers, and the matrix of all such triples
 //            is there already: 3C rows, one column per pixel, columns C apart, each overlapping the next:
@@ -45,6 +50,11 @@ namespace attnunet::cpu {
 
 // The pixels of x and dx are g.x_pixel() elements apart (Conv2dGeometry::x_stride): they may be channels of a tensor
 // with others beside them, which stay as they are.
+
+/// What the device asks for (Device::conv); left to choose, Winograd's algorithm where there are 16 channels or more in
+/// and out, which its transforms need to pay; products where fewer than 4 come out, which leave the micro-kernel's
+/// vectors nearly empty; else direct. backward_data asks with C and K swapped. 1x1 kernels are products always.
+ConvMethod conv2d_method(const Device& device, const Conv2dGeometry& g);
 
 /// Elements of T that any of the three functions below needs as workspace.
 Index conv2d_workspace(const Device& device, const Conv2dGeometry& g);

@@ -25,11 +25,15 @@
 namespace attnunet {
 namespace cpu {
 
+/// How 3x3 convolutions are computed: cpu/conv2d.h. The bits of their results depend on it.
+enum class ConvMethod { automatic, gemm, direct, winograd };
+
 class Device {
  public:
   /// threads >= 1. Results do not depend on it, to the bit.
-  explicit Device(int threads) : threads_(threads) {}
+  explicit Device(int threads, ConvMethod conv = ConvMethod::automatic) : threads_(threads), conv_(conv) {}
   int threads() const { return threads_; }
+  ConvMethod conv() const { return conv_; }
 
   /// Returns when all that was asked for is done: here every operation is, when it returns.
   void synchronize() {}
@@ -40,6 +44,7 @@ class Device {
 
  private:
   int threads_;
+  ConvMethod conv_;
 };
 
 /// Owning memory on 64-byte boundaries (a cache line, an AVX-512 vector). Contents start undefined. Large buffers lie

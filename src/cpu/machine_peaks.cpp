@@ -3,20 +3,11 @@
 #include <algorithm>
 #include <chrono>
 
+#include "cpu/vector.h"
+
 namespace attnunet::cpu {
 namespace {
 
-// As wide as a register of the instruction set this file is compiled for.
-#if defined(__AVX512F__)
-constexpr int vector_bytes = 64;
-#elif defined(__AVX__)
-constexpr int vector_bytes = 32;
-#else
-constexpr int vector_bytes = 16;
-#endif
-typedef float Vector __attribute__((vector_size(vector_bytes)));
-
-constexpr int lanes = vector_bytes / static_cast<int>(sizeof(float));
 // Enough independent chains to hide a latency of 5 cycles on two units, few enough for 16 registers.
 constexpr int chains = 12;
 constexpr Index rounds = 4'000'000;
@@ -35,15 +26,15 @@ double fastest_seconds(Work work) {
 
 /// `rounds` multiply-adds on each chain. The factor and summand come from memory, so that nothing is known beforehand.
 float multiply_add(float factor, float summand) {
-  Vector sums[chains];
-  Vector a = Vector{} + factor, b = Vector{} + summand;
+  Vector<float> sums[chains];
+  Vector<float> a = Vector<float>{} + factor, b = Vector<float>{} + summand;
   for (int c = 0; c < chains; ++c) sums[c] = b * static_cast<float>(c);
   for (Index i = 0; i < rounds; ++i)
     for (int c = 0; c < chains; ++c) sums[c] = sums[c] * a + b;
-  Vector total{};
+  Vector<float> total{};
   for (int c = 0; c < chains; ++c) total += sums[c];
   float result = 0;
-  for (int l = 0; l < lanes; ++l) result += total[l];
+  for (int l = 0; l < lanes<float>; ++l) result += total[l];
   return result;
 }
 
@@ -58,7 +49,7 @@ MachinePeaks measure_machine_peaks(Device& device) {
 #pragma omp parallel for schedule(static) num_threads(device.threads())
     for (Index t = 0; t < threads; ++t) results.data()[16 * t] = multiply_add(factor, summand);
   });
-  peaks.gigaflops = 2.0 * static_cast<double>(threads * rounds * chains * lanes) / multiply_seconds / 1e9;
+  peaks.gigaflops = 2.0 * static_cast<double>(threads * rounds * chains * lanes<float>) / multiply_seconds / 1e9;
 
   constexpr Index bytes = Index{128} << 20, piece = Index{1} << 20;
   Buffer<unsigned char> from(device, bytes), to(device, bytes);

@@ -19,6 +19,14 @@ inline double float_bound(double sum_of_terms, double length) {
   return lambda * unit * std::sqrt(length + 2) * sum_of_terms;
 }
 
+/// Winograd's F(4x4,3x3) is a sum of products too, of transformed numbers: the magnitudes of its terms (as they are
+/// before anything cancels: support/winograd.h) bound it as in float_bound. On its way into a result a number is
+/// rounded once in each of the L products of the long sum, and in three transforms of two dimensions, each at most five
+/// times a dimension (its constant, a product, three additions): float_bound of these terms for a length of
+/// L + winograd_roundings. The terms are 28 to 256 times those of the direct sum (cpu/conv2d_winograd.h), so in float32
+/// the bound is wide: that nothing is left out or in the wrong place is seen in double, where it is 2^29 times tighter.
+constexpr Index winograd_roundings = 30;
+
 /// A float32 sum on tensor cores, of products that are exact. The simulator rounds each addition: float_bound. The
 /// hardware cuts off instead, always towards zero, so errors add up: of L additions each loses at most 2^-23 of what is
 /// there by then.

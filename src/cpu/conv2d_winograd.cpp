@@ -1,0 +1,386 @@
+#include "cpu/conv2d_winograd.h"
+
+#include <omp.h>
+
+#include <algorithm>
+
+#include "cpu/vector.h"
+#include "cpu/weight_gradient.h"
+
+namespace attnunet::cpu {
+namespace {
+
+constexpr Index points = 36;
+constexpr Index weights_depth = 16;  // channels whose weights are transformed together: a cache line of w
+
+// What from one of 36 matrices to the next is at least so many elements: vectors of all 36 are written together, and a
+// cache line more keeps them from falling into the same few places of a cache, powers of two apart.
+constexpr Index apart(Index elements) {
+  return elements + 16;
+}
+
+// The 4 x 4 outputs of all images, numbered through, in blocks: few enough tiles for the caches, and all of them where
+// that makes one block, for which the weights need not be kept.
+struct Tiling {
+  explicit Tiling(const Conv2dGeometry& g)
+      : H(g.H),
+        W(g.W),
+        across((g.W + 3) / 4),
+        per_image((g.H + 3) / 4 * across),
+        tiles(g.N * per_image),
+        block_tiles(tiles <= 64 ? tiles : 32),
+        blocks((tiles + block_tiles - 1) / block_tiles) {}
+  Part block(Index index) const { return {index, blocks, tiles}; }
+
+  // From one of the 36 matrices of a block, [tile][pitch], to the next.
+  Index matrix(Index pitch) const { return apart(block_tiles * pitch); }
+
+  Index H, W, across, per_image, tiles, block_tiles, blocks;
+};
+
+struct Tile {
+  Tile(const Tiling& tiling, Index index)
+      : image(index / tiling.per_image),
+        h(index % tiling.per_image / tiling.across * 4),
+        w(index % tiling.across * 4) {}
+  Index image, h, w;  // its first output
+};
+
+// Channels of a tensor in scratch memory: whole panels, whatever T.
+Index padded(Index channels) {
+  return panels<float>(channels) * panel<float>;
+}
+
+// The transforms in one dimension: `to` and `from` are `step` vectors apart from one number to the next.
+struct Input {  // B^T
+  static constexpr int from = 6, to = 6;
+  template <class V>
+  [[gnu::always_inline]] static void apply(V* e, const V* d, int step) {
+    const V d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
+    const V a = d4 - 4 * d2, b = d3 - 4 * d1, p = d4 - d2, q = 2 * (d3 - d1);
+    e[0] = 4 * d0 - 5 * d2 + d4;
+    e[step] = a + b;
+    e[2 * step] = a - b;
+    e[3 * step] = p + q;
+    e[4 * step] = p - q;
+    e[5 * step] = 4 * d1 - 5 * d3 + d5;
+  }
+};
+
+struct Output {  // A^T
+  static constexpr int from = 6, to = 4;
+  template <class V>
+  [[gnu::always_inline]] static void apply(V* y, const V* m, int step) {
+    const V m0 = m[0], m1 = m[step], m2 = m[2 * step], m3 = m[3 * step], m4 = m[4 * step], m5 = m[5 * step];
+    const V a = m1 + m2, b = m1 - m2, p = m3 + m4, q = m3 - m4;
+    y[0] = m0 + a + p;
+    y[step] = b + 2 * q;
+    y[2 * step] = a + 4 * p;
+    y[3 * step] = b + 8 * q + m5;
+  }
+};
+
+struct OutputGradient {  // A
+  static constexpr int from = 4, to = 6;
+  template <class V>
+  [[gnu::always_inline]] static void apply(V* m, const V* y, int step) {
+    const V y0 = y[0], y1 = y[step], y2 = y[2 * step], y3 = y[3 * step];
+    const V a = y0 + y2, b = y1 + y3, p = y0 + 4 * y2, q = 2 * y1 + 8 * y3;
+    m[0] = y0;
+    m[step] = a + b;
+    m[2 * step] = a - b;
+    m[3 * step] = p + q;
+    m[4 * step] = p - q;
+    m[5 * step] = y3;
+  }
+};
+
+template <class V>
+using Number = std::remove_reference_t<decltype(std::declval<V>()[0])>;
+
+struct Kernel {  // G
+  static constexpr int from = 3, to = 6;
+  template <class V>
+  [[gnu::always_inline]] static void apply(V* u, const V* g, int step) {
+    using T = std::remove_cv_t<Number<V>>;
+    const V g0 = g[0], g1 = g[step], g2 = g[2 * step];
+    const V a = T(-1.0 / 6) * (g0 + g2), b = T(1.0 / 6) * g1;
+    const V p = T(1.0 / 24) * g0 + T(1.0 / 6) * g2, q = T(1.0 / 12) * g1;
+    u[0] = T(0.25) * g0;
+    u[step] = a - b;
+    u[2 * step] = a + b;
+    u[3 * step] = p + q;
+    u[4 * step] = p - q;
+    u[5 * step] = g2;
+  }
+};
+
+struct KernelGradient {  // G^T
+  static constexpr int from = 6, to = 3;
+  template <class V>
+  [[gnu::always_inline]] static void apply(V* g, const V* u, int step) {
+    using T = std::remove_cv_t<Number<V>>;
+    const V u0 = u[0], u1 = u[step], u2 = u[2 * step], u3 = u[3 * step], u4 = u[4 * step], u5 = u[5 * step];
+    const V a = T(1.0 / 6) * (u1 + u2), p = u3 + u4;
+    g[0] = T(0.25) * u0 - a + T(1.0 / 24) * p;
+    g[step] = T(1.0 / 6) * (u2 - u1) + T(1.0 / 12) * (u3 - u4);
+    g[2 * step] = T(1.0 / 6) * p - a + u5;
+  }
+};
+
+// Columns, then rows, in place: `grid` is 6 x 6, its upper left corner the transform's from x from, then to x to.
+template <class Transform, class V>
+[[gnu::always_inline]] inline void transform(V* grid) {
+  for (int column = 0; column < Transform::from; ++column) Transform::apply(grid + column, grid + column, 6);
+  for (int row = 0; row < Transform::to; ++row) Transform::apply(grid + 6 * row, grid + 6 * row, 1);
+}
+
+// The tiles first .. first + count - 1 of `image` [N,H,W,channels], transformed, as 36 matrices [tile][pitch]: patches
+// with the `border` pixels around the tile's own. Zero outside of the image and beyond the channels.
+template <class Transform, class T>
+void transform_tiles(T* to, Index pitch, const T* image, Index pixel, Index channels, const Tiling& tiling, Index first,
+                     Index count, Index border) {
+  constexpr int size = Transform::from;
+  const Index H = tiling.H, W = tiling.W;
+  for (Index t = 0; t < count; ++t) {
+    const Tile tile(tiling, first + t);
+    const Index top = tile.h - border, left = tile.w - border;
+    const bool inside = top >= 0 && left >= 0 && top + size <= H && left + size <= W;
+    const Index corner = ((tile.image * H + top) * W + left) * pixel;
+    for (Index c = 0; c < pitch; c += lanes<T>) {
+      Vector<T> grid[points];
+      if (inside && c + lanes<T> <= channels) {
+        const T* from = image + corner + c;
+        for (int i = 0; i < size; ++i)
+          for (int j = 0; j < size; ++j) grid[6 * i + j] = load(from + (i * W + j) * pixel);
+      } else {
+        for (int i = 0; i < size; ++i)
+          for (int j = 0; j < size; ++j) {
+            const bool real = top + i >= 0 && top + i < H && left + j >= 0 && left + j < W;
+            grid[6 * i + j] = real ? load_first(image + corner + (i * W + j) * pixel + c, channels - c) : Vector<T>{};
+          }
+      }
+      transform<Transform>(grid);
+      for (Index xi = 0; xi < points; ++xi) store(to + xi * tiling.matrix(pitch) + t * pitch + c, grid[xi]);
+    }
+  }
+}
+
+// U, 36 matrices [C][panel's channels], of panel p of the weights at(k, c, tap), for `depth` channels from c on; zero
+// for channels k beyond the last.
+template <class T, class At>
+void transform_weights(T* U, Index p, Index c, Index depth, Index C, Index K, const At& at) {
+  T taps[9][weights_depth][panel<T>] = {};
+  const Index first = p * panel<T>, width = std::min(panel<T>, K - first);
+  for (Index tap = 0; tap < 9; ++tap)
+    for (Index k = 0; k < width; ++k)
+      for (Index d = 0; d < depth; ++d) taps[tap][d][k] = at(first + k, c + d, tap);
+  for (Index d = 0; d < depth; ++d)
+    for (Index v = 0; v < panel<T>; v += lanes<T>) {
+      Vector<T> grid[points];
+      for (int tap = 0; tap < 9; ++tap) grid[tap / 3 * 6 + tap % 3] = load(taps[tap][d] + v);
+      transform<Kernel>(grid);
+      for (Index xi = 0; xi < points; ++xi) store(U + xi * apart(C * panel<T>) + (c + d) * panel<T> + v, grid[xi]);
+    }
+}
+
+// Y = A^T M A + b of a block's tiles for the channels of a panel from k on; M: 36 matrices [tile][panel].
+template <class T>
+void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Index K, const Tiling& tiling, Index first,
+                    Index count, Write write) {
+  for (Index t = 0; t < count; ++t) {
+    const Tile tile(tiling, first + t);
+    const Index rows = std::min<Index>(4, tiling.H - tile.h), columns = std::min<Index>(4, tiling.W - tile.w);
+    T* corner = y + ((tile.image * tiling.H + tile.h) * tiling.W + tile.w) * y_pixel + k;
+    for (Index v = 0; v < panel<T> && k + v < K; v += lanes<T>) {
+      Vector<T> grid[points];
+      for (Index xi = 0; xi < points; ++xi) grid[xi] = load(M + xi * tiling.matrix(panel<T>) + t * panel<T> + v);
+      transform<Output>(grid);
+      const Vector<T> b = bias ? load_first(bias + k + v, K - k - v) : Vector<T>{};
+      if (rows == 4 && columns == 4 && k + v + lanes<T> <= K && write == Write::set) {
+        for (int i = 0; i < 4; ++i)
+          for (int j = 0; j < 4; ++j) store(corner + (i * tiling.W + j) * y_pixel + v, grid[6 * i + j] + b);
+      } else {
+        for (Index i = 0; i < rows; ++i)
+          for (Index j = 0; j < columns; ++j)
+            put_first(corner + (i * tiling.W + j) * y_pixel + v, grid[6 * i + j] + b, K - k - v, write);
+      }
+    }
+  }
+}
+
+// Scratch memory: the weights U, 36 matrices [C][panel's channels], of all panels, or of one panel for each thread
+// where there is one block of tiles only; V and M of a block for each thread.
+struct Scratch {
+  Scratch(const Conv2dGeometry& g, const Tiling& tiling)
+      : shared_weights(tiling.blocks > 1 ? points * padded(g.K) * apart(g.C) : 0),
+        own_weights(tiling.blocks > 1 ? 0 : points * apart(g.C * panel<float>)),
+        inputs(points * tiling.matrix(padded(g.C))),
+        thread(own_weights + inputs + points * tiling.matrix(panel<float>)) {}
+  Index shared_weights, own_weights, inputs, thread;
+};
+
+// The convolution of x [N,H,W,C] to y [N,H,W,K] with the weights at(k, c, tap); pixels are x_pixel and y_pixel elements
+// apart.
+template <class T, class At>
+void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, const At& at, const T* bias, T* workspace,
+              const Conv2dGeometry& g, Write write) {
+  const Tiling tiling(g);
+  const Scratch layout(g, tiling);
+  const Index C = g.C, K = g.K, pitch = padded(C), slices = channel_slices(tiling.blocks, K);
+  const auto transform_panel = [&](T* U, Index p, Index c) {
+    transform_weights(U, p, c, std::min(weights_depth, C - c), C, K, at);
+  };
+#pragma omp parallel num_threads(device.threads())
+  {
+    T* own_U = workspace + layout.shared_weights + omp_get_thread_num() * layout.thread;
+    T* V = own_U + layout.own_weights;
+    T* M = V + layout.inputs;
+    if (tiling.blocks > 1) {
+#pragma omp for collapse(2) schedule(static)
+      for (Index p = 0; p < panels<T>(K); ++p)
+        for (Index c = 0; c < C; c += weights_depth)
+          transform_panel(workspace + p * points * apart(C * panel<T>), p, c);
+    }
+#pragma omp for schedule(dynamic)
+    for (Index task = 0; task < tiling.blocks * slices; ++task) {
+      const Part block = tiling.block(task / slices), own(task % slices, slices, panels<T>(K));
+      transform_tiles<Input>(V, pitch, x, x_pixel, C, tiling, block.begin, block.size(), 1);
+      for (Index p = own.begin; p < own.end; ++p) {
+        const T* U = tiling.blocks > 1 ? workspace + p * points * apart(C * panel<T>) : own_U;
+        if (tiling.blocks == 1)
+          for (Index c = 0; c < C; c += weights_depth) transform_panel(own_U, p, c);
+        for (Index xi = 0; xi < points; ++xi)
+          for_row_blocks(block.size(), [&](auto number, Index t) {
+            constexpr int n = decltype(number)::value;
+            Vector<T> sums[n][2] = {};
+            add_outer_products<T>(sums, V + xi * tiling.matrix(pitch) + t * pitch, pitch, 1,
+                                  U + xi * apart(C * panel<T>), panel<T>, C);
+            T* to = M + xi * tiling.matrix(panel<T>) + t * panel<T>;
+            for (int i = 0; i < n; ++i)
+              for (int v = 0; v < 2; ++v) store(to + i * panel<T> + v * lanes<T>, sums[i][v]);
+          });
+        transform_back(y, y_pixel, M, bias, p * panel<T>, K, tiling, block.begin, block.size(), write);
+      }
+    }
+  }
+}
+
+Index convolve_workspace(const Device& device, const Conv2dGeometry& g) {
+  const Scratch layout(g, Tiling(g));
+  return layout.shared_weights + device.threads() * layout.thread;
+}
+
+Conv2dGeometry swapped(const Conv2dGeometry& g) {
+  return {g.N, g.H, g.W, g.K, g.C, g.R};
+}
+
+}  // namespace
+
+template <class T>
+void conv2d_winograd_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
+                             const Conv2dGeometry& g) {
+  const auto at = [&](Index k, Index c, Index tap) { return w[(k * 9 + tap) * g.C + c]; };
+  convolve(device, y, g.K, x, g.x_pixel(), at, bias, workspace, g, Write::set);
+}
+
+template <class T>
+void conv2d_winograd_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace,
+                                   const Conv2dGeometry& g, Write write) {
+  const auto at = [&](Index c, Index k, Index tap) { return w[(k * 9 + 8 - tap) * g.C + c]; };
+  convolve(device, dx, g.x_pixel(), dy, g.K, at, static_cast<const T*>(nullptr), workspace, swapped(g), write);
+}
+
+namespace {
+
+// Scratch memory of a thread for the weights' gradient: V and dM of a block, and dU, 36 matrices [k][c], for slices of
+// the channels.
+struct WeightsScratch {
+  WeightsScratch(const Conv2dGeometry& g, const Tiling& tiling, Index chunks)
+      : c_slices(channel_slices(chunks, g.C)),
+        k_slices(channel_slices(chunks, g.K)),
+        inputs(points * tiling.matrix(padded(widest(g.C, c_slices)))),
+        gradients(points * tiling.matrix(padded(widest(g.K, k_slices)))),
+        thread(inputs + gradients + points * apart(widest(g.K, k_slices) * padded(widest(g.C, c_slices)))) {}
+  static Index widest(Index channels, Index slices) { return (channels + slices - 1) / slices; }
+  Index c_slices, k_slices, inputs, gradients, thread;
+};
+
+}  // namespace
+
+template <class T>
+void conv2d_winograd_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* workspace,
+                                      const Conv2dGeometry& g) {
+  const Tiling tiling(g);
+  const Index chunks = weight_gradient_chunks(tiling.blocks, g.weights());
+  const WeightsScratch layout(g, tiling, chunks);
+  const Index slices = layout.c_slices * layout.k_slices;
+  T* partials = chunks == 1 ? dw : workspace;
+  T* scratch = workspace + weight_gradient_workspace(chunks, g.weights());
+#pragma omp parallel num_threads(device.threads())
+  {
+    T* V = scratch + omp_get_thread_num() * layout.thread;
+    T* dM = V + layout.inputs;
+    T* dU = dM + layout.gradients;
+#pragma omp for schedule(dynamic)
+    for (Index task = 0; task < chunks * slices; ++task) {
+      const Part chunk(task / slices, chunks, tiling.blocks);
+      const Part C(task % layout.c_slices, layout.c_slices, g.C);
+      const Part K(task % slices / layout.c_slices, layout.k_slices, g.K);
+      const Index V_pitch = padded(C.size()), dM_pitch = padded(K.size()), matrix = apart(K.size() * V_pitch);
+      std::fill_n(dU, points * matrix, T(0));
+      for (Index index = chunk.begin; index < chunk.end; ++index) {
+        const Part block = tiling.block(index);
+        transform_tiles<Input>(V, V_pitch, x + C.begin, g.x_pixel(), C.size(), tiling, block.begin, block.size(), 1);
+        transform_tiles<OutputGradient>(dM, dM_pitch, dy + K.begin, g.K, K.size(), tiling, block.begin, block.size(),
+                                        0);
+        for (Index xi = 0; xi < points; ++xi)
+          for (Index p = 0; p < panels<T>(C.size()); ++p)
+            for_row_blocks(K.size(), [&](auto number, Index k) {
+              constexpr int n = decltype(number)::value;
+              Vector<T> sums[n][2];
+              T* place = dU + xi * matrix + k * V_pitch + p * panel<T>;
+              for (int i = 0; i < n; ++i)
+                for (int v = 0; v < 2; ++v) sums[i][v] = load(place + i * V_pitch + v * lanes<T>);
+              add_outer_products<T>(sums, dM + xi * tiling.matrix(dM_pitch) + k, 1, dM_pitch,
+                                    V + xi * tiling.matrix(V_pitch) + p * panel<T>, V_pitch, block.size());
+              for (int i = 0; i < n; ++i)
+                for (int v = 0; v < 2; ++v) store(place + i * V_pitch + v * lanes<T>, sums[i][v]);
+            });
+      }
+      for (Index k = 0; k < K.size(); ++k)
+        for (Index c = 0; c < C.size(); c += lanes<T>) {
+          Vector<T> grid[points];
+          for (Index xi = 0; xi < points; ++xi) grid[xi] = load(dU + xi * matrix + k * V_pitch + c);
+          transform<KernelGradient>(grid);
+          T* to = partials + task / slices * g.weights() + (K.begin + k) * 9 * g.C + C.begin + c;
+          for (int tap = 0; tap < 9; ++tap)
+            put_first(to + tap * g.C, grid[tap / 3 * 6 + tap % 3], C.size() - c, Write::set);
+        }
+    }
+  }
+  add_weight_gradients(device, dw, partials, chunks, g.weights());
+}
+
+Index conv2d_winograd_workspace(const Device& device, const Conv2dGeometry& g) {
+  const Tiling tiling(g);
+  const Index chunks = weight_gradient_chunks(tiling.blocks, g.weights());
+  const WeightsScratch scratch(g, tiling, chunks);
+  return std::max({convolve_workspace(device, g), convolve_workspace(device, swapped(g)),
+                   weight_gradient_workspace(chunks, g.weights()) + device.threads() * scratch.thread});
+}
+
+template void conv2d_winograd_forward(Device&, float*, const float*, const float*, const float*, float*,
+                                      const Conv2dGeometry&);
+template void conv2d_winograd_forward(Device&, double*, const double*, const double*, const double*, double*,
+                                      const Conv2dGeometry&);
+template void conv2d_winograd_backward_data(Device&, float*, const float*, const float*, float*, const Conv2dGeometry&,
+                                            Write);
+template void conv2d_winograd_backward_data(Device&, double*, const double*, const double*, double*,
+                                            const Conv2dGeometry&, Write);
+template void conv2d_winograd_backward_weights(Device&, float*, const float*, const float*, float*,
+                                               const Conv2dGeometry&);
+template void conv2d_winograd_backward_weights(Device&, double*, const double*, const double*, double*,
+                                               const Conv2dGeometry&);
+
+}  // namespace attnunet::cpu
