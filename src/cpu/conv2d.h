@@ -17,10 +17,8 @@
 //            the forward formula with x -> dy, C <-> K, and the kernel flipped in both directions. It needs no code
 //            of its own but the flip.
 //
-// Methods    Three, and conv2d_method says which: matrix products, the one to read first, described here and in
-// conv2d.cpp;
-//            conv2d_direct.h, the same sums kept in registers; conv2d_winograd.h, with a quarter of the
-//            multiplications.
+// Methods    Three, and conv2d_method says which: matrix products, the one to read first, described here; the same
+//            sums kept in registers, conv2d_direct.h; and with a quarter of the multiplications, conv2d_winograd.h.
 //
 // Products   As column-major matrices, x is C x (pixels) and the 1x1 convolution is one product, Y = W^T X.
 //            For 3x3, copy some rows of an image into a tile with zero pixels around them. Pixels are C consecutive
