@@ -184,10 +184,10 @@ void transform_weights(T* U, Index p, Index c, Index depth, Index C, Index K, co
     }
 }
 
-// Y = A^T M A + b of a block's tiles for the channels of a panel from k on; M: 36 matrices [tile][panel].
+// Y = A^T M A + b, activated, of a block's tiles for the channels of a panel from k on; M: 36 matrices [tile][panel].
 template <class T>
 void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Index K, const Tiling& tiling, Index first,
-                    Index count, Write write) {
+                    Index count, Write write, Activation activation) {
   for (Index t = 0; t < count; ++t) {
     const Tile tile(tiling, first + t);
     const Index rows = std::min<Index>(4, tiling.H - tile.h), columns = std::min<Index>(4, tiling.W - tile.w);
@@ -199,11 +199,12 @@ void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Ind
       const Vector<T> b = bias ? load_first(bias + k + v, K - k - v) : Vector<T>{};
       if (rows == 4 && columns == 4 && k + v + lanes<T> <= K && write == Write::set) {
         for (int i = 0; i < 4; ++i)
-          for (int j = 0; j < 4; ++j) store(corner + (i * tiling.W + j) * y_pixel + v, grid[6 * i + j] + b);
+          for (int j = 0; j < 4; ++j)
+            store(corner + (i * tiling.W + j) * y_pixel + v, activated<Vector<T>>(grid[6 * i + j] + b, activation));
       } else {
         for (Index i = 0; i < rows; ++i)
           for (Index j = 0; j < columns; ++j)
-            put_first(corner + (i * tiling.W + j) * y_pixel + v, grid[6 * i + j] + b, K - k - v, write);
+            put_first(corner + (i * tiling.W + j) * y_pixel + v, grid[6 * i + j] + b, K - k - v, write, activation);
       }
     }
   }
@@ -224,7 +225,7 @@ struct Scratch {
 // apart.
 template <class T, class At>
 void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, const At& at, const T* bias, T* workspace,
-              const Conv2dGeometry& g, Write write) {
+              const Conv2dGeometry& g, Write write, Activation activation) {
   const Tiling tiling(g);
   const Scratch layout(g, tiling);
   const Index C = g.C, K = g.K, pitch = padded(C), slices = channel_slices(tiling.blocks, K);
@@ -260,7 +261,7 @@ void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, co
             for (int i = 0; i < n; ++i)
               for (int v = 0; v < 2; ++v) store(to + i * panel<T> + v * lanes<T>, sums[i][v]);
           });
-        transform_back(y, y_pixel, M, bias, p * panel<T>, K, tiling, block.begin, block.size(), write);
+        transform_back(y, y_pixel, M, bias, p * panel<T>, K, tiling, block.begin, block.size(), write, activation);
       }
     }
   }
@@ -279,16 +280,17 @@ Conv2dGeometry swapped(const Conv2dGeometry& g) {
 
 template <class T>
 void conv2d_winograd_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                             const Conv2dGeometry& g) {
+                             const Conv2dGeometry& g, Write write, Activation activation) {
   const auto at = [&](Index k, Index c, Index tap) { return w[(k * 9 + tap) * g.C + c]; };
-  convolve(device, y, g.K, x, g.x_pixel(), at, bias, workspace, g, Write::set);
+  convolve(device, y, g.K, x, g.x_pixel(), at, bias, workspace, g, write, activation);
 }
 
 template <class T>
 void conv2d_winograd_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace,
                                    const Conv2dGeometry& g, Write write) {
   const auto at = [&](Index c, Index k, Index tap) { return w[(k * 9 + 8 - tap) * g.C + c]; };
-  convolve(device, dx, g.x_pixel(), dy, g.K, at, static_cast<const T*>(nullptr), workspace, swapped(g), write);
+  convolve(device, dx, g.x_pixel(), dy, g.K, at, static_cast<const T*>(nullptr), workspace, swapped(g), write,
+           Activation::none);
 }
 
 namespace {
@@ -355,7 +357,7 @@ void conv2d_winograd_backward_weights(Device& device, T* dw, const T* dy, const 
           transform<KernelGradient>(grid);
           T* to = partials + task / slices * g.weights() + (K.begin + k) * 9 * g.C + C.begin + c;
           for (int tap = 0; tap < 9; ++tap)
-            put_first(to + tap * g.C, grid[tap / 3 * 6 + tap % 3], C.size() - c, Write::set);
+            put_first(to + tap * g.C, grid[tap / 3 * 6 + tap % 3], C.size() - c, Write::set, Activation::none);
         }
     }
   }
@@ -371,9 +373,9 @@ Index conv2d_winograd_workspace(const Device& device, const Conv2dGeometry& g) {
 }
 
 template void conv2d_winograd_forward(Device&, float*, const float*, const float*, const float*, float*,
-                                      const Conv2dGeometry&);
+                                      const Conv2dGeometry&, Write, Activation);
 template void conv2d_winograd_forward(Device&, double*, const double*, const double*, const double*, double*,
-                                      const Conv2dGeometry&);
+                                      const Conv2dGeometry&, Write, Activation);
 template void conv2d_winograd_backward_data(Device&, float*, const float*, const float*, float*, const Conv2dGeometry&,
                                             Write);
 template void conv2d_winograd_backward_data(Device&, double*, const double*, const double*, double*,

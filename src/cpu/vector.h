@@ -65,17 +65,23 @@ inline Vector<T> load_first(const T* from, Index count) {
   std::copy_n(from, std::max<Index>(count, 0), numbers);
   return load(numbers);
 }
-/// Writes, or adds, the first `count` numbers of v.
+/// Of a number or a vector.
+template <class V>
+[[gnu::always_inline]] inline V activated(const V& v, Activation activation) {
+  return activation == Activation::relu ? (v > V{} ? v : V{}) : v;
+}
+/// Writes, or adds, the first `count` numbers of v, activated.
 template <class T>
-inline void put_first(T* to, Vector<T> v, Index count, Write write) {
+inline void put_first(T* to, Vector<T> v, Index count, Write write, Activation activation) {
   if (count >= lanes<T>) {
     if (write == Write::add) v += load(to);
-    store(to, v);
+    store(to, activated(v, activation));
     return;
   }
   T numbers[lanes<T>];
   store(numbers, v);
-  for (Index i = 0; i < count; ++i) to[i] = write == Write::add ? to[i] + numbers[i] : numbers[i];
+  for (Index i = 0; i < count; ++i)
+    to[i] = activated(write == Write::add ? to[i] + numbers[i] : numbers[i], activation);
 }
 
 /// sums[i][v] += sum over d < depth of a[i a_row + d a_step] b[d b_step + v lanes ...]
