@@ -57,5 +57,64 @@ TEST_F(SimulatedNetworkGradient, Attention4OddSize) {
   check(4, 2, 1, 17, 16, 5);
 }
 
+// What evaluation makes of the network's state, whatever happened to it before: the same bits as a network for
+// inference alone, fresh from that state, on a tape of its own.
+template <class B>
+class Evaluation : public SmallNetworkTest<B> {
+ protected:
+  using T = typename B::Scalar;
+  const Architecture architecture = make_architecture(config_of(3, 2));
+
+  std::vector<T> logits(AttentionUNet<B>& network, AttentionUNetTape<B>& tape, const Pass& pass) {
+    const Index n = tape.image_shape().size();
+    Random random(8);
+    const auto images = gradcheck::upload<B>(this->device, gradcheck::random_array("", n, random, 0.5, 0.25));
+    copy_on_device(this->device, tape.input, images.data(), n);
+    network.forward(tape, pass);
+    std::vector<T> result(static_cast<std::size_t>(n));
+    copy_to_host(this->device, result.data(), tape.logits, n);
+    return result;
+  }
+  std::vector<T> fresh_logits(AttentionUNet<B>& of) {
+    std::vector<T> parameters(static_cast<std::size_t>(architecture.parameter_elements));
+    std::vector<T> statistics(static_cast<std::size_t>(architecture.statistics_elements));
+    copy_to_host(this->device, parameters.data(), of.parameters(), architecture.parameter_elements);
+    copy_to_host(this->device, statistics.data(), of.statistics(), architecture.statistics_elements);
+    AttentionUNet<B> network(this->device, architecture, false);
+    network.load({parameters.begin(), parameters.end()}, {statistics.begin(), statistics.end()});
+    AttentionUNetTape<B> tape(this->device, architecture, 2, 17, 16, Purpose::inference);
+    gradcheck::poison_memory<B>(this->device, tape.memory(), tape.bytes());
+    return logits(network, tape, {false, 0, 0});
+  }
+};
+TYPED_TEST_SUITE(Evaluation, AllBackends);
+
+TYPED_TEST(Evaluation, FollowsWeightsAndStatistics) {
+  const Pass evaluation{false, 0, 0};
+  AttentionUNet<TypeParam> network(this->device, this->architecture, true);
+  AttentionUNetTape<TypeParam> tape(this->device, this->architecture, 2, 17, 16, Purpose::training);
+  gradcheck::poison_memory<TypeParam>(this->device, tape.memory(), tape.bytes());
+  std::vector<double> parameters, statistics;
+  std::vector<std::vector<typename TypeParam::Scalar>> seen;
+  const auto expect_current = [&](const char* after) {
+    seen.push_back(this->logits(network, tape, evaluation));
+    EXPECT_EQ(this->logits(network, tape, evaluation), seen.back()) << after << ", once more";
+    EXPECT_EQ(this->fresh_logits(network), seen.back()) << after;
+    for (std::size_t i = 0; i + 1 < seen.size(); ++i) EXPECT_NE(seen[i], seen.back()) << after << ": nothing changed";
+  };
+  initial_values(this->architecture, 1, parameters, statistics);
+  network.load(parameters, statistics);
+  expect_current("load");
+  this->logits(network, tape, {true, 5, 3});
+  expect_current("a training pass, which moves the statistics");
+  const TensorSpec& gamma = this->architecture.parameter("encoder.0.bn1.weight");
+  const std::vector<typename TypeParam::Scalar> other(static_cast<std::size_t>(gamma.size), 2);
+  copy_to_device(this->device, network.parameters() + gamma.offset, other.data(), gamma.size);
+  expect_current("a change of weights");
+  initial_values(this->architecture, 2, parameters, statistics);
+  network.load(parameters, statistics);
+  expect_current("another load");
+}
+
 }  // namespace
 }  // namespace attnunet

@@ -47,17 +47,28 @@ std::vector<double> absolute(const double* values, Index n) {
 }
 
 void conv2d_forward(Device& device, double* y, const double* x, const double* w, const double* bias, double* workspace,
-                    const Conv2dGeometry& g) {
+                    const Conv2dGeometry& g, Write write = Write::set, Activation activation = Activation::none) {
+  const Index n = g.pixels() * g.K;
+  if (write == Write::set) fill_zero(device.base(), y, n);
   const Index x_size = (g.pixels() - 1) * g.x_pixel() + g.C;
   const auto terms_x = absolute(x, x_size), terms_w = absolute(w, g.weights());
-  std::vector<double> terms(static_cast<std::size_t>(g.pixels() * g.K));
+  std::vector<double> terms = absolute(y, n);
   const double* no_bias = nullptr;
-  conv2d_forward(device.base(), terms.data(), terms_x.data(), terms_w.data(), no_bias, workspace, g);
+  conv2d_forward(device.base(), terms.data(), terms_x.data(), terms_w.data(), no_bias, workspace, g, Write::add);
   const bool low = cuda::tensor_core::on_tensor_cores(device.precision, g);
   const auto near_x = rounded(device, x, x_size, low), near_w = rounded(device, w, g.weights(), low);
-  conv2d_forward(device.base(), y, near_x.data(), near_w.data(), bias, workspace, g);
-  for (Index i = 0; i < g.pixels() * g.K; ++i)
+  conv2d_forward(device.base(), y, near_x.data(), near_w.data(), bias, workspace, g, Write::add);
+  for (Index i = 0; i < n; ++i)
     y[i] += noise(device, terms[static_cast<std::size_t>(i)], static_cast<double>(g.R * g.R * g.C));
+  if (activation == Activation::relu) relu_forward(device.base(), y, y, n);
+}
+
+// Rounded once: a uniform error of up to half a unit, here normal.
+void fold_batch_norm(Device& device, double* w, double* beta, const double* gamma, const double* running_mean,
+                     const double* running_var, Index K, Index n) {
+  fold_batch_norm(device.base(), w, beta, gamma, running_mean, running_var, K, n);
+  for (Index i = 0; i < K * n; ++i) w[i] += noise(device, std::abs(w[i]), 0);
+  for (Index k = 0; k < K; ++k) beta[k] += noise(device, std::abs(beta[k]), 0);
 }
 
 void conv_transpose2d_forward(Device& device, double* y, const double* x, const double* w, const double* bias,
@@ -137,12 +148,12 @@ template <class B>
 class FloatNetwork : public SmallNetworkTest<B> {
  protected:
   void check(typename B::Device& low_device, int levels, Index N, Index H, Index W,
-             Precision precision = Precision::float32) {
+             Precision precision = Precision::float32, bool training = true) {
     SCOPED_TRACE(precision_name(precision));
     NetworkConfig config;
     config.levels = levels;
     config.base = 4;
-    const Pass pass{true, 5, 3};
+    const Pass pass{training, 5, 3};
     auto low = gradcheck::attention_unet_case<B>(low_device, config, N, H, W, pass, 11);
     TestDevice<Cpu<double>> exact_device{1};
     const auto exact = gradcheck::attention_unet_case<Cpu<double>>(exact_device, config, N, H, W, pass, 11);
@@ -186,6 +197,12 @@ TYPED_TEST(FloatNetwork, Attention4ForwardWithinRounding) {
   this->check(this->device, 4, 1, 37, 48);
 }
 
+// In evaluation mode, with batch norms folded into the convolutions.
+TYPED_TEST(FloatNetwork, InferenceWithinRounding) {
+  this->check(this->device, 3, 2, 24, 32, Precision::float32, false);
+  this->check(this->device, 4, 1, 37, 48, Precision::float32, false);
+}
+
 template <class B>
 class LowPrecisionNetwork : public FloatNetwork<B> {};
 TYPED_TEST_SUITE(LowPrecisionNetwork, CudaFloatBackends);
@@ -195,6 +212,7 @@ TYPED_TEST(LowPrecisionNetwork, ForwardWithinRounding) {
     typename TypeParam::Device low(precision);
     this->check(low, 3, 2, 24, 32, precision);
     this->check(low, 4, 1, 37, 48, precision);
+    this->check(low, 3, 2, 24, 32, precision, false);
   }
 }
 

@@ -121,14 +121,13 @@ const Names network_outputs = {"max_pool_forward y",
                                "conv2d_backward_weights db"};
 const Names padding_outputs = {"edge_pad_forward y", "edge_pad_backward dx", "crop_forward y", "crop_backward dx"};
 const Names inference_outputs = {"edge_pad_forward y",
+                                 "fold_batch_norm w",
+                                 "fold_batch_norm beta",
                                  "conv2d_forward y",
-                                 "batch_norm_relu_inference_forward y",
+                                 "conv2d_forward, adding y",
                                  "max_pool_forward y",
                                  "max_pool_forward argmax",
                                  "conv_transpose2d_forward y",
-                                 "batch_norm_inference_forward y",
-                                 "add_forward y",
-                                 "relu_forward y",
                                  "sigmoid_forward y",
                                  "attention_multiply_forward y",
                                  "crop_forward y"};
@@ -186,7 +185,7 @@ TYPED_TEST(Lockstep, FindsASmallError) {
   const auto gate = gradcheck::attention_gate_case<Backend>(this->both, {2, 6, 9, 4}, 7);
   expect_found(gate_outputs, [&] { this->pass(gate); });
   expect_found(all_of({network_outputs, padding_outputs}), [&] { this->run_training(3, 2, 1, 9, 16); });
-  expect_found({"batch_norm_inference_forward y", "batch_norm_relu_inference_forward y"},
+  expect_found({"fold_batch_norm w", "fold_batch_norm beta", "conv2d_forward, adding y"},
                [&] { this->run_inference(3, 2, 1, 16, 8); });
 }
 

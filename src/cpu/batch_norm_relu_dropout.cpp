@@ -1,7 +1,5 @@
 #include "cpu/batch_norm_relu_dropout.h"
 
-#include <cmath>
-
 #include "cpu/batch_norm.h"
 #include "cpu/dropout.h"
 #include "cpu/lanes.h"
@@ -9,18 +7,18 @@
 namespace attnunet::cpu {
 namespace {
 
-// y = max(gamma (x - mean) / deviation + beta, 0); inverse_deviation(v) makes 1 / deviation of what `deviations` holds.
-template <class T, class Inverse>
-void normalise_and_clip(T* y, const T* x, const T* mean, const T* deviations, const T* gamma, const T* beta,
-                        Index begin, Index end, Index C, const Inverse& inverse_deviation) {
+// y = max(gamma (x - mean) inv_std + beta, 0)
+template <class T>
+void normalise_and_clip(T* y, const T* x, const T* mean, const T* inv_std, const T* gamma, const T* beta, Index begin,
+                        Index end, Index C) {
   for (Index t = 0; t < tile_count(C); ++t) {
     const Tile tile = tile_of(t, C);
     alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], shift[max_lanes];
     spread(tile, means, mean);
-    spread(tile, scale, deviations);
+    spread(tile, scale, inv_std);
     spread(tile, gammas, gamma);
     spread(tile, shift, beta);
-    for (Index l = 0; l < tile.lanes(); ++l) scale[l] = inverse_deviation(scale[l]) * gammas[l];
+    for (Index l = 0; l < tile.lanes(); ++l) scale[l] *= gammas[l];
     for_rows(tile, begin, end, [&](Index offset, Index width) {
       const T* x_row = x + offset;
       T* y_row = y + offset;
@@ -46,7 +44,7 @@ void batch_norm_relu_dropout_forward(Device& device, T* y, const T* x, const T* 
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index chunk = 0; chunk < chunks.count; ++chunk) {
     const Index begin = chunks.begin(chunk), end = chunks.end(chunk, pixels);
-    normalise_and_clip(y, x, mean, inv_std, gamma, beta, begin, end, C, [](T value) { return value; });
+    normalise_and_clip(y, x, mean, inv_std, gamma, beta, begin, end, C);
     if (rate > 0) dropout_elements(y, y, rate, key, begin * C, end * C);
   }
 }
@@ -61,24 +59,11 @@ void batch_norm_relu_dropout_backward(Device& device, T* dx, T* dgamma, T* dbeta
   batch_norm_backward(device, dx, dgamma, dbeta, dx, x, mean, inv_std, gamma, workspace, pixels, C);
 }
 
-template <class T>
-void batch_norm_relu_inference_forward(Device& device, T* y, const T* x, const T* gamma, const T* beta,
-                                       const T* running_mean, const T* running_var, Index pixels, Index C) {
-  const Chunks chunks = chunks_of(pixels, C);
-#pragma omp parallel for schedule(static) num_threads(device.threads())
-  for (Index chunk = 0; chunk < chunks.count; ++chunk)
-    normalise_and_clip(
-        y, x, running_mean, running_var, gamma, beta, chunks.begin(chunk), chunks.end(chunk, pixels), C,
-        [](T variance) { return static_cast<T>(1 / std::sqrt(static_cast<double>(variance) + batch_norm_eps)); });
-}
-
 #define ATTNUNET_INSTANTIATE(T)                                                                                        \
   template void batch_norm_relu_dropout_forward(Device&, T*, const T*, const T*, const T*, const T*, const T*, double, \
                                                 const DropoutKey&, Index, Index);                                      \
   template void batch_norm_relu_dropout_backward(Device&, T*, T*, T*, const T*, const T*, const T*, const T*,          \
-                                                 const T*, const T*, double, T*, Index, Index);                        \
-  template void batch_norm_relu_inference_forward(Device&, T*, const T*, const T*, const T*, const T*, const T*,       \
-                                                  Index, Index);
+                                                 const T*, const T*, double, T*, Index, Index);
 ATTNUNET_INSTANTIATE(float)
 ATTNUNET_INSTANTIATE(double)
 #undef ATTNUNET_INSTANTIATE

@@ -18,7 +18,8 @@
 //   norm     from g on as cpu/batch_norm.h derives it:
 //              dbeta = sum g_i, dgamma = sum g_i xhat_i, dx_i = gamma inv_std (g_i - dbeta / n - xhat_i dgamma / n).
 //
-// Inference  the statistics are the running ones and nothing is dropped: y = max(z, 0).
+// Inference  needs nothing of this: batch norm is folded into the convolution before it (fold_batch_norm.h), whose
+//            result is max(., 0) as it is written.
 //
 // Method     Forward: a chunk of pixels is normalised and clipped, and its mask applied while it lies in the cache.
 //            Backward: g goes to dx, where batch norm's backward works in place.
@@ -44,10 +45,5 @@ template <class T>
 void batch_norm_relu_dropout_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* y, const T* x,
                                       const T* mean, const T* inv_std, const T* gamma, double rate, T* workspace,
                                       Index pixels, Index C);
-
-/// Inference: the statistics are given, nothing is dropped. y may be x.
-template <class T>
-void batch_norm_relu_inference_forward(Device& device, T* y, const T* x, const T* gamma, const T* beta,
-                                       const T* running_mean, const T* running_var, Index pixels, Index C);
 
 }  // namespace attnunet::cpu

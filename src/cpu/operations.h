@@ -17,6 +17,7 @@
 #include "cpu/dice.h"
 #include "cpu/dropout.h"
 #include "cpu/edge_pad.h"
+#include "cpu/fold_batch_norm.h"
 #include "cpu/max_pool.h"
 #include "cpu/relu.h"
 #include "cpu/segmentation_counts.h"

@@ -29,20 +29,6 @@ __device__ __forceinline__ PhiloxWords draw(const Mask& mask, Index group) {
       mask.key.seed);
 }
 
-// 1 / deviation from what the forward kernels are given: the batch's inv_std, or running variances.
-struct FromInverse {
-  template <class T>
-  static __device__ __forceinline__ T inverse_deviation(T inv_std) {
-    return inv_std;
-  }
-};
-struct FromVariance {
-  template <class T>
-  static __device__ __forceinline__ T inverse_deviation(T variance) {
-    return static_cast<T>(1 / sqrt(static_cast<double>(variance) + batch_norm_eps));
-  }
-};
-
 // ---- the arithmetic of one element, in plain and tuned kernels
 
 template <class T>
@@ -64,12 +50,12 @@ __device__ __forceinline__ T input_gradient(T g, T x, T mean, T scale, T g_mean,
 
 // ---- plain kernels
 
-template <class From, class T>
-__global__ void forward_kernel(T* y, const T* x, const T* mean, const T* deviation, const T* gamma, const T* beta,
+template <class T>
+__global__ void forward_kernel(T* y, const T* x, const T* mean, const T* inv_std, const T* gamma, const T* beta,
                                Mask mask, Index chunk_pixels, Index pixels, Index C) {
   const Lane lane = lane_of(chunk_pixels, pixels, C);
   const Index c = lane.group;
-  const T channel_mean = mean[c], scale = From::inverse_deviation(deviation[c]) * gamma[c], shift = beta[c];
+  const T channel_mean = mean[c], scale = inv_std[c] * gamma[c], shift = beta[c];
   for (Index p = lane.first; p < lane.end; p += lane.step) {
     const Index i = p * C + c;
     const T h = normalised_and_clipped(x[i], channel_mean, scale, shift);
@@ -120,24 +106,12 @@ __device__ __forceinline__ Quad channels4(const float* from) {
   return {{from[0], from[1], from[2], from[3]}};
 }
 
-template <class From>
-__global__ void forward4_kernel(float* y, const float* x, const float* mean, const float* deviation, const float* gamma,
+__global__ void forward4_kernel(float* y, const float* x, const float* mean, const float* inv_std, const float* gamma,
                                 const float* beta, Mask mask, Index chunk_pixels, Index pixels, Index C) {
   const Lane lane = lane_of(chunk_pixels, pixels, C / 4);
   const Index c = 4 * lane.group;
   const Quad means = channels4(mean + c), gammas = channels4(gamma + c), shift = channels4(beta + c);
-  Quad scale;
-  if constexpr (std::is_same_v<From, FromInverse>) {
-    scale = channels4(deviation + c);
-  } else {
-    // A square root and a division in double, which many GPUs are slow at: once a channel, not in every thread.
-    ATTNUNET_SHARED(float, inverse, [4 * lane_threads]);
-    const Index first = 4 * lane_threads * Index{blockIdx.y};
-    for (unsigned i = threadIdx.x; i < 4 * lane.width; i += lane_threads)
-      inverse[i] = From::inverse_deviation(deviation[first + i]);
-    ATTNUNET_SYNCTHREADS();
-    scale = load_quad(inverse + (c - first));
-  }
+  Quad scale = channels4(inv_std + c);
   ATTNUNET_UNROLL
   for (int k = 0; k < 4; ++k) scale.of[k] *= gammas.of[k];
   for (Index p = lane.first; p < lane.end; p += lane.step) {
@@ -206,23 +180,6 @@ __global__ void backward4_kernel(float* dx, const float* dy, const float* y, con
   }
 }
 
-// ---- which of them
-
-template <class From, class M, class T>
-void forward(Device<M>& device, T* y, const T* x, const T* mean, const T* deviation, const T* gamma, const T* beta,
-             const Mask& mask, Index pixels, Index C) {
-  const Chunks chunks = small_chunks_of(pixels, C);
-  if constexpr (std::is_same_v<T, float>) {
-    if (C % 4 == 0 && quad_aligned(y, x)) {
-      launch(device, {"batch_norm_relu_dropout_forward4", lane_grid(chunks, C / 4), lane_threads},
-             forward4_kernel<From>, y, x, mean, deviation, gamma, beta, mask, chunks.pixels, pixels, C);
-      return;
-    }
-  }
-  launch(device, {"batch_norm_relu_dropout_forward", lane_grid(chunks, C), lane_threads}, forward_kernel<From, T>, y, x,
-         mean, deviation, gamma, beta, mask, chunks.pixels, pixels, C);
-}
-
 }  // namespace
 
 template <class M>
@@ -234,7 +191,17 @@ template <class M, class T>
 void batch_norm_relu_dropout_forward(Device<M>& device, T* y, const T* x, const T* mean, const T* inv_std,
                                      const T* gamma, const T* beta, double rate, const DropoutKey& key, Index pixels,
                                      Index C) {
-  forward<FromInverse>(device, y, x, mean, inv_std, gamma, beta, mask_of(rate, key), pixels, C);
+  const Chunks chunks = small_chunks_of(pixels, C);
+  const Mask mask = mask_of(rate, key);
+  if constexpr (std::is_same_v<T, float>) {
+    if (C % 4 == 0 && quad_aligned(y, x)) {
+      launch(device, {"batch_norm_relu_dropout_forward4", lane_grid(chunks, C / 4), lane_threads}, forward4_kernel, y,
+             x, mean, inv_std, gamma, beta, mask, chunks.pixels, pixels, C);
+      return;
+    }
+  }
+  launch(device, {"batch_norm_relu_dropout_forward", lane_grid(chunks, C), lane_threads}, forward_kernel<T>, y, x, mean,
+         inv_std, gamma, beta, mask, chunks.pixels, pixels, C);
 }
 
 template <class M, class T>
@@ -263,21 +230,13 @@ void batch_norm_relu_dropout_backward(Device<M>& device, T* dx, T* dgamma, T* db
          x, mean, inv_std, gamma, g_mean, slope, scale, small.pixels, pixels, C);
 }
 
-template <class M, class T>
-void batch_norm_relu_inference_forward(Device<M>& device, T* y, const T* x, const T* gamma, const T* beta,
-                                       const T* running_mean, const T* running_var, Index pixels, Index C) {
-  forward<FromVariance>(device, y, x, running_mean, running_var, gamma, beta, mask_of(0, {}), pixels, C);
-}
-
 template Index batch_norm_relu_dropout_workspace(const ThisDevice&, Index, Index);
 
-#define ATTNUNET_INSTANTIATE(T)                                                                                      \
-  template void batch_norm_relu_dropout_forward(ThisDevice&, T*, const T*, const T*, const T*, const T*, const T*,   \
-                                                double, const DropoutKey&, Index, Index);                            \
-  template void batch_norm_relu_dropout_backward(ThisDevice&, T*, T*, T*, const T*, const T*, const T*, const T*,    \
-                                                 const T*, const T*, double, T*, Index, Index);                      \
-  template void batch_norm_relu_inference_forward(ThisDevice&, T*, const T*, const T*, const T*, const T*, const T*, \
-                                                  Index, Index);
+#define ATTNUNET_INSTANTIATE(T)                                                                                    \
+  template void batch_norm_relu_dropout_forward(ThisDevice&, T*, const T*, const T*, const T*, const T*, const T*, \
+                                                double, const DropoutKey&, Index, Index);                          \
+  template void batch_norm_relu_dropout_backward(ThisDevice&, T*, T*, T*, const T*, const T*, const T*, const T*,  \
+                                                 const T*, const T*, double, T*, Index, Index);
 ATTNUNET_INSTANTIATE(float)
 ATTNUNET_INSTANTIATE(double)
 #undef ATTNUNET_INSTANTIATE

@@ -29,8 +29,4 @@ void batch_norm_relu_dropout_backward(Device<M>& device, T* dx, T* dgamma, T* db
                                       const T* x, const T* mean, const T* inv_std, const T* gamma, double rate,
                                       T* workspace, Index pixels, Index C);
 
-template <class M, class T>
-void batch_norm_relu_inference_forward(Device<M>& device, T* y, const T* x, const T* gamma, const T* beta,
-                                       const T* running_mean, const T* running_var, Index pixels, Index C);
-
 }  // namespace attnunet::cuda

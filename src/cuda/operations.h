@@ -18,6 +18,7 @@
 #include "cuda/dice.h"
 #include "cuda/dropout.h"
 #include "cuda/edge_pad.h"
+#include "cuda/fold_batch_norm.h"
 #include "cuda/max_pool.h"
 #include "cuda/relu.h"
 #include "cuda/segmentation_counts.h"

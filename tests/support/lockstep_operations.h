@@ -18,17 +18,24 @@ inline Span output(const ConvTranspose2dGeometry& g) {
   return {4 * g.input_pixels(), g.K, g.y_pixel()};
 }
 
+// ReLU does not magnify: y is no further off than the sum.
 template <class C>
 void conv2d_forward(Device<C>& device, float* y, const float* x, const float* w, const float* bias, float* workspace,
-                    const Conv2dGeometry& g) {
-  Operation<C> o(device, "conv2d_forward");
+                    const Conv2dGeometry& g, Write write = Write::set, Activation activation = Activation::none) {
+  Operation<C> o(device, write == Write::add ? "conv2d_forward, adding" : "conv2d_forward");
   o.in(x, input(g));
   o.in(w, g.weights());
   o.in(bias, g.K);
+  if (write == Write::add) o.in(y, g.pixels() * g.K);
   o.out(y, g.pixels() * g.K);
   o.workspace(workspace, conv2d_workspace(device.companion, g));
-  o.run([&](auto& where, auto at) { conv2d_forward(where, at(y), at(x), at(w), at(bias), at(workspace), g); });
-  o.compare("y", y, bounds(conv2d_terms(g, o.sizes(x), o.sizes(w), o.sizes(bias)), g.R * g.R * g.C + 1));
+  o.run([&](auto& where, auto at) {
+    conv2d_forward(where, at(y), at(x), at(w), at(bias), at(workspace), g, write, activation);
+  });
+  Values terms = conv2d_terms(g, o.sizes(x), o.sizes(w), o.sizes(bias));
+  const Values before = o.sizes(write == Write::add ? y : nullptr);
+  for (std::size_t i = 0; i < before.size(); ++i) terms[i] += before[i];
+  o.compare("y", y, bounds(terms, g.R * g.R * g.C + 2));
 }
 
 template <class C>
@@ -230,39 +237,26 @@ void batch_norm_backward(Device<C>& device, float* dx, float* dgamma, float* dbe
   o.compare("dbeta", dbeta, b.dbeta);
 }
 
+// Both in double, rounded once.
 template <class C>
-void batch_norm_inference_forward(Device<C>& device, float* y, const float* x, const float* gamma, const float* beta,
-                                  const float* running_mean, const float* running_var, Index pixels, Index channels) {
-  Operation<C> o(device, "batch_norm_inference_forward");
-  o.in(x, pixels * channels);
-  for (const float* p : {gamma, beta, running_mean, running_var}) o.in(p, channels);
-  o.out(y, pixels * channels);
+void fold_batch_norm(Device<C>& device, float* w, float* beta, const float* gamma, const float* running_mean,
+                     const float* running_var, Index K, Index n) {
+  Operation<C> o(device, "fold_batch_norm");
+  o.in(w, K * n);
+  for (const float* p : {static_cast<const float*>(beta), gamma, running_mean, running_var}) o.in(p, K);
   o.run([&](auto& where, auto at) {
-    batch_norm_inference_forward(where, at(y), at(x), at(gamma), at(beta), at(running_mean), at(running_var), pixels,
-                                 channels);
+    fold_batch_norm(where, at(w), at(beta), at(gamma), at(running_mean), at(running_var), K, n);
   });
-  o.compare("y", y,
-            bounds(normalised_terms(o.sizes(x), o.sizes(running_mean), inverse_deviations(o.sizes(running_var)),
-                                    o.sizes(gamma), o.sizes(beta), 1),
-                   6));
-}
-
-template <class C>
-void batch_norm_relu_inference_forward(Device<C>& device, float* y, const float* x, const float* gamma,
-                                       const float* beta, const float* running_mean, const float* running_var,
-                                       Index pixels, Index channels) {
-  Operation<C> o(device, "batch_norm_relu_inference_forward");
-  o.in(x, pixels * channels);
-  for (const float* p : {gamma, beta, running_mean, running_var}) o.in(p, channels);
-  o.out(y, pixels * channels);
-  o.run([&](auto& where, auto at) {
-    batch_norm_relu_inference_forward(where, at(y), at(x), at(gamma), at(beta), at(running_mean), at(running_var),
-                                      pixels, channels);
-  });
-  o.compare("y", y,
-            bounds(normalised_terms(o.sizes(x), o.sizes(running_mean), inverse_deviations(o.sizes(running_var)),
-                                    o.sizes(gamma), o.sizes(beta), 1),
-                   6));
+  Values scale = inverse_deviations(o.sizes(running_var)), w_terms = o.sizes(w), bias_terms = o.sizes(beta);
+  const Values gammas = o.sizes(gamma), means = o.sizes(running_mean);
+  for (std::size_t k = 0; k < scale.size(); ++k) {
+    scale[k] *= gammas[k];
+    bias_terms[k] += scale[k] * means[k];
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
+      w_terms[k * static_cast<std::size_t>(n) + i] *= scale[k];
+  }
+  o.compare("w", w, bounds(w_terms, 1));
+  o.compare("beta", beta, bounds(bias_terms, 1));
 }
 
 // ReLU does not magnify: y is no further off than what goes into it.

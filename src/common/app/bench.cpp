@@ -139,7 +139,8 @@ void print_layers(typename B::Device& device, const Options& options) {
   const MachinePeaks peaks = measure_machine_peaks(device);
   std::printf("\nPeaks measured here: %.1f GFLOP/s (float32 multiply-add), %.1f GB/s (copy, read + write).\n",
               peaks.gigaflops, peaks.gigabytes_second);
-  std::printf("Each layer alone, forward and then backward; %% is of the nearer of these two peaks.\n");
+  std::printf(
+      "Each layer of a training step alone, forward and then backward; %% is of the nearer of these two peaks.\n");
   std::printf("ReLU and dropout of the double convolutions run with the batch norm before them: -.\n\n");
   Table table({"layer", "output", "ms", "GFLOP/s", "GB/s", "%", "ms", "GFLOP/s", "GB/s", "%"}, 2);
   double forward = 0, backward = 0;

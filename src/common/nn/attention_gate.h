@@ -14,6 +14,10 @@
 //   alpha = sigmoid(bn_psi(q))               alpha
 //   out = x alpha                            -
 //
+//   inference, batch norms folded into the convolutions before them (src/cpu/fold_batch_norm.h): two products into one
+//   sum
+//   s = relu((wg' * g + b_g') + wx' * x + b_x'),   alpha = sigmoid(psi' * s + b_psi'),   out = x alpha
+//
 //   backward, from d_cat = d_out | dg. x feeds two consumers (product and wx), g feeds two (wg and the convolutions
 //   behind cat, whose share is in dg already): shares are added
 //   dx = d_out alpha,  dalpha = sum_c d_out x
@@ -61,31 +65,34 @@ template <class B, class T>
 void attention_gate_plan_forward(const typename B::Device& device, MemoryPlan& plan, AttentionGateTape<T>& tape,
                                  Index N, Purpose purpose) {
   const Index pixels = N * tape.H * tape.W, half = pixels * (tape.C / 2);
-  const bool keep = purpose != Purpose::inference;
+  const bool training = purpose != Purpose::inference;
   for (Index n = 1; n <= N; ++n) {
     plan.need_workspace<T>(conv2d_workspace(device, tape.wg(n)));
     plan.need_workspace<T>(conv2d_workspace(device, tape.wx(n)));
     plan.need_workspace<T>(conv2d_workspace(device, tape.psi(n)));
+    if (!training) continue;
     plan.need_workspace<T>(batch_norm_workspace(device, n * tape.H * tape.W, tape.C / 2));
     plan.need_workspace<T>(batch_norm_workspace(device, n * tape.H * tape.W, Index{1}));
   }
-  for (BatchNormSaved<T>* saved : {&tape.bn_g, &tape.bn_x, &tape.bn_psi}) {
-    plan.reserve(saved->mean, tape.C / 2);
-    plan.reserve(saved->inv_std, tape.C / 2);
+  if (training) {
+    for (BatchNormSaved<T>* saved : {&tape.bn_g, &tape.bn_x, &tape.bn_psi}) {
+      plan.reserve(saved->mean, tape.C / 2);
+      plan.reserve(saved->inv_std, tape.C / 2);
+    }
+    plan.reserve(tape.g_out, half);
+    plan.reserve(tape.x_out, half);
   }
-  plan.reserve(tape.g_out, half);
-  plan.reserve(tape.x_out, half);
   plan.reserve(tape.s, half);
-  plan.reserve(tape.x_normalised, half);
-  plan.release(tape.x_normalised);
-  if (!keep) {
-    plan.release(tape.g_out);
-    plan.release(tape.x_out);
+  if (training) {
+    plan.reserve(tape.x_normalised, half);
+    plan.release(tape.x_normalised);
+    plan.reserve(tape.psi_out, pixels);
   }
-  plan.reserve(tape.psi_out, pixels);
-  if (!keep) plan.release(tape.s);
   plan.reserve(tape.alpha, pixels);
-  if (!keep) plan.release(tape.psi_out);
+  if (!training) {
+    plan.release(tape.s);
+    plan.release(tape.alpha);
+  }
 }
 
 template <class T>
@@ -105,18 +112,15 @@ void attention_gate_plan_backward(MemoryPlan& plan, AttentionGateTape<T>& tape, 
   plan.release(tape.ds);
 }
 
-/// Batch norm as the pass wants it: batch statistics (saved, and the running ones updated) or the running statistics.
+/// With the batch's statistics, which are saved and update the running ones.
 template <class B, class T>
 void batch_norm(const Run<B>& run, T* y, const BatchNormSaved<T>& saved, const T* x, const BatchNormTensors<T>& p,
                 Index pixels, Index C) {
-  if (run.pass.training)
-    batch_norm_forward(run.device, y, saved.mean, saved.inv_std, p.running_mean, p.running_var, x, p.gamma, p.beta,
-                       run.workspace, pixels, C);
-  else
-    batch_norm_inference_forward(run.device, y, x, p.gamma, p.beta, p.running_mean, p.running_var, pixels, C);
+  batch_norm_forward(run.device, y, saved.mean, saved.inv_std, p.running_mean, p.running_var, x, p.gamma, p.beta,
+                     run.workspace, pixels, C);
 }
 
-/// g, the second half of cat, and x -> out, the first half
+/// g, the second half of cat, and x -> out, the first half. In evaluation mode `p` are folded parameters.
 template <class B, class T>
 void attention_gate_forward(const Run<B>& run, AttentionGateTape<T>& tape, const AttentionGateTensors<T>& p, T* cat,
                             const T* x) {
@@ -124,14 +128,21 @@ void attention_gate_forward(const Run<B>& run, AttentionGateTape<T>& tape, const
   const Index pixels = run.N * tape.H * tape.W, half_channels = tape.C / 2, half = pixels * half_channels;
   const T *no_bias = nullptr, *g = cat + tape.C;
   T* out = cat;
-  conv2d_forward(device, tape.g_out, g, p.wg, no_bias, run.workspace, tape.wg(run.N));
-  conv2d_forward(device, tape.x_out, x, p.wx, no_bias, run.workspace, tape.wx(run.N));
-  batch_norm(run, tape.s, tape.bn_g, tape.g_out, p.bn_g, pixels, half_channels);
-  batch_norm(run, tape.x_normalised, tape.bn_x, tape.x_out, p.bn_x, pixels, half_channels);
-  add_forward(device, tape.s, tape.s, tape.x_normalised, half);
-  relu_forward(device, tape.s, tape.s, half);
-  conv2d_forward(device, tape.psi_out, tape.s, p.psi, no_bias, run.workspace, tape.psi(run.N));
-  batch_norm(run, tape.alpha, tape.bn_psi, tape.psi_out, p.bn_psi, pixels, Index{1});
+  if (run.pass.training) {
+    conv2d_forward(device, tape.g_out, g, p.wg, no_bias, run.workspace, tape.wg(run.N));
+    conv2d_forward(device, tape.x_out, x, p.wx, no_bias, run.workspace, tape.wx(run.N));
+    batch_norm(run, tape.s, tape.bn_g, tape.g_out, p.bn_g, pixels, half_channels);
+    batch_norm(run, tape.x_normalised, tape.bn_x, tape.x_out, p.bn_x, pixels, half_channels);
+    add_forward(device, tape.s, tape.s, tape.x_normalised, half);
+    relu_forward(device, tape.s, tape.s, half);
+    conv2d_forward(device, tape.psi_out, tape.s, p.psi, no_bias, run.workspace, tape.psi(run.N));
+    batch_norm(run, tape.alpha, tape.bn_psi, tape.psi_out, p.bn_psi, pixels, Index{1});
+  } else {
+    const T *b_g = p.bn_g.beta, *b_x = p.bn_x.beta, *b_psi = p.bn_psi.beta;
+    conv2d_forward(device, tape.s, g, p.wg, b_g, run.workspace, tape.wg(run.N));
+    conv2d_forward(device, tape.s, x, p.wx, b_x, run.workspace, tape.wx(run.N), Write::add, Activation::relu);
+    conv2d_forward(device, tape.alpha, tape.s, p.psi, b_psi, run.workspace, tape.psi(run.N));
+  }
   sigmoid_forward(device, tape.alpha, tape.alpha, pixels);
   attention_multiply_forward(device, out, x, tape.alpha, pixels, tape.C, 2 * tape.C);
 }

@@ -139,34 +139,50 @@ class AttentionUNet {
   using T = typename B::Scalar;
   using Tape = AttentionUNetTape<B>;
 
-  /// Parameters and statistics start undefined: load them. Gradients are allocated where `training`.
+  /// Parameters and statistics start undefined: load them. Only where `training` may it run training passes; else it
+  /// keeps nothing but the folded parameters.
   AttentionUNet(typename B::Device& device, const Architecture& architecture, bool training);
   /// The memory of such a network.
   static Index bytes(const Architecture& architecture, bool training) {
     return static_cast<Index>(sizeof(T)) *
-           ((training ? 2 : 1) * architecture.parameter_elements + architecture.statistics_elements);
+           ((training ? 3 : 1) * architecture.parameter_elements + architecture.statistics_elements);
   }
 
   const Architecture& architecture() const { return architecture_; }
   typename B::Device& device() const { return device_; }
-  T* parameters() { return parameters_.data(); }
-  T* statistics() { return statistics_.data(); }
+  /// Null where it is not for training. Whoever asks for these or for the statistics may change them until the next
+  /// pass: they are folded anew when evaluation needs them.
+  T* parameters() {
+    folded_is_current_ = false;
+    return parameters_.data();
+  }
+  T* statistics() {
+    folded_is_current_ = false;
+    return statistics_.data();
+  }
   T* gradients() { return gradients_.data(); }
+  /// What evaluation passes run, laid out as the parameters: with batch norms folded into the convolutions before them
+  /// (src/cpu/fold_batch_norm.h), so that weights are w', and beta is the convolution's bias b'.
+  const T* folded();
 
   /// Host values in our layout, of the flat buffers' lengths.
   void load(const std::vector<double>& parameters, const std::vector<double>& statistics);
 
-  /// tape.input -> tape.logits. Training passes also update the running statistics.
+  /// tape.input -> tape.logits. Training passes also update the running statistics; evaluation runs folded().
   void forward(Tape& tape, const Pass& pass);
   /// tape.d_logits -> gradients(), overwritten, and tape.d_input where planned. Once after each training forward, with
   /// the same pass.
   void backward(Tape& tape, const Pass& pass);
 
  private:
+  bool trains() const { return parameters_.size() > 0; }
+  void fold_in_place();
+
   typename B::Device& device_;
   Architecture architecture_;
-  typename B::template Buffer<T> parameters_, statistics_, gradients_;
-  std::optional<AttentionUNetTensors<T>> p_, d_;
+  typename B::template Buffer<T> parameters_, statistics_, gradients_, folded_;
+  bool folded_is_current_ = false;
+  std::optional<AttentionUNetTensors<T>> p_, d_, f_;
 };
 
 // ---- memory
@@ -289,26 +305,59 @@ template <class B>
 AttentionUNet<B>::AttentionUNet(typename B::Device& device, const Architecture& architecture, bool training)
     : device_(device),
       architecture_(architecture),
-      parameters_(device, architecture.parameter_elements),
+      parameters_(device, training ? architecture.parameter_elements : 0),
       statistics_(device, architecture.statistics_elements),
-      gradients_(device, training ? architecture.parameter_elements : 0) {
+      gradients_(device, training ? architecture.parameter_elements : 0),
+      folded_(device, architecture.parameter_elements) {
   // The gaps between tensors are never written by a layer; Adam runs over them.
   fill_zero(device, gradients_.data(), gradients_.size());
+  f_.emplace(FlatTensors<T>{architecture_, folded_.data(), statistics_.data()});
+  if (!training) return;
   p_.emplace(FlatTensors<T>{architecture_, parameters_.data(), statistics_.data()});
-  if (training) d_.emplace(FlatTensors<T>{architecture_, gradients_.data(), nullptr});
+  d_.emplace(FlatTensors<T>{architecture_, gradients_.data(), nullptr});
 }
 
 template <class B>
 void AttentionUNet<B>::load(const std::vector<double>& parameters, const std::vector<double>& statistics) {
   const std::vector<T> host_parameters(parameters.begin(), parameters.end());
   const std::vector<T> host_statistics(statistics.begin(), statistics.end());
-  copy_to_device(device_, parameters_.data(), host_parameters.data(), parameters_.size());
   copy_to_device(device_, statistics_.data(), host_statistics.data(), statistics_.size());
+  copy_to_device(device_, trains() ? parameters_.data() : folded_.data(), host_parameters.data(), folded_.size());
+  folded_is_current_ = false;
+  if (!trains()) fold_in_place();
+}
+
+/// folded_ holds parameters. Each batch norm follows its convolution in their list.
+template <class B>
+void AttentionUNet<B>::fold_in_place() {
+  const FlatTensors<T> flat{architecture_, folded_.data(), statistics_.data()};
+  for (std::size_t i = 1; i < architecture_.parameters.size(); ++i) {
+    const TensorSpec &conv = architecture_.parameters[i - 1], &gamma = architecture_.parameters[i];
+    if (gamma.kind != TensorKind::gamma) continue;
+    const BatchNormTensors<T> norm(flat, gamma.name.substr(0, gamma.name.rfind('.')));
+    const T *factor = norm.gamma, *mean = norm.running_mean, *variance = norm.running_var;
+    fold_batch_norm(device_, folded_.data() + conv.offset, norm.beta, factor, mean, variance, gamma.size,
+                    conv.size / gamma.size);
+  }
+  folded_is_current_ = true;
+}
+
+template <class B>
+const typename B::Scalar* AttentionUNet<B>::folded() {
+  if (trains() && !folded_is_current_) {
+    copy_on_device(device_, folded_.data(), parameters_.data(), parameters_.size());
+    fold_in_place();
+  }
+  return folded_.data();
 }
 
 template <class B>
 void AttentionUNet<B>::forward(Tape& tape, const Pass& pass) {
-  const AttentionUNetTensors<T>& p = *p_;
+  if (pass.training)
+    folded_is_current_ = false;  // it moves the running statistics
+  else
+    folded();
+  const AttentionUNetTensors<T>& p = pass.training ? p_.value() : *f_;
   const Run<B> run{device_, pass, tape.batch, tape.workspace};
   const Index N = tape.batch;
 

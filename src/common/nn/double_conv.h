@@ -14,7 +14,8 @@
 //   dh <- (dropout relu bn1)'(dh; h, a)      now dL/da
 //   dconv1 = conv1_w'(dL/da, x)              dx = conv1_x'(dL/da)
 //
-// Inference takes the running statistics: a = conv1(x), h = relu(bn1(a)), and so on.
+// Inference takes the running statistics, which are constants: batch norms are folded into the convolutions
+// (src/cpu/fold_batch_norm.h), h = relu(conv1'(x) + b1'), y = relu(conv2'(h) + b2'). Nothing is dropped or saved.
 // The operations' math is in src/cpu/conv2d_statistics.h, batch_norm_relu_dropout.h and, layer by layer, in conv2d.h,
 // batch_norm.h, relu.h, dropout.h.
 // Proof: tests/double_conv_test.cpp
@@ -59,25 +60,25 @@ template <class B, class T>
 void double_conv_plan_forward(const typename B::Device& device, MemoryPlan& plan, DoubleConvTape<T>& tape, Index N,
                               Purpose purpose) {
   const Index pixels = N * tape.H * tape.W, size = pixels * tape.K;
-  const bool keep = purpose != Purpose::inference;
+  const bool training = purpose != Purpose::inference;
   for (Index n = 1; n <= N; ++n) {  // a tape may run any smaller batch
     for (const Conv2dGeometry& g : {tape.conv1(n), tape.conv2(n)}) {
       plan.need_workspace<T>(conv2d_workspace(device, g));
-      plan.need_workspace<T>(conv2d_statistics_workspace(device, g));
+      if (training) plan.need_workspace<T>(conv2d_statistics_workspace(device, g));
     }
-    plan.need_workspace<T>(batch_norm_relu_dropout_workspace(device, n * tape.H * tape.W, tape.K));
+    if (training) plan.need_workspace<T>(batch_norm_relu_dropout_workspace(device, n * tape.H * tape.W, tape.K));
   }
-  for (BatchNormSaved<T>* saved : {&tape.bn1, &tape.bn2}) {
-    plan.reserve(saved->mean, tape.K);
-    plan.reserve(saved->inv_std, tape.K);
+  if (training) {
+    for (BatchNormSaved<T>* saved : {&tape.bn1, &tape.bn2}) {
+      plan.reserve(saved->mean, tape.K);
+      plan.reserve(saved->inv_std, tape.K);
+    }
+    plan.reserve(tape.conv1_out, size);
+    plan.reserve(tape.conv2_out, size);
   }
-  plan.reserve(tape.conv1_out, size);
   plan.reserve(tape.hidden, size);
-  if (!keep) plan.release(tape.conv1_out);
-  plan.reserve(tape.conv2_out, size);
-  if (!keep) plan.release(tape.hidden);
   plan.reserve(tape.y, size);
-  if (!keep) plan.release(tape.conv2_out);
+  if (!training) plan.release(tape.hidden);
 }
 
 /// `dy` is the caller's pointer to the gradient of y, reserved by the caller and released here.
@@ -94,8 +95,8 @@ void double_conv_plan_backward(MemoryPlan& plan, DoubleConvTape<T>& tape, T*& dy
   plan.release(tape.d_hidden);
 }
 
-/// out = conv(x), y = dropout(relu(batch_norm(out))), with the statistics that the pass wants: the batch's (saved, and
-/// the running ones updated) or the running ones, without dropout.
+/// Training: out = conv(x), y = dropout(relu(batch_norm(out))) with the batch's statistics, which are saved and update
+/// the running ones. Inference, with folded parameters: y = relu(conv(x) + beta).
 template <class B, class T>
 void conv_norm_relu_dropout(const Run<B>& run, T* y, T* out, const BatchNormSaved<T>& saved, const T* x, const T* w,
                             const BatchNormTensors<T>& p, double rate, const DropoutKey& key, const Conv2dGeometry& g) {
@@ -105,14 +106,12 @@ void conv_norm_relu_dropout(const Run<B>& run, T* y, T* out, const BatchNormSave
     batch_norm_relu_dropout_forward(run.device, y, out, saved.mean, saved.inv_std, p.gamma, p.beta, rate, key,
                                     g.pixels(), g.K);
   } else {
-    const T* no_bias = nullptr;
-    conv2d_forward(run.device, out, x, w, no_bias, run.workspace, g);
-    batch_norm_relu_inference_forward(run.device, y, out, p.gamma, p.beta, p.running_mean, p.running_var, g.pixels(),
-                                      g.K);
+    const T* bias = p.beta;
+    conv2d_forward(run.device, y, x, w, bias, run.workspace, g, Write::set, Activation::relu);
   }
 }
 
-/// x -> tape.y
+/// x -> tape.y. In evaluation mode `p` are folded parameters.
 template <class B, class T>
 void double_conv_forward(const Run<B>& run, DoubleConvTape<T>& tape, const DoubleConvTensors<T>& p, const T* x) {
   const DropoutKey key = tape.dropout_key(run.pass);

@@ -33,7 +33,8 @@ struct LayerInfo {
   bool bias = false;
   double dropout_rate = 0;
   /// In a double convolution the convolution also makes the batch norm's statistics, and the batch norm's operation is
-  /// ReLU and dropout (of dropout_rate) as well: their own layers are listed, but have nothing left to do.
+  /// ReLU and dropout (of dropout_rate) as well: their own layers are listed, but have nothing left to do. (So it is in
+  /// training. Inference has no batch norms left: they are folded into the convolutions, which also do ReLU.)
   bool fused = false;
   bool input_gradient = true;  ///< whether training needs it: not for the image's
   Index parameters = 0;
