@@ -180,6 +180,35 @@ TYPED_TEST(Conv2dTensorCore, StatisticsAreThoseOfTheOutput) {
     }
 }
 
+// With ReLU: the bits of the product and then ReLU; added to what was there, those of the sum, which is rounded last.
+TYPED_TEST(Conv2dTensorCore, ActivatesAndAddsAsItWrites) {
+  for (const Precision precision : {Precision::tf32, Precision::bf16})
+    for (const Conv2dGeometry& g : all_shapes()) {
+      SCOPED_TRACE(text(g));
+      const Data d(g, 27);
+      typename TypeParam::Device device(precision);
+      const auto x = gradcheck::upload<TypeParam>(device, d.x), w = gradcheck::upload<TypeParam>(device, d.w);
+      const auto b = gradcheck::upload<TypeParam>(device, d.b);
+      const auto run = [&](Write write, Activation activation) {
+        auto y = write == Write::add ? gradcheck::upload<TypeParam>(device, d.dy)
+                                     : gradcheck::poisoned<TypeParam>(device, g.pixels() * g.K);
+        cuda::tensor_core::conv2d_forward(device, y.data(), x.data(), w.data(), b.data(), static_cast<float*>(nullptr),
+                                          g, write, activation);
+        return gradcheck::download<TypeParam>(device, "y", y).values;
+      };
+      std::vector<double> expected = run(Write::set, Activation::none);
+      const auto clipped = [](std::vector<double> values) {
+        for (double& value : values) value = std::max(value, 0.0);
+        return values;
+      };
+      EXPECT_EQ(run(Write::set, Activation::relu), clipped(expected));
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        expected[i] = static_cast<float>(d.dy.values[i]) + static_cast<float>(expected[i]);
+      EXPECT_EQ(run(Write::add, Activation::none), expected);
+      EXPECT_EQ(run(Write::add, Activation::relu), clipped(expected));
+    }
+}
+
 // The same bits in every run, and whatever the workspace holds.
 TYPED_TEST(Conv2dTensorCore, SameBitsEveryTime) {
   const Conv2dGeometry g = large[0];

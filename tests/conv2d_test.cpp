@@ -4,7 +4,9 @@
 #include <tuple>
 
 #include "common/gradcheck/cases/conv2d.h"
+#include "cpu/relu.h"
 #include "cuda/conv2d.h"
+#include "cuda/relu.h"
 #include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/columns.h"
@@ -264,6 +266,46 @@ TYPED_TEST(Conv2d, BackwardDataAdds) {
   }
 }
 
+// With ReLU: the bits of the convolution and then relu_forward. Added to what was there, with ReLU behind that.
+TYPED_TEST(Conv2d, ActivatesAndAddsAsItWrites) {
+  using T = typename TypeParam::Scalar;
+  auto& device = this->device;
+  bool bias = false;
+  for (const Conv2dGeometry& g : all_shapes<TypeParam>()) {
+    SCOPED_TRACE(text(g));
+    bias = !bias;
+    Data d(g, 18);
+    if (!bias) d.b = zeros("b", g.K);
+    const Index n = g.pixels() * g.K;
+    const auto x = gradcheck::upload<TypeParam>(device, d.x), w = gradcheck::upload<TypeParam>(device, d.w);
+    const auto b = gradcheck::upload<TypeParam>(device, d.b);
+    auto workspace = gradcheck::poisoned<TypeParam>(device, conv2d_workspace(device, g));
+    const auto run = [&](Write write, Activation activation, bool then_relu) {
+      auto y =
+          write == Write::add ? gradcheck::upload<TypeParam>(device, d.dy) : gradcheck::poisoned<TypeParam>(device, n);
+      conv2d_forward(device, y.data(), x.data(), w.data(), bias ? b.data() : nullptr, workspace.data(), g, write,
+                     activation);
+      if (then_relu) relu_forward(device, y.data(), y.data(), n);
+      return gradcheck::download<TypeParam>(device, "y", y);
+    };
+    for (const Write write : {Write::set, Write::add}) {
+      const Array fused = run(write, Activation::relu, false);
+      EXPECT_EQ(fused.values, run(write, Activation::none, true).values);
+      if (n >= 50) {
+        EXPECT_NE(fused.values, run(write, Activation::none, false).values);
+      }
+    }
+    Array expected = naive_forward(g, d.x, d.w, d.b);
+    Terms terms = forward_terms(device, g, d.x, d.w, d.b);
+    for (std::size_t i = 0; i < expected.values.size(); ++i) {
+      expected.values[i] += d.dy.values[i];
+      terms.magnitudes.values[i] += std::abs(d.dy.values[i]);
+    }
+    ++terms.length;
+    EXPECT_TRUE(close(run(Write::add, Activation::none, false), expected, terms.template bounds<T>()));
+  }
+}
+
 // x and dx as columns of a wider tensor: the second half of its pixels, or some in the middle.
 TYPED_TEST(Conv2d, WorksOnColumnsOfAWiderTensor) {
   using T = typename TypeParam::Scalar;
@@ -384,29 +426,33 @@ TYPED_TEST(Conv2dPlain, AgreesWithTheTuned) {
     const auto run = [&](const auto& forward, const auto& data, const auto& weights, Index workspace_size) {
       auto workspace = gradcheck::poisoned<B>(device, workspace_size);
       auto y = gradcheck::poisoned<B>(device, dy.size()), dx = gradcheck::poisoned<B>(device, x.size());
+      auto activated = gradcheck::upload<B>(device, d.dy);
       auto added = gradcheck::upload<B>(device, d.before);
       auto dw = gradcheck::poisoned<B>(device, w.size()), db = gradcheck::poisoned<B>(device, g.K);
-      forward(y.data(), workspace.data());
+      forward(y.data(), workspace.data(), Write::set, Activation::none);
+      forward(activated.data(), workspace.data(), Write::add, Activation::relu);
       data(dx.data(), workspace.data(), Write::set);
       data(added.data(), workspace.data(), Write::add);
       weights(dw.data(), db.data(), workspace.data());
       std::vector<Array> results;
-      for (const auto* buffer : {&y, &dx, &added, &dw, &db})
+      for (const auto* buffer : {&y, &activated, &dx, &added, &dw, &db})
         results.push_back(gradcheck::download<B>(device, "", *buffer));
       return results;
     };
-    const auto tuned =
-        run([&](float* y, float* workspace) { conv2d_forward(device, y, x.data(), w.data(), b.data(), workspace, g); },
-            [&](float* dx, float* workspace, Write write) {
-              conv2d_backward_data(device, dx, dy.data(), w.data(), workspace, g, write);
-            },
-            [&](float* dw, float* db, float* workspace) {
-              conv2d_backward_weights(device, dw, db, dy.data(), x.data(), workspace, g);
-            },
-            conv2d_workspace(device, g));
+    const auto tuned = run(
+        [&](float* y, float* workspace, Write write, Activation activation) {
+          conv2d_forward(device, y, x.data(), w.data(), b.data(), workspace, g, write, activation);
+        },
+        [&](float* dx, float* workspace, Write write) {
+          conv2d_backward_data(device, dx, dy.data(), w.data(), workspace, g, write);
+        },
+        [&](float* dw, float* db, float* workspace) {
+          conv2d_backward_weights(device, dw, db, dy.data(), x.data(), workspace, g);
+        },
+        conv2d_workspace(device, g));
     const auto plain = run(
-        [&](float* y, float* workspace) {
-          cuda::plain::conv2d_forward(device, y, x.data(), w.data(), b.data(), workspace, g);
+        [&](float* y, float* workspace, Write write, Activation activation) {
+          cuda::plain::conv2d_forward(device, y, x.data(), w.data(), b.data(), workspace, g, write, activation);
         },
         [&](float* dx, float* workspace, Write write) {
           cuda::plain::conv2d_backward_data(device, dx, dy.data(), w.data(), workspace, g, write);
@@ -418,9 +464,12 @@ TYPED_TEST(Conv2dPlain, AgreesWithTheTuned) {
     const Gradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
     Array of_added = sums.dx;
     for (std::size_t i = 0; i < of_added.values.size(); ++i) of_added.values[i] += std::abs(d.before.values[i]);
-    const Array terms[] = {naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), sums.dx, of_added,
-                           sums.dw, sums.db};
-    const Index lengths[] = {g.R * g.R * g.C + 1, g.R * g.R * g.K + 1, g.R * g.R * g.K + 1, g.pixels(), g.pixels()};
+    const Array of_y = naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b));
+    Array of_activated = of_y;
+    for (std::size_t i = 0; i < of_y.values.size(); ++i) of_activated.values[i] += std::abs(d.dy.values[i]);
+    const Array terms[] = {of_y, of_activated, sums.dx, of_added, sums.dw, sums.db};
+    const Index lengths[] = {g.R * g.R * g.C + 1, g.R * g.R * g.C + 2, g.R * g.R * g.K + 1,
+                             g.R * g.R * g.K + 1, g.pixels(),          g.pixels()};
     for (std::size_t i = 0; i < tuned.size(); ++i) {
       std::vector<double> bound;
       for (const double sum : terms[i].values)

@@ -19,11 +19,14 @@ struct Shape {
   bool operator==(const Shape& other) const { return N == other.N && H == other.H && W == other.W && C == other.C; }
 };
 
-/// What a backward function does to the gradient it produces. Where a function has no such parameter it sets.
+/// What a function does to the tensor it produces. Where a function has no such parameter it sets.
 enum class Write {
   set,  ///< overwrite: earlier contents, even NaN, must not matter
   add   ///< add to the contents: the tensor feeds several consumers and each adds its share
 };
+
+/// What a convolution makes of its sums before they are written: nothing, or max(sum, 0) as relu_forward has it.
+enum class Activation { none, relu };
 
 /// Convolution with an R x R kernel (R is 1 or 3), stride 1, padding (R - 1) / 2: x [N,H,W,C] -> y [N,H,W,K].
 /// Weights are [K,R,R,C], C fastest.

@@ -6,8 +6,10 @@
 
 #include "cpu/bordered_tile.h"
 #include "cpu/conv2d_direct.h"
+#include "cpu/conv2d_pointwise.h"
 #include "cpu/conv2d_winograd.h"
 #include "cpu/matrix_product.h"
+#include "cpu/vector.h"
 #include "cpu/weight_gradient.h"
 
 namespace attnunet::cpu {
@@ -98,7 +100,7 @@ Matrix<const T> view(const T* scratch, const Tiling& tiling, const Tile& tile, I
 // add_row(Y, r, channels, X_r) adds the product with row r of the kernel for these output channels.
 template <class T, class AddRow>
 void convolve(Device& device, T* y, Index y_pixel, const T* x, const T* bias, T* workspace, const Conv2dGeometry& g,
-              Write write, const AddRow& add_row) {
+              Write write, Activation activation, const AddRow& add_row) {
   const Tiling tiling(g);
   const Index slices = channel_slices(tiling.tiles, g.K), widest = (g.K + slices - 1) / slices;
   const Index scratch_size = tiling.input_scratch() + tiling.output_scratch(widest);
@@ -120,10 +122,8 @@ void convolve(Device& device, T* y, Index y_pixel, const T* x, const T* bias, T*
         for (Index w = 0; w < g.W; ++w) {
           const T* from = output + (j * tiling.pitch + w) * width;
           T* to = y + (tile.first_pixel(tiling, j) + w) * y_pixel + channels.begin;
-          if (write == Write::set)
-            std::copy_n(from, width, to);
-          else
-            for (Index k = 0; k < width; ++k) to[k] += from[k];
+          for (Index k = 0; k < width; ++k)
+            to[k] = activated(write == Write::add ? to[k] + from[k] : from[k], activation);
         }
     }
   }
@@ -148,44 +148,54 @@ Index pixel_tiles(Index pixels) {
 // x_pixel are the elements from one pixel to the next.
 template <class T, class Multiply>
 void convolve_pixels(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, const T* bias, Index pixels,
-                     Index C, Index K, Write write, const Multiply& multiply) {
+                     Index C, Index K, Write write, Activation activation, const Multiply& multiply) {
   const Index tiles = pixel_tiles(pixels), slices = channel_slices(tiles, K);
 #pragma omp parallel for schedule(dynamic) num_threads(device.threads())
   for (Index task = 0; task < tiles * slices; ++task) {
     const Part tile(task / slices, tiles, pixels), channels(task % slices, slices, K);
     T* output = y + tile.begin * y_pixel + channels.begin;
-    if (write == Write::set)
+    if (write == Write::set || bias != nullptr)
       for (Index p = 0; p < tile.size(); ++p)
-        for (Index k = 0; k < channels.size(); ++k) output[p * y_pixel + k] = bias ? bias[channels.begin + k] : T(0);
+        for (Index k = 0; k < channels.size(); ++k)
+          output[p * y_pixel + k] =
+              (write == Write::add ? output[p * y_pixel + k] : T(0)) + (bias ? bias[channels.begin + k] : T(0));
     multiply(Matrix<T>{output, channels.size(), tile.size(), y_pixel}, channels,
              Matrix<const T>{x + tile.begin * x_pixel, C, tile.size(), x_pixel});
+    if (activation != Activation::none)
+      for (Index p = 0; p < tile.size(); ++p)
+        for (Index k = 0; k < channels.size(); ++k)
+          output[p * y_pixel + k] = activated(output[p * y_pixel + k], activation);
   }
 }
 
 }  // namespace
 
 ConvMethod conv2d_method(const Device& device, const Conv2dGeometry& g) {
-  if (g.R == 1) return ConvMethod::gemm;
-  if (device.conv() != ConvMethod::automatic) return device.conv();
-  if (g.C >= 16 && g.K >= 16) return ConvMethod::winograd;
+  const bool automatic = device.conv() == ConvMethod::automatic;
+  if (!automatic && (g.R == 3 || device.conv() != ConvMethod::winograd)) return device.conv();
+  if (g.R == 3 && g.C >= 16 && g.K >= 16) return ConvMethod::winograd;
   return g.K >= 4 ? ConvMethod::direct : ConvMethod::gemm;
 }
 
 template <class T>
-void conv2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                    const Conv2dGeometry& g) {
+void conv2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace, const Conv2dGeometry& g,
+                    Write write, Activation activation) {
   const ConvMethod method = conv2d_method(device, g);
-  if (method == ConvMethod::winograd) return conv2d_winograd_forward(device, y, x, w, bias, workspace, g);
-  if (method == ConvMethod::direct) return conv2d_direct_forward(device, y, x, w, bias, workspace, g);
+  if (method == ConvMethod::winograd)
+    return conv2d_winograd_forward(device, y, x, w, bias, workspace, g, write, activation);
+  if (method == ConvMethod::direct && g.R == 1)
+    return conv2d_pointwise_forward(device, y, x, w, bias, workspace, g, write, activation);
+  if (method == ConvMethod::direct)
+    return conv2d_direct_forward(device, y, x, w, bias, workspace, g, write, activation);
   if (g.R == 1) {
     convolve_pixels(
-        device, y, g.K, x, g.x_pixel(), bias, g.pixels(), g.C, g.K, Write::set,
+        device, y, g.K, x, g.x_pixel(), bias, g.pixels(), g.C, g.K, write, activation,
         [&](Matrix<T> Y, Part channels, Matrix<const T> X) {
           add_product_left_transposed(Y, Matrix<const T>{w + channels.begin * g.C, g.C, channels.size(), g.C}, X);
         });
     return;
   }
-  convolve(device, y, g.K, x, bias, workspace, g, Write::set,
+  convolve(device, y, g.K, x, bias, workspace, g, write, activation,
            [&](Matrix<T> Y, Index r, Part channels, Matrix<const T> X) {
              const T* row = w + channels.begin * 9 * g.C + r * 3 * g.C;
              add_product_left_transposed(Y, Matrix<const T>{row, X.rows, channels.size(), 9 * g.C}, X);
@@ -197,11 +207,13 @@ void conv2d_backward_data(Device& device, T* dx, const T* dy, const T* w, T* wor
                           Write write) {
   const ConvMethod method = conv2d_method(device, swapped(g));
   if (method == ConvMethod::winograd) return conv2d_winograd_backward_data(device, dx, dy, w, workspace, g, write);
+  if (method == ConvMethod::direct && g.R == 1)
+    return conv2d_pointwise_backward_data(device, dx, dy, w, workspace, g, write);
   if (method == ConvMethod::direct) return conv2d_direct_backward_data(device, dx, dy, w, workspace, g, write);
   const Index C = g.C, K = g.K;
   if (g.R == 1) {
     convolve_pixels(device, dx, g.x_pixel(), dy, K, static_cast<const T*>(nullptr), g.pixels(), K, C, write,
-                    [&](Matrix<T> dX, Part channels, Matrix<const T> dY) {
+                    Activation::none, [&](Matrix<T> dX, Part channels, Matrix<const T> dY) {
                       add_product(dX, Matrix<const T>{w + channels.begin, channels.size(), K, C}, dY);
                     });
     return;
@@ -212,7 +224,7 @@ void conv2d_backward_data(Device& device, T* dx, const T* dy, const T* w, T* wor
   for (Index k = 0; k < K; ++k)
     for (Index tap = 0; tap < 9; ++tap) std::copy_n(w + (k * 9 + 8 - tap) * C, C, flipped + (tap * K + k) * C);
   convolve(device, dx, g.x_pixel(), dy, static_cast<const T*>(nullptr), workspace + whole_cache_lines(g.weights()),
-           swapped(g), write, [&](Matrix<T> dX, Index r, Part channels, Matrix<const T> dY) {
+           swapped(g), write, Activation::none, [&](Matrix<T> dX, Index r, Part channels, Matrix<const T> dY) {
              const T* row = flipped + r * 3 * K * C + channels.begin;
              add_product(dX, Matrix<const T>{row, channels.size(), dY.rows, C}, dY);
            });
@@ -297,6 +309,8 @@ void conv2d_backward_weights(Device& device, T* dw, T* db, const T* dy, const T*
   const ConvMethod method = conv2d_method(device, g);
   if (method == ConvMethod::winograd)
     conv2d_winograd_backward_weights(device, dw, dy, x, workspace, g);
+  else if (method == ConvMethod::direct && g.R == 1)
+    conv2d_pointwise_backward_weights(device, dw, dy, x, workspace, g);
   else if (method == ConvMethod::direct)
     conv2d_direct_backward_weights(device, dw, dy, x, workspace, g);
   else if (g.R == 1)
@@ -309,7 +323,8 @@ Index conv2d_workspace(const Device& device, const Conv2dGeometry& g) {
   Index most = bias_gradient_workspace(g.pixels(), g.K);
   for (const ConvMethod method : {conv2d_method(device, g), conv2d_method(device, swapped(g))}) {
     if (method == ConvMethod::winograd) most = std::max(most, conv2d_winograd_workspace(device, g));
-    if (method == ConvMethod::direct) most = std::max(most, conv2d_direct_workspace(device, g));
+    if (method == ConvMethod::direct)
+      most = std::max(most, g.R == 1 ? conv2d_pointwise_workspace(device, g) : conv2d_direct_workspace(device, g));
     if (method == ConvMethod::gemm) most = std::max(most, backward_weights_workspace(device, g));
     if (method == ConvMethod::gemm && g.R == 3)
       most = std::max({most, convolve_workspace(device, g),
@@ -318,9 +333,10 @@ Index conv2d_workspace(const Device& device, const Conv2dGeometry& g) {
   return most;
 }
 
-template void conv2d_forward(Device&, float*, const float*, const float*, const float*, float*, const Conv2dGeometry&);
+template void conv2d_forward(Device&, float*, const float*, const float*, const float*, float*, const Conv2dGeometry&,
+                             Write, Activation);
 template void conv2d_forward(Device&, double*, const double*, const double*, const double*, double*,
-                             const Conv2dGeometry&);
+                             const Conv2dGeometry&, Write, Activation);
 template void conv2d_backward_data(Device&, float*, const float*, const float*, float*, const Conv2dGeometry&, Write);
 template void conv2d_backward_data(Device&, double*, const double*, const double*, double*, const Conv2dGeometry&,
                                    Write);

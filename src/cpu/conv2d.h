@@ -17,6 +17,8 @@
 //            the forward formula with x -> dy, C <-> K, and the kernel flipped in both directions. It needs no code
 //            of its own but the flip.
 //
+// Inference  adds to y, and takes max(., 0) of what it writes, in the same pass over y: see conv2d_forward.
+//
 // Methods    Three, and conv2d_method says which: matrix products, the one to read first, described here; the same
 //            sums kept in registers, conv2d_direct.h; and with a quarter of the multiplications, conv2d_winograd.h.
 //
@@ -57,9 +59,11 @@ ConvMethod conv2d_method(const Device& device, const Conv2dGeometry& g);
 /// Elements of T that any of the three functions below needs as workspace.
 Index conv2d_workspace(const Device& device, const Conv2dGeometry& g);
 
-/// y [N,H,W,K] from x [N,H,W,C], w [K,R,R,C] and bias [K], which may be null.
+/// y [N,H,W,K] from x [N,H,W,C], w [K,R,R,C] and bias [K], which may be null; activated as it is written. Write::add:
+/// what is activated is the sum with y's contents. (backward is that of a y which is set and not activated.)
 template <class T>
-void conv2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace, const Conv2dGeometry& g);
+void conv2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace, const Conv2dGeometry& g,
+                    Write write = Write::set, Activation activation = Activation::none);
 
 /// dx [N,H,W,C] from dy [N,H,W,K] and w [K,R,R,C].
 template <class T>

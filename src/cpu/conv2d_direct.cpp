@@ -54,7 +54,7 @@ void pack(Device& device, T* packed, Index C, Index K, const At& at) {
 // The convolution of x [N,H,W,C] to y [N,H,W,K] with packed weights; pixels are x_pixel and y_pixel elements apart.
 template <class T>
 void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, const T* packed, const T* bias,
-              T* scratch, const Conv2dGeometry& g, Write write) {
+              T* scratch, const Conv2dGeometry& g, Write write, Activation activation) {
   const Tiling tiling(g);
   const Index C = g.C, K = g.K, W = g.W, pitch = tiling.pitch, slices = channel_slices(tiling.tiles, K);
 #pragma omp parallel num_threads(device.threads())
@@ -84,8 +84,8 @@ void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, co
                                     panel<T>, 3 * C);
             T* to = y + ((first_row + j) * W + w) * y_pixel + k;
             for (int i = 0; i < n; ++i) {
-              put_first(to + i * y_pixel, sums[i][0], left, write);
-              if (right > 0) put_first(to + i * y_pixel + lanes<T>, sums[i][1], right, write);
+              put_first(to + i * y_pixel, sums[i][0], left, write, activation);
+              if (right > 0) put_first(to + i * y_pixel + lanes<T>, sums[i][1], right, write, activation);
             }
           });
       }
@@ -105,10 +105,10 @@ Conv2dGeometry swapped(const Conv2dGeometry& g) {
 
 template <class T>
 void conv2d_direct_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                           const Conv2dGeometry& g) {
+                           const Conv2dGeometry& g, Write write, Activation activation) {
   const Index C = g.C;
   pack(device, workspace, C, g.K, [&](Index k, Index tap, Index c) { return w[(k * 9 + tap) * C + c]; });
-  convolve(device, y, g.K, x, g.x_pixel(), workspace, bias, workspace + packed_weights(C, g.K), g, Write::set);
+  convolve(device, y, g.K, x, g.x_pixel(), workspace, bias, workspace + packed_weights(C, g.K), g, write, activation);
 }
 
 template <class T>
@@ -117,7 +117,7 @@ void conv2d_direct_backward_data(Device& device, T* dx, const T* dy, const T* w,
   const Index C = g.C, K = g.K;
   pack(device, workspace, K, C, [&](Index c, Index tap, Index k) { return w[(k * 9 + 8 - tap) * C + c]; });
   convolve(device, dx, g.x_pixel(), dy, K, workspace, static_cast<const T*>(nullptr), workspace + packed_weights(K, C),
-           swapped(g), write);
+           swapped(g), write, Activation::none);
 }
 
 namespace {
@@ -202,9 +202,9 @@ Index conv2d_direct_workspace(const Device& device, const Conv2dGeometry& g) {
 }
 
 template void conv2d_direct_forward(Device&, float*, const float*, const float*, const float*, float*,
-                                    const Conv2dGeometry&);
+                                    const Conv2dGeometry&, Write, Activation);
 template void conv2d_direct_forward(Device&, double*, const double*, const double*, const double*, double*,
-                                    const Conv2dGeometry&);
+                                    const Conv2dGeometry&, Write, Activation);
 template void conv2d_direct_backward_data(Device&, float*, const float*, const float*, float*, const Conv2dGeometry&,
                                           Write);
 template void conv2d_direct_backward_data(Device&, double*, const double*, const double*, double*,

@@ -27,7 +27,7 @@ Index conv2d_direct_workspace(const Device& device, const Conv2dGeometry& g);
 
 template <class T>
 void conv2d_direct_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                           const Conv2dGeometry& g);
+                           const Conv2dGeometry& g, Write write, Activation activation);
 
 template <class T>
 void conv2d_direct_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,

@@ -194,10 +194,10 @@ void transform_weights(T* U, Index p, Index c, Index depth, Index C, Index K, co
     }
 }
 
-// Y = A^T M A + b of a block's tiles for the channels of a panel from k on; M: 36 matrices [tile][panel].
+// Y = A^T M A + b, activated, of a block's tiles for the channels of a panel from k on; M: 36 matrices [tile][panel].
 template <class T>
 void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Index K, const Tiling& tiling, Index first,
-                    Index count, Write write) {
+                    Index count, Write write, Activation activation) {
   const Index row = tiling.W * y_pixel, matrix = tiling.matrix(panel<T>);
   for (Index t = 0; t < count; ++t) {
     const Tile tile(tiling, first + t);
@@ -210,10 +210,12 @@ void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Ind
       T* place = corner + v;
       if (rows == 4 && columns == 4 && k + v + lanes<T> <= K && write == Write::set)
         transform<Output, Vector<T>>(
-            get, [&](int i, int j, const Vector<T>& sum) { store(place + i * row + j * y_pixel, sum + b); });
+            get, [&](int i, int j, const Vector<T>& sum) {
+              store(place + i * row + j * y_pixel, activated<Vector<T>>(sum + b, activation));
+            });
       else
         transform<Output, Vector<T>>(get, [&](int i, int j, const Vector<T>& sum) {
-          if (i < rows && j < columns) put_first(place + i * row + j * y_pixel, sum + b, K - k - v, write);
+          if (i < rows && j < columns) put_first(place + i * row + j * y_pixel, sum + b, K - k - v, write, activation);
         });
     }
   }
@@ -234,7 +236,7 @@ struct Scratch {
 // apart.
 template <class T, class At>
 void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, const At& at, const T* bias, T* workspace,
-              const Conv2dGeometry& g, Write write) {
+              const Conv2dGeometry& g, Write write, Activation activation) {
   const Tiling tiling(g);
   const Scratch layout(g, tiling);
   const Index C = g.C, K = g.K, pitch = padded(C), slices = channel_slices(tiling.blocks, K);
@@ -270,7 +272,7 @@ void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, co
             for (int i = 0; i < n; ++i)
               for (int v = 0; v < 2; ++v) store(to + i * panel<T> + v * lanes<T>, sums[i][v]);
           });
-        transform_back(y, y_pixel, M, bias, p * panel<T>, K, tiling, block.begin, block.size(), write);
+        transform_back(y, y_pixel, M, bias, p * panel<T>, K, tiling, block.begin, block.size(), write, activation);
       }
     }
   }
@@ -289,16 +291,17 @@ Conv2dGeometry swapped(const Conv2dGeometry& g) {
 
 template <class T>
 void conv2d_winograd_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                             const Conv2dGeometry& g) {
+                             const Conv2dGeometry& g, Write write, Activation activation) {
   const auto at = [&](Index k, Index c, Index tap) { return w[(k * 9 + tap) * g.C + c]; };
-  convolve(device, y, g.K, x, g.x_pixel(), at, bias, workspace, g, Write::set);
+  convolve(device, y, g.K, x, g.x_pixel(), at, bias, workspace, g, write, activation);
 }
 
 template <class T>
 void conv2d_winograd_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace,
                                    const Conv2dGeometry& g, Write write) {
   const auto at = [&](Index c, Index k, Index tap) { return w[(k * 9 + 8 - tap) * g.C + c]; };
-  convolve(device, dx, g.x_pixel(), dy, g.K, at, static_cast<const T*>(nullptr), workspace, swapped(g), write);
+  convolve(device, dx, g.x_pixel(), dy, g.K, at, static_cast<const T*>(nullptr), workspace, swapped(g), write,
+           Activation::none);
 }
 
 namespace {
@@ -364,7 +367,7 @@ void conv2d_winograd_backward_weights(Device& device, T* dw, const T* dy, const 
           T* to = partials + task / slices * g.weights() + (K.begin + k) * 9 * g.C + C.begin + c;
           transform<KernelGradient, Vector<T>>([&](int i, int j) { return load(from + (6 * i + j) * matrix); },
                                                [&](int i, int j, const Vector<T>& v) {
-                                                 put_first(to + (3 * i + j) * g.C, v, C.size() - c, Write::set);
+                                                 put_first(to + (3 * i + j) * g.C, v, C.size() - c, Write::set, Activation::none);
                                                });
         }
     }
@@ -381,9 +384,9 @@ Index conv2d_winograd_workspace(const Device& device, const Conv2dGeometry& g) {
 }
 
 template void conv2d_winograd_forward(Device&, float*, const float*, const float*, const float*, float*,
-                                      const Conv2dGeometry&);
+                                      const Conv2dGeometry&, Write, Activation);
 template void conv2d_winograd_forward(Device&, double*, const double*, const double*, const double*, double*,
-                                      const Conv2dGeometry&);
+                                      const Conv2dGeometry&, Write, Activation);
 template void conv2d_winograd_backward_data(Device&, float*, const float*, const float*, float*, const Conv2dGeometry&,
                                             Write);
 template void conv2d_winograd_backward_data(Device&, double*, const double*, const double*, double*,

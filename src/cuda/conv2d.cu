@@ -19,7 +19,8 @@ Conv2dGeometry with_stride(Conv2dGeometry g) {
 }
 
 template <class T>
-__global__ void conv2d_forward_kernel(T* y, const T* x, const T* w, const T* bias, Conv2dGeometry g) {
+__global__ void conv2d_forward_kernel(T* y, const T* x, const T* w, const T* bias, Conv2dGeometry g, Write write,
+                                      Activation activation) {
   const Index i = thread_of_grid();
   if (i >= g.N * g.H * g.W * g.K) return;
   const Index pixel = i / g.K, k = i % g.K;
@@ -34,7 +35,7 @@ __global__ void conv2d_forward_kernel(T* y, const T* x, const T* w, const T* bia
       for (Index c = 0; c < g.C; ++c) sum = fma(weight[c], from[c], sum);
     }
   }
-  y[i] = sum;
+  y[i] = activated(write == Write::add ? y[i] + sum : sum, activation);
 }
 
 template <class T>
@@ -90,9 +91,9 @@ namespace plain {
 
 template <class M, class T>
 void conv2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* /*workspace*/,
-                    const Conv2dGeometry& g) {
+                    const Conv2dGeometry& g, Write write, Activation activation) {
   launch(device, {"plain conv2d_forward", blocks_for(g.pixels() * g.K, threads), threads}, conv2d_forward_kernel<T>, y,
-         x, w, bias, with_stride(g));
+         x, w, bias, with_stride(g), write, activation);
 }
 
 template <class M, class T>
@@ -125,13 +126,13 @@ Index conv2d_workspace(const Device<M>&, const Conv2dGeometry& g) {
 
 template <class M, class T>
 void conv2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                    const Conv2dGeometry& g) {
+                    const Conv2dGeometry& g, Write write, Activation activation) {
   if constexpr (std::is_same_v<T, float>) {
     if (!tensor_core::on_tensor_cores(device.precision(), g))
-      return ffma::conv2d_forward(device, y, x, w, bias, workspace, g);
-    return tensor_core::conv2d_forward(device, y, x, w, bias, workspace, g);
+      return ffma::conv2d_forward(device, y, x, w, bias, workspace, g, write, activation);
+    return tensor_core::conv2d_forward(device, y, x, w, bias, workspace, g, write, activation);
   } else {
-    plain::conv2d_forward(device, y, x, w, bias, workspace, g);
+    plain::conv2d_forward(device, y, x, w, bias, workspace, g, write, activation);
   }
 }
 
@@ -165,9 +166,10 @@ Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g) {
                    tensor_core::conv2d_workspace(device, g)});
 }
 
-#define ATTNUNET_INSTANTIATE(scope, T)                                                                             \
-  template void scope conv2d_forward(ThisDevice&, T*, const T*, const T*, const T*, T*, const Conv2dGeometry&);    \
-  template void scope conv2d_backward_data(ThisDevice&, T*, const T*, const T*, T*, const Conv2dGeometry&, Write); \
+#define ATTNUNET_INSTANTIATE(scope, T)                                                                                \
+  template void scope conv2d_forward(ThisDevice&, T*, const T*, const T*, const T*, T*, const Conv2dGeometry&, Write, \
+                                     Activation);                                                                     \
+  template void scope conv2d_backward_data(ThisDevice&, T*, const T*, const T*, T*, const Conv2dGeometry&, Write);    \
   template void scope conv2d_backward_weights(ThisDevice&, T*, T*, const T*, const T*, T*, const Conv2dGeometry&);
 ATTNUNET_INSTANTIATE(plain::, float)
 ATTNUNET_INSTANTIATE(plain::, double)

@@ -22,10 +22,11 @@ namespace attnunet::cuda {
 template <class M>
 Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g);
 
-/// y [N,H,W,K] from x [N,H,W,C], w [K,R,R,C] and bias [K], which may be null.
+/// y [N,H,W,K] from x [N,H,W,C], w [K,R,R,C] and bias [K], which may be null; activated as it is written. Write::add:
+/// what is activated is the sum with y's contents.
 template <class M, class T>
 void conv2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                    const Conv2dGeometry& g);
+                    const Conv2dGeometry& g, Write write = Write::set, Activation activation = Activation::none);
 
 /// dx [N,H,W,C] from dy [N,H,W,K] and w [K,R,R,C].
 template <class M, class T>
@@ -43,7 +44,7 @@ template <class M>
 Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g);
 template <class M, class T>
 void conv2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                    const Conv2dGeometry& g);
+                    const Conv2dGeometry& g, Write write = Write::set, Activation activation = Activation::none);
 template <class M, class T>
 void conv2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,
                           Write write);

@@ -36,13 +36,13 @@ Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g) {
 
 template <class M>
 void conv2d_forward(Device<M>& device, float* y, const float* x, const float* w, const float* bias,
-                    float* /*workspace*/, const Conv2dGeometry& g) {
+                    float* /*workspace*/, const Conv2dGeometry& g, Write write, Activation activation) {
   const gemm::Windows<float> windows = gemm::conv2d_windows(g, x, g.C, g.x_pixel(), g.R);
-  const gemm::Output<float> output = gemm::conv2d_output(g, y, bias, g.K, g.K, false);
+  const gemm::Output<float> output = gemm::conv2d_output(g, y, bias, g.K, g.K, write, activation);
   const bool w_vectors = gemm::runs_of<4>({}, {w}, sizeof(float));
   const Way way = way_of(g, x, y, w, g.R == 1 && w_vectors);
   if (way == Way::from_one_channel) return gemm::spread(device, windows, from_one_channel(g, w), output);
-  if (way == Way::to_one_channel) return gemm::collect(device, y, x, w, bias, g.pixels(), g.C, g.x_pixel());
+  if (way == Way::to_one_channel) return gemm::collect(device, output, x, w, g.C, g.x_pixel());
   gemm::multiply(device, gemm::PixelRows<float>{windows}, gemm::matrix_rows(w, g.K, g.R * g.R * g.C), output,
                  way == Way::tiles_of_vectors);
 }
@@ -52,7 +52,7 @@ Index conv2d_forward_statistics(Device<M>& device, float* y, float* chunk_means,
                                 const float* w, const Conv2dGeometry& g) {
   const gemm::Windows<float> windows = gemm::conv2d_windows(g, x, g.C, g.x_pixel(), g.R);
   const float* no_bias = nullptr;
-  const gemm::Output<float> output = gemm::conv2d_output(g, y, no_bias, g.K, g.K, false);
+  const gemm::Output<float> output = gemm::conv2d_output(g, y, no_bias, g.K, g.K, Write::set);
   const Way way = way_of(g, x, y, w, false);
   if (way == Way::from_one_channel && g.R == 3) {
     gemm::spread(device, windows, from_one_channel(g, w), output, {chunk_means, chunk_m2});
@@ -68,7 +68,7 @@ void conv2d_backward_data(Device<M>& device, float* dx, const float* dy, const f
                           const Conv2dGeometry& g, Write write) {
   const gemm::Windows<float> windows = gemm::conv2d_windows(g, dy, g.K, g.K, g.R);
   const float* no_bias = nullptr;
-  const gemm::Output<float> output = gemm::conv2d_output(g, dx, no_bias, g.C, g.x_pixel(), write == Write::add);
+  const gemm::Output<float> output = gemm::conv2d_output(g, dx, no_bias, g.C, g.x_pixel(), write);
   const Way way = way_of(g, dx, dy, w, true);
   if (way == Way::to_one_channel) return gemm::spread(device, windows, {w, 1, static_cast<int>(g.C), true}, output);
   gemm::multiply(device, gemm::PixelRows<float>{windows}, gemm::flipped_weights(w, g.K, g.R * g.R, g.C), output,
@@ -98,7 +98,7 @@ void conv2d_backward_weights(Device<M>& device, float* dw, float* db, const floa
 
 template Index conv2d_workspace(const ThisDevice&, const Conv2dGeometry&);
 template void conv2d_forward(ThisDevice&, float*, const float*, const float*, const float*, float*,
-                             const Conv2dGeometry&);
+                             const Conv2dGeometry&, Write, Activation);
 template Index conv2d_forward_statistics(ThisDevice&, float*, float*, float*, const float*, const float*,
                                          const Conv2dGeometry&);
 template void conv2d_backward_data(ThisDevice&, float*, const float*, const float*, float*, const Conv2dGeometry&,

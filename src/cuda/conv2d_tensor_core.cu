@@ -15,11 +15,11 @@ Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g) {
 
 template <class M>
 void conv2d_forward(Device<M>& device, float* y, const float* x, const float* w, const float* bias, float*,
-                    const Conv2dGeometry& g) {
+                    const Conv2dGeometry& g, Write write, Activation activation) {
   const gemm::PixelRows<float> a{gemm::conv2d_windows(g, x, g.C, g.x_pixel(), g.R)};
   const gemm::MatrixRows<float> b = gemm::matrix_rows(w, g.K, g.R * g.R * g.C);
   const bool vectors = gemm::runs_of<4>({g.C, g.K, g.x_pixel()}, {x, w, y}, sizeof(float));
-  gemm::tensor_core::multiply(device, a, b, gemm::conv2d_output(g, y, bias, g.K, g.K, false), vectors);
+  gemm::tensor_core::multiply(device, a, b, gemm::conv2d_output(g, y, bias, g.K, g.K, write, activation), vectors);
 }
 
 template <class M>
@@ -29,7 +29,7 @@ Index conv2d_forward_statistics(Device<M>& device, float* y, float* chunk_means,
   const gemm::MatrixRows<float> b = gemm::matrix_rows(w, g.K, g.R * g.R * g.C);
   const float* no_bias = nullptr;
   const bool vectors = gemm::runs_of<4>({g.C, g.K, g.x_pixel()}, {x, w, y}, sizeof(float));
-  gemm::tensor_core::multiply(device, a, b, gemm::conv2d_output(g, y, no_bias, g.K, g.K, false),
+  gemm::tensor_core::multiply(device, a, b, gemm::conv2d_output(g, y, no_bias, g.K, g.K, Write::set),
                               {chunk_means, chunk_m2}, vectors);
   return gemm::tensor_core::tile_rows(device, vectors);
 }
@@ -41,8 +41,7 @@ void conv2d_backward_data(Device<M>& device, float* dx, const float* dy, const f
   const gemm::FlippedWeights<float> b = gemm::flipped_weights(w, g.K, g.R * g.R, g.C);
   const float* no_bias = nullptr;
   const bool vectors = gemm::runs_of<4>({g.C, g.K, g.x_pixel()}, {dx, dy, w}, sizeof(float));
-  gemm::tensor_core::multiply(device, a, b, gemm::conv2d_output(g, dx, no_bias, g.C, g.x_pixel(), write == Write::add),
-                              vectors);
+  gemm::tensor_core::multiply(device, a, b, gemm::conv2d_output(g, dx, no_bias, g.C, g.x_pixel(), write), vectors);
 }
 
 template <class M>
@@ -57,7 +56,7 @@ void conv2d_backward_weights(Device<M>& device, float* dw, float* db, const floa
 
 template Index conv2d_workspace(const ThisDevice&, const Conv2dGeometry&);
 template void conv2d_forward(ThisDevice&, float*, const float*, const float*, const float*, float*,
-                             const Conv2dGeometry&);
+                             const Conv2dGeometry&, Write, Activation);
 template Index conv2d_forward_statistics(ThisDevice&, float*, float*, float*, const float*, const float*,
                                          const Conv2dGeometry&);
 template void conv2d_backward_data(ThisDevice&, float*, const float*, const float*, float*, const Conv2dGeometry&,

@@ -22,7 +22,7 @@ Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g);
 
 template <class M>
 void conv2d_forward(Device<M>& device, float* y, const float* x, const float* w, const float* bias, float* workspace,
-                    const Conv2dGeometry& g);
+                    const Conv2dGeometry& g, Write write = Write::set, Activation activation = Activation::none);
 
 /// Without bias, and per channel the mean and the sum of squares about it of each chunk of pixels, [chunks, K], for
 /// combine_channel_statistics. Returns the pixels of a chunk, conv2d_statistics_chunk or more; the last may have fewer.

@@ -150,9 +150,10 @@ static __device__ __forceinline__ void store(const FragmentD (&sums)[tiles_a][ti
         float* to = row + columns[j][group].offset;
         if constexpr (width == 2)
           *reinterpret_cast<float2*>(to) =
-              make_float2(there[j][group].x + (value[0] + bias[j][0]), there[j][group].y + (value[1] + bias[j][1]));
+              make_float2(activated(there[j][group].x + (value[0] + bias[j][0]), output.activation),
+                          activated(there[j][group].y + (value[1] + bias[j][1]), output.activation));
         else
-          *to = there[j][group] + (value[group] + bias[j][group]);
+          *to = activated(there[j][group] + (value[group] + bias[j][group]), output.activation);
       }
     }
   }

@@ -56,8 +56,8 @@ void launch_spread(Device<M>& device, const Windows<float>& x, const ThinWeights
 constexpr int collect_threads = 256, collect_lanes = 4;
 
 __global__ void __launch_bounds__(collect_threads)
-    collect_kernel(float* y, const float* x, const float* w, const float* bias, Index pixels, int C, int x_pixel) {
-  const Index pixel = thread_of_grid() / collect_lanes;
+    collect_kernel(Output<float> output, const float* x, const float* w, int C, int x_pixel) {
+  const Index pixel = thread_of_grid() / collect_lanes, pixels = output.rows;
   const int lane = static_cast<int>(threadIdx.x) % collect_lanes;
   float sum = 0;
   if (pixel < pixels) {
@@ -69,7 +69,11 @@ __global__ void __launch_bounds__(collect_threads)
   }
   sum += warp_shuffle_xor(sum, 1);
   sum += warp_shuffle_xor(sum, 2);
-  if (lane == 0 && pixel < pixels) y[pixel] = bias != nullptr ? sum + *bias : sum;
+  if (lane == 0 && pixel < pixels) {
+    float* to = output.row(static_cast<int>(pixel), 0);
+    const float value = output.bias != nullptr ? sum + *output.bias : sum;
+    *to = activated(output.add ? *to + value : value, output.activation);
+  }
 }
 
 constexpr int weights_threads = 256, most_groups = 64;
@@ -142,10 +146,9 @@ void spread(Device<M>& device, const Windows<float>& x, const ThinWeights<const 
 }
 
 template <class M>
-void collect(Device<M>& device, float* y, const float* x, const float* w, const float* bias, Index pixels, Index C,
-             Index x_pixel) {
-  launch(device, {"collect", blocks_for(pixels, collect_threads / collect_lanes), collect_threads}, collect_kernel, y,
-         x, w, bias, pixels, to_int(C), to_int(x_pixel));
+void collect(Device<M>& device, const Output<float>& output, const float* x, const float* w, Index C, Index x_pixel) {
+  launch(device, {"collect", blocks_for(output.rows, collect_threads / collect_lanes), collect_threads}, collect_kernel,
+         output, x, w, to_int(C), to_int(x_pixel));
 }
 
 template <class M>
@@ -171,7 +174,7 @@ void thin_weights(Device<M>& device, const ThinWeights<float*>& out, const float
 template void spread(ThisDevice&, const Windows<float>&, const ThinWeights<const float*>&, const Output<float>&);
 template void spread(ThisDevice&, const Windows<float>&, const ThinWeights<const float*>&, const Output<float>&,
                      const TileStatistics&);
-template void collect(ThisDevice&, float*, const float*, const float*, const float*, Index, Index, Index);
+template void collect(ThisDevice&, const Output<float>&, const float*, const float*, Index, Index);
 template Index thin_weights_workspace(const ThisDevice&, Index, Index);
 template void thin_weights(ThisDevice&, const ThinWeights<float*>&, const float*, Index, Index, const Windows<float>&,
                            float*);

@@ -39,10 +39,9 @@ template <class M>
 void spread(Device<M>& device, const Windows<float>& x, const ThinWeights<const float*>& w, const Output<float>& output,
             const TileStatistics& statistics);
 
-/// x is [pixels][C], its pixels x_pixel elements apart, all runs of 4 aligned; bias is one number or null.
+/// x is [output.rows][C], its pixels x_pixel elements apart, all runs of 4 aligned.
 template <class M>
-void collect(Device<M>& device, float* y, const float* x, const float* w, const float* bias, Index pixels, Index C,
-             Index x_pixel);
+void collect(Device<M>& device, const Output<float>& output, const float* x, const float* w, Index C, Index x_pixel);
 
 /// wide [thin.count][channels], its pixels wide_pixel elements apart, all runs of 4 aligned.
 template <class M>

@@ -75,8 +75,8 @@ struct RunOf<4> {
   using type = float4;
 };
 
-// A thread's elements of C: bias, addition, and to memory, 4 columns at a time where the tile's runs are vectors. What
-// is added to is read a row at a time: several reads under way together.
+// A thread's elements of C: bias, addition, activation, and to memory, 4 columns at a time where the tile's runs are
+// vectors. What is added to is read a row at a time: several reads under way together.
 template <class T>
 static __device__ __forceinline__ void write_out(const Output<float>& output,
                                                  const float (&sum)[T::own_rows][T::own_columns], int first_row,
@@ -107,10 +107,12 @@ static __device__ __forceinline__ void write_out(const Output<float>& output,
       const auto& before = there[j / T::run];
       if constexpr (T::run == 4)
         *reinterpret_cast<float4*>(to) =
-            make_float4(before.x + (sum[i][j] + bias[j]), before.y + (sum[i][j + 1] + bias[j + 1]),
-                        before.z + (sum[i][j + 2] + bias[j + 2]), before.w + (sum[i][j + 3] + bias[j + 3]));
+            make_float4(activated(before.x + (sum[i][j] + bias[j]), output.activation),
+                        activated(before.y + (sum[i][j + 1] + bias[j + 1]), output.activation),
+                        activated(before.z + (sum[i][j + 2] + bias[j + 2]), output.activation),
+                        activated(before.w + (sum[i][j + 3] + bias[j + 3]), output.activation));
       else
-        *to = before + (sum[i][j] + bias[j]);
+        *to = activated(before + (sum[i][j] + bias[j]), output.activation);
     }
   }
 }

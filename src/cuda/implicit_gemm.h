@@ -186,9 +186,10 @@ struct Output {
   const T* bias;  ///< by channel; may be null
   int rows, H, W;
   int step;
-  int K, pixel;     ///< channels; elements from one pixel of y to the next
-  bool add;         ///< to what is there (Write::add)
-  Index per_chunk;  ///< elements; 0 where there is one chunk
+  int K, pixel;                              ///< channels; elements from one pixel of y to the next
+  bool add;                                  ///< to what is there (Write::add)
+  Index per_chunk;                           ///< elements; 0 where there is one chunk
+  Activation activation = Activation::none;  ///< of what is written
 
   /// Pixel of row m; null past the last.
   __device__ T* row(int m, unsigned chunk) const {
@@ -290,8 +291,11 @@ Windows<T> conv_transpose2d_pixels(const ConvTranspose2dGeometry& g, const T* x)
   return {x, to_int(g.input_pixels()), H, W, H, W, 1, 1, 0, C, C};
 }
 template <class T>
-Output<T> conv2d_output(const Conv2dGeometry& g, T* y, const T* bias, Index channels, Index pixel, bool add) {
-  return {y, bias, to_int(g.pixels()), to_int(g.H), to_int(g.W), 1, to_int(channels), to_int(pixel), add, 0};
+Output<T> conv2d_output(const Conv2dGeometry& g, T* y, const T* bias, Index channels, Index pixel, Write write,
+                        Activation activation = Activation::none) {
+  const bool add = write == Write::add;
+  return {y,   bias, to_int(g.pixels()), to_int(g.H), to_int(g.W), 1, to_int(channels), to_int(pixel),
+          add, 0,    activation};
 }
 template <class T>
 Output<T> conv_transpose2d_output(const ConvTranspose2dGeometry& g, T* y, const T* bias) {

@@ -117,6 +117,11 @@ static __device__ __forceinline__ Index thread_of_grid() {
 using std::fma;
 #endif
 
+template <class T>
+static __device__ __forceinline__ T activated(T value, Activation activation) {
+  return activation == Activation::relu && !(value > T(0)) ? T(0) : value;
+}
+
 // ---- warps
 
 #ifdef ATTNUNET_SIMULATOR
