@@ -209,10 +209,9 @@ void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Ind
       const Vector<T> b = bias ? load_first(bias + k + v, K - k - v) : Vector<T>{};
       T* place = corner + v;
       if (rows == 4 && columns == 4 && k + v + lanes<T> <= K && write == Write::set)
-        transform<Output, Vector<T>>(
-            get, [&](int i, int j, const Vector<T>& sum) {
-              store(place + i * row + j * y_pixel, activated<Vector<T>>(sum + b, activation));
-            });
+        transform<Output, Vector<T>>(get, [&](int i, int j, const Vector<T>& sum) {
+          store(place + i * row + j * y_pixel, activated<Vector<T>>(sum + b, activation));
+        });
       else
         transform<Output, Vector<T>>(get, [&](int i, int j, const Vector<T>& sum) {
           if (i < rows && j < columns) put_first(place + i * row + j * y_pixel, sum + b, K - k - v, write, activation);
@@ -367,7 +366,8 @@ void conv2d_winograd_backward_weights(Device& device, T* dw, const T* dy, const 
           T* to = partials + task / slices * g.weights() + (K.begin + k) * 9 * g.C + C.begin + c;
           transform<KernelGradient, Vector<T>>([&](int i, int j) { return load(from + (6 * i + j) * matrix); },
                                                [&](int i, int j, const Vector<T>& v) {
-                                                 put_first(to + (3 * i + j) * g.C, v, C.size() - c, Write::set, Activation::none);
+                                                 put_first(to + (3 * i + j) * g.C, v, C.size() - c, Write::set,
+                                                           Activation::none);
                                                });
         }
     }

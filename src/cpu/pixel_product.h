@@ -86,8 +86,8 @@ struct PanelOfPixels {
   Index step;
 };
 
-/// sum [rows][panel]: sum_{r,:} += sum over `pixels` pixels of a_{p,r} b_p, where a pixel of a has its rows side by side
-/// and a pixel of b a panel of numbers.
+/// sum [rows][panel]: sum_{r,:} += sum over `pixels` pixels of a_{p,r} b_p, where a pixel of a has its rows side by
+/// side and a pixel of b a panel of numbers.
 template <class T>
 void add_pixel_products(T* sum, Index rows, const T* a, Index a_step, const T* b, Index b_step, Index pixels) {
   for_row_blocks(rows, [&](auto number, Index r) {
