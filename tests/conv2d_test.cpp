@@ -504,17 +504,21 @@ TYPED_TEST(Conv2dThreads, GiveTheSameBits) {
   }
 }
 
-// Left to choose: by the channels in and out; 1x1 kernels by products always.
+// Left to choose: by the channels in and out; Winograd's algorithm knows no 1x1 kernels.
 TEST(Conv2dMethod, FollowsTheDeviceAndTheShape) {
-  const cpu::Device by_itself(1), direct(1, cpu::ConvMethod::direct);
+  const cpu::Device by_itself(1), direct(1, cpu::ConvMethod::direct), gemm(1, cpu::ConvMethod::gemm);
+  const cpu::Device winograd(1, cpu::ConvMethod::winograd);
   EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 16, 3}), cpu::ConvMethod::winograd);
   EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 15, 16, 3}), cpu::ConvMethod::direct);
   EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 15, 3}), cpu::ConvMethod::direct);
   EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 1, 4, 3}), cpu::ConvMethod::direct);
   EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 3, 3}), cpu::ConvMethod::gemm);
-  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 16, 1}), cpu::ConvMethod::gemm);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 16, 1}), cpu::ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 1, 1}), cpu::ConvMethod::gemm);
   EXPECT_EQ(cpu::conv2d_method(direct, {1, 8, 8, 16, 16, 3}), cpu::ConvMethod::direct);
-  EXPECT_EQ(cpu::conv2d_method(direct, {1, 8, 8, 16, 16, 1}), cpu::ConvMethod::gemm);
+  EXPECT_EQ(cpu::conv2d_method(direct, {1, 8, 8, 16, 1, 1}), cpu::ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(gemm, {1, 8, 8, 16, 16, 1}), cpu::ConvMethod::gemm);
+  EXPECT_EQ(cpu::conv2d_method(winograd, {1, 8, 8, 16, 16, 1}), cpu::ConvMethod::direct);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-helpers=" conv2d_direct conv2d_winograd device machine_peaks matrix_product weight_gradient "
+helpers=" conv2d_direct conv2d_pointwise conv2d_winograd device machine_peaks matrix_product weight_gradient "
 
 failed=0
 need() {

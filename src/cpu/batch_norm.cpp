@@ -74,10 +74,11 @@ void chunk_moments(double* partial, const T* x, const Tile& tile, Index begin, I
   }
 }
 
-// sum dy and sum dy (x - mean) of a chunk's channels, to partial[0 .. C-1] and partial[C .. 2C-1].
-template <class T>
-void chunk_gradient_sums(double* partial, const T* dy, const T* x, const T* mean, const Tile& tile, Index begin,
-                         Index end) {
+// sum dy and sum dy (x - mean) of a chunk's channels, to partial[0 .. C-1] and partial[C .. 2C-1]. upstream(i) gives dy
+// of element i, once for each.
+template <class T, class Upstream>
+void chunk_gradient_sums(double* partial, const Upstream& upstream, const T* x, const T* mean, const Tile& tile,
+                         Index begin, Index end) {
   alignas(64) double fold1[max_lanes] = {}, fold2[max_lanes] = {};
   alignas(64) T sum1[max_lanes], sum2[max_lanes], means[max_lanes];
   spread(tile, means, mean);
@@ -85,12 +86,12 @@ void chunk_gradient_sums(double* partial, const T* dy, const T* x, const T* mean
   for (Index first = begin; first < end; first += step) {
     for (Index l = 0; l < lanes; ++l) sum1[l] = sum2[l] = 0;
     for_rows(tile, first, std::min(end, first + step), [&](Index offset, Index width) {
-      const T* dy_row = dy + offset;
       const T* x_row = x + offset;
 #pragma omp simd
       for (Index l = 0; l < width; ++l) {
-        sum1[l] += dy_row[l];
-        sum2[l] += dy_row[l] * (x_row[l] - means[l]);
+        const T gradient = upstream(offset + l);
+        sum1[l] += gradient;
+        sum2[l] += gradient * (x_row[l] - means[l]);
       }
     });
     for (Index l = 0; l < lanes; ++l) {
@@ -106,13 +107,14 @@ void chunk_gradient_sums(double* partial, const T* dy, const T* x, const T* mean
   }
 }
 
-template <class T>
-void gradient_sums(Device& device, double* partial, const T* dy, const T* x, const T* mean, Index pixels, Index C) {
+template <class T, class Upstream>
+void gradient_sums(Device& device, double* partial, const Upstream& upstream, const T* x, const T* mean, Index pixels,
+                   Index C) {
   const Chunks chunks = chunks_of(pixels, C);
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index chunk = 0; chunk < chunks.count; ++chunk)
     for (Index t = 0; t < tile_count(C); ++t)
-      chunk_gradient_sums(partial + 2 * C * chunk, dy, x, mean, tile_of(t, C), chunks.begin(chunk),
+      chunk_gradient_sums(partial + 2 * C * chunk, upstream, x, mean, tile_of(t, C), chunks.begin(chunk),
                           chunks.end(chunk, pixels));
 }
 
@@ -203,14 +205,17 @@ void batch_norm_forward(Device& device, T* y, T* mean, T* inv_std, T* running_me
     }
 }
 
-template <class T>
-void batch_norm_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x, const T* mean,
-                         const T* inv_std, const T* gamma, T* workspace, Index pixels, Index C) {
+namespace {
+
+// Backward where upstream(i) gives dy of element i and, from then on, dy holds it.
+template <class T, class Upstream>
+void backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const Upstream& upstream, const T* x,
+              const T* mean, const T* inv_std, const T* gamma, T* workspace, Index pixels, Index C) {
   const Chunks chunks = chunks_of(pixels, C);
   double* partial = partials(workspace);
   T* dy_mean = workspace + (batch_norm_workspace(device, pixels, C) - 2 * C);
   T* slope = dy_mean + C;
-  gradient_sums(device, partial, dy, x, mean, pixels, C);
+  gradient_sums(device, partial, upstream, x, mean, pixels, C);
 #pragma omp parallel num_threads(device.threads())
   {
     // dx = gamma inv_std (dy - dbeta / n - (x - mean) slope)    with slope = inv_std dgamma / n
@@ -248,6 +253,26 @@ void batch_norm_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy
   }
 }
 
+}  // namespace
+
+template <class T>
+void batch_norm_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x, const T* mean,
+                         const T* inv_std, const T* gamma, T* workspace, Index pixels, Index C) {
+  const auto upstream = [=](Index i) { return dy[i]; };
+  backward(device, dx, dgamma, dbeta, dy, upstream, x, mean, inv_std, gamma, workspace, pixels, C);
+}
+
+template <class T>
+void batch_norm_masked_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* y, T scale,
+                                const T* x, const T* mean, const T* inv_std, const T* gamma, T* workspace, Index pixels,
+                                Index C) {
+  const auto upstream = [=](Index i) {
+    const T scaled = dy[i] * scale;
+    return dx[i] = y[i] > T(0) ? scaled : T(0);
+  };
+  backward(device, dx, dgamma, dbeta, dx, upstream, x, mean, inv_std, gamma, workspace, pixels, C);
+}
+
 template <class T>
 void batch_norm_inference_forward(Device& device, T* y, const T* x, const T* gamma, const T* beta,
                                   const T* running_mean, const T* running_var, Index pixels, Index C) {
@@ -272,7 +297,8 @@ void batch_norm_inference_backward(Device& device, T* dx, T* dgamma, T* dbeta, c
                                    Index pixels, Index C) {
   const Chunks chunks = chunks_of(pixels, C);
   double* partial = partials(workspace);
-  gradient_sums(device, partial, dy, x, running_mean, pixels, C);
+  gradient_sums(
+      device, partial, [=](Index i) { return dy[i]; }, x, running_mean, pixels, C);
 #pragma omp parallel num_threads(device.threads())
   {
 #pragma omp for schedule(static)
@@ -305,6 +331,8 @@ void batch_norm_inference_backward(Device& device, T* dx, T* dgamma, T* dbeta, c
   template void batch_norm_forward(Device&, T*, T*, T*, T*, T*, const T*, const T*, const T*, T*, Index, Index);      \
   template void batch_norm_backward(Device&, T*, T*, T*, const T*, const T*, const T*, const T*, const T*, T*, Index, \
                                     Index);                                                                           \
+  template void batch_norm_masked_backward(Device&, T*, T*, T*, const T*, const T*, T, const T*, const T*, const T*,  \
+                                           const T*, T*, Index, Index);                                               \
   template void batch_norm_inference_forward(Device&, T*, const T*, const T*, const T*, const T*, const T*, Index,    \
                                              Index);                                                                  \
   template void batch_norm_inference_backward(Device&, T*, T*, T*, const T*, const T*, const T*, const T*, const T*,  \

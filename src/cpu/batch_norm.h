@@ -60,6 +60,13 @@ template <class T>
 void batch_norm_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x, const T* mean,
                          const T* inv_std, const T* gamma, T* workspace, Index pixels, Index C);
 
+/// The same for the gradient scale dy_i where y_i > 0, else 0: what ReLU and dropout behind the batch norm make of dy.
+/// Masked where it is read first, it costs no pass of its own.
+template <class T>
+void batch_norm_masked_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* y, T scale,
+                                const T* x, const T* mean, const T* inv_std, const T* gamma, T* workspace, Index pixels,
+                                Index C);
+
 /// Inference: the statistics are given. y may be x.
 template <class T>
 void batch_norm_inference_forward(Device& device, T* y, const T* x, const T* gamma, const T* beta,

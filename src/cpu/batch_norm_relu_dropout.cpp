@@ -53,10 +53,8 @@ template <class T>
 void batch_norm_relu_dropout_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* y, const T* x,
                                       const T* mean, const T* inv_std, const T* gamma, double rate, T* workspace,
                                       Index pixels, Index C) {
-  const T scale = static_cast<T>(dropout_scale(rate));
-#pragma omp parallel for simd schedule(static) num_threads(device.threads())
-  for (Index i = 0; i < pixels * C; ++i) dx[i] = y[i] > T(0) ? dy[i] * scale : T(0);
-  batch_norm_backward(device, dx, dgamma, dbeta, dx, x, mean, inv_std, gamma, workspace, pixels, C);
+  batch_norm_masked_backward(device, dx, dgamma, dbeta, dy, y, static_cast<T>(dropout_scale(rate)), x, mean, inv_std,
+                             gamma, workspace, pixels, C);
 }
 
 #define ATTNUNET_INSTANTIATE(T)                                                                                        \

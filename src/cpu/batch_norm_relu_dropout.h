@@ -22,7 +22,7 @@
 //            result is max(., 0) as it is written.
 //
 // Method     Forward: a chunk of pixels is normalised and clipped, and its mask applied while it lies in the cache.
-//            Backward: g goes to dx, where batch norm's backward works in place.
+//            Backward: g is made, and kept in dx, by the pass in which batch norm's backward sums it.
 // Proof      tests/batch_norm_relu_dropout_test.cpp
 #pragma once
 

@@ -6,6 +6,7 @@
 
 #include "cpu/bordered_tile.h"
 #include "cpu/conv2d_direct.h"
+#include "cpu/conv2d_pointwise.h"
 #include "cpu/conv2d_winograd.h"
 #include "cpu/matrix_product.h"
 #include "cpu/vector.h"
@@ -170,9 +171,9 @@ void convolve_pixels(Device& device, T* y, Index y_pixel, const T* x, Index x_pi
 }  // namespace
 
 ConvMethod conv2d_method(const Device& device, const Conv2dGeometry& g) {
-  if (g.R == 1) return ConvMethod::gemm;
-  if (device.conv() != ConvMethod::automatic) return device.conv();
-  if (g.C >= 16 && g.K >= 16) return ConvMethod::winograd;
+  const bool automatic = device.conv() == ConvMethod::automatic;
+  if (!automatic && (g.R == 3 || device.conv() != ConvMethod::winograd)) return device.conv();
+  if (g.R == 3 && g.C >= 16 && g.K >= 16) return ConvMethod::winograd;
   return g.K >= 4 ? ConvMethod::direct : ConvMethod::gemm;
 }
 
@@ -182,6 +183,8 @@ void conv2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias,
   const ConvMethod method = conv2d_method(device, g);
   if (method == ConvMethod::winograd)
     return conv2d_winograd_forward(device, y, x, w, bias, workspace, g, write, activation);
+  if (method == ConvMethod::direct && g.R == 1)
+    return conv2d_pointwise_forward(device, y, x, w, bias, workspace, g, write, activation);
   if (method == ConvMethod::direct)
     return conv2d_direct_forward(device, y, x, w, bias, workspace, g, write, activation);
   if (g.R == 1) {
@@ -204,6 +207,8 @@ void conv2d_backward_data(Device& device, T* dx, const T* dy, const T* w, T* wor
                           Write write) {
   const ConvMethod method = conv2d_method(device, swapped(g));
   if (method == ConvMethod::winograd) return conv2d_winograd_backward_data(device, dx, dy, w, workspace, g, write);
+  if (method == ConvMethod::direct && g.R == 1)
+    return conv2d_pointwise_backward_data(device, dx, dy, w, workspace, g, write);
   if (method == ConvMethod::direct) return conv2d_direct_backward_data(device, dx, dy, w, workspace, g, write);
   const Index C = g.C, K = g.K;
   if (g.R == 1) {
@@ -304,6 +309,8 @@ void conv2d_backward_weights(Device& device, T* dw, T* db, const T* dy, const T*
   const ConvMethod method = conv2d_method(device, g);
   if (method == ConvMethod::winograd)
     conv2d_winograd_backward_weights(device, dw, dy, x, workspace, g);
+  else if (method == ConvMethod::direct && g.R == 1)
+    conv2d_pointwise_backward_weights(device, dw, dy, x, workspace, g);
   else if (method == ConvMethod::direct)
     conv2d_direct_backward_weights(device, dw, dy, x, workspace, g);
   else if (g.R == 1)
@@ -316,7 +323,8 @@ Index conv2d_workspace(const Device& device, const Conv2dGeometry& g) {
   Index most = bias_gradient_workspace(g.pixels(), g.K);
   for (const ConvMethod method : {conv2d_method(device, g), conv2d_method(device, swapped(g))}) {
     if (method == ConvMethod::winograd) most = std::max(most, conv2d_winograd_workspace(device, g));
-    if (method == ConvMethod::direct) most = std::max(most, conv2d_direct_workspace(device, g));
+    if (method == ConvMethod::direct)
+      most = std::max(most, g.R == 1 ? conv2d_pointwise_workspace(device, g) : conv2d_direct_workspace(device, g));
     if (method == ConvMethod::gemm) most = std::max(most, backward_weights_workspace(device, g));
     if (method == ConvMethod::gemm && g.R == 3)
       most = std::max({most, convolve_workspace(device, g),

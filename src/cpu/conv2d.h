@@ -20,7 +20,8 @@
 // Inference  adds to y, and takes max(., 0) of what it writes, in the same pass over y: see conv2d_forward.
 //
 // Methods    Three, and conv2d_method says which: matrix products, the one to read first, described here; the same
-//            sums kept in registers, conv2d_direct.h; and with a quarter of the multiplications, conv2d_winograd.h.
+//            sums kept in registers, conv2d_direct.h and conv2d_pointwise.h (1x1); and with a quarter of the
+//            multiplications, conv2d_winograd.h (3x3).
 //
 // Products   As column-major matrices, x is C x (pixels) and the 1x1 convolution is one product, Y = W^T X.
 //            For 3x3, copy some rows of an image into a tile with zero pixels around them. Pixels are C consecutive
@@ -53,7 +54,7 @@ namespace attnunet::cpu {
 
 /// What the device asks for (Device::conv); left to choose, Winograd's algorithm where there are 16 channels or more in
 /// and out, which its transforms need to pay; products where fewer than 4 come out, which leave the micro-kernel's
-/// vectors nearly empty; else direct. backward_data asks with C and K swapped. 1x1 kernels are products always.
+/// vectors nearly empty; else direct. backward_data asks with C and K swapped. For a 1x1 kernel winograd means direct.
 ConvMethod conv2d_method(const Device& device, const Conv2dGeometry& g);
 
 /// Elements of T that any of the three functions below needs as workspace.

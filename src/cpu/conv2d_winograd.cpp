@@ -51,47 +51,47 @@ Index padded(Index channels) {
   return panels<float>(channels) * panel<float>;
 }
 
-// The transforms in one dimension: `to` and `from` are `step` vectors apart from one number to the next.
+// The transforms in one dimension, of `from` numbers to `to` numbers.
 struct Input {  // B^T
   static constexpr int from = 6, to = 6;
   template <class V>
-  [[gnu::always_inline]] static void apply(V* e, const V* d, int step) {
-    const V d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
+  [[gnu::always_inline]] static void apply(V* e, const V* d) {
+    const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3], d4 = d[4], d5 = d[5];
     const V a = d4 - 4 * d2, b = d3 - 4 * d1, p = d4 - d2, q = 2 * (d3 - d1);
     e[0] = 4 * d0 - 5 * d2 + d4;
-    e[step] = a + b;
-    e[2 * step] = a - b;
-    e[3 * step] = p + q;
-    e[4 * step] = p - q;
-    e[5 * step] = 4 * d1 - 5 * d3 + d5;
+    e[1] = a + b;
+    e[2] = a - b;
+    e[3] = p + q;
+    e[4] = p - q;
+    e[5] = 4 * d1 - 5 * d3 + d5;
   }
 };
 
 struct Output {  // A^T
   static constexpr int from = 6, to = 4;
   template <class V>
-  [[gnu::always_inline]] static void apply(V* y, const V* m, int step) {
-    const V m0 = m[0], m1 = m[step], m2 = m[2 * step], m3 = m[3 * step], m4 = m[4 * step], m5 = m[5 * step];
+  [[gnu::always_inline]] static void apply(V* y, const V* m) {
+    const V m0 = m[0], m1 = m[1], m2 = m[2], m3 = m[3], m4 = m[4], m5 = m[5];
     const V a = m1 + m2, b = m1 - m2, p = m3 + m4, q = m3 - m4;
     y[0] = m0 + a + p;
-    y[step] = b + 2 * q;
-    y[2 * step] = a + 4 * p;
-    y[3 * step] = b + 8 * q + m5;
+    y[1] = b + 2 * q;
+    y[2] = a + 4 * p;
+    y[3] = b + 8 * q + m5;
   }
 };
 
 struct OutputGradient {  // A
   static constexpr int from = 4, to = 6;
   template <class V>
-  [[gnu::always_inline]] static void apply(V* m, const V* y, int step) {
-    const V y0 = y[0], y1 = y[step], y2 = y[2 * step], y3 = y[3 * step];
+  [[gnu::always_inline]] static void apply(V* m, const V* y) {
+    const V y0 = y[0], y1 = y[1], y2 = y[2], y3 = y[3];
     const V a = y0 + y2, b = y1 + y3, p = y0 + 4 * y2, q = 2 * y1 + 8 * y3;
     m[0] = y0;
-    m[step] = a + b;
-    m[2 * step] = a - b;
-    m[3 * step] = p + q;
-    m[4 * step] = p - q;
-    m[5 * step] = y3;
+    m[1] = a + b;
+    m[2] = a - b;
+    m[3] = p + q;
+    m[4] = p - q;
+    m[5] = y3;
   }
 };
 
@@ -101,38 +101,50 @@ using Number = std::remove_reference_t<decltype(std::declval<V>()[0])>;
 struct Kernel {  // G
   static constexpr int from = 3, to = 6;
   template <class V>
-  [[gnu::always_inline]] static void apply(V* u, const V* g, int step) {
+  [[gnu::always_inline]] static void apply(V* u, const V* g) {
     using T = std::remove_cv_t<Number<V>>;
-    const V g0 = g[0], g1 = g[step], g2 = g[2 * step];
+    const V g0 = g[0], g1 = g[1], g2 = g[2];
     const V a = T(-1.0 / 6) * (g0 + g2), b = T(1.0 / 6) * g1;
     const V p = T(1.0 / 24) * g0 + T(1.0 / 6) * g2, q = T(1.0 / 12) * g1;
     u[0] = T(0.25) * g0;
-    u[step] = a - b;
-    u[2 * step] = a + b;
-    u[3 * step] = p + q;
-    u[4 * step] = p - q;
-    u[5 * step] = g2;
+    u[1] = a - b;
+    u[2] = a + b;
+    u[3] = p + q;
+    u[4] = p - q;
+    u[5] = g2;
   }
 };
 
 struct KernelGradient {  // G^T
   static constexpr int from = 6, to = 3;
   template <class V>
-  [[gnu::always_inline]] static void apply(V* g, const V* u, int step) {
+  [[gnu::always_inline]] static void apply(V* g, const V* u) {
     using T = std::remove_cv_t<Number<V>>;
-    const V u0 = u[0], u1 = u[step], u2 = u[2 * step], u3 = u[3 * step], u4 = u[4 * step], u5 = u[5 * step];
+    const V u0 = u[0], u1 = u[1], u2 = u[2], u3 = u[3], u4 = u[4], u5 = u[5];
     const V a = T(1.0 / 6) * (u1 + u2), p = u3 + u4;
     g[0] = T(0.25) * u0 - a + T(1.0 / 24) * p;
-    g[step] = T(1.0 / 6) * (u2 - u1) + T(1.0 / 12) * (u3 - u4);
-    g[2 * step] = T(1.0 / 6) * p - a + u5;
+    g[1] = T(1.0 / 6) * (u2 - u1) + T(1.0 / 12) * (u3 - u4);
+    g[2] = T(1.0 / 6) * p - a + u5;
   }
 };
 
-// Columns, then rows, in place: `grid` is 6 x 6, its upper left corner the transform's from x from, then to x to.
-template <class Transform, class V>
-[[gnu::always_inline]] inline void transform(V* grid) {
-  for (int column = 0; column < Transform::from; ++column) Transform::apply(grid + column, grid + column, 6);
-  for (int row = 0; row < Transform::to; ++row) Transform::apply(grid + 6 * row, grid + 6 * row, 1);
+// Columns, then rows: from(i, j) gives the numbers of a square, to(i, j, number) takes those of the transformed one.
+// The loops stay loops: unrolled, the compiler keeps an address in memory for each of the 36 places.
+template <class Transform, class V, class From, class To>
+[[gnu::always_inline]] inline void transform(const From& from, const To& to) {
+  V columns[Transform::from][6], line[6];
+#pragma GCC unroll 1
+  for (int j = 0; j < Transform::from; ++j) {
+    for (int i = 0; i < Transform::from; ++i) line[i] = from(i, j);
+    Transform::apply(columns[j], line);
+  }
+#pragma GCC unroll 1
+  for (int i = 0; i < Transform::to; ++i) {
+    V result[6];
+    for (int j = 0; j < Transform::from; ++j) line[j] = columns[j][i];
+    Transform::apply(result, line);
+    for (int j = 0; j < Transform::to; ++j) to(i, j, result[j]);
+  }
 }
 
 // The tiles first .. first + count - 1 of `image` [N,H,W,channels], transformed, as 36 matrices [tile][pitch]: patches
@@ -141,27 +153,26 @@ template <class Transform, class T>
 void transform_tiles(T* to, Index pitch, const T* image, Index pixel, Index channels, const Tiling& tiling, Index first,
                      Index count, Index border) {
   constexpr int size = Transform::from;
-  const Index H = tiling.H, W = tiling.W;
+  const Index H = tiling.H, W = tiling.W, row = W * pixel, matrix = tiling.matrix(pitch);
   for (Index t = 0; t < count; ++t) {
     const Tile tile(tiling, first + t);
     const Index top = tile.h - border, left = tile.w - border;
     const bool inside = top >= 0 && left >= 0 && top + size <= H && left + size <= W;
     const Index corner = ((tile.image * H + top) * W + left) * pixel;
     for (Index c = 0; c < pitch; c += lanes<T>) {
-      Vector<T> grid[points];
+      T* place = to + t * pitch + c;
+      const auto put = [&](int i, int j, const Vector<T>& v) { store(place + (6 * i + j) * matrix, v); };
+      const T* from = image + corner + c;
       if (inside && c + lanes<T> <= channels) {
-        const T* from = image + corner + c;
-        for (int i = 0; i < size; ++i)
-          for (int j = 0; j < size; ++j) grid[6 * i + j] = load(from + (i * W + j) * pixel);
+        transform<Transform, Vector<T>>([&](int i, int j) { return load(from + i * row + j * pixel); }, put);
       } else {
-        for (int i = 0; i < size; ++i)
-          for (int j = 0; j < size; ++j) {
-            const bool real = top + i >= 0 && top + i < H && left + j >= 0 && left + j < W;
-            grid[6 * i + j] = real ? load_first(image + corner + (i * W + j) * pixel + c, channels - c) : Vector<T>{};
-          }
+        transform<Transform, Vector<T>>(
+            [&](int i, int j) {
+              const bool real = top + i >= 0 && top + i < H && left + j >= 0 && left + j < W;
+              return real ? load_first(from + i * row + j * pixel, channels - c) : Vector<T>{};
+            },
+            put);
       }
-      transform<Transform>(grid);
-      for (Index xi = 0; xi < points; ++xi) store(to + xi * tiling.matrix(pitch) + t * pitch + c, grid[xi]);
     }
   }
 }
@@ -171,16 +182,15 @@ void transform_tiles(T* to, Index pitch, const T* image, Index pixel, Index chan
 template <class T, class At>
 void transform_weights(T* U, Index p, Index c, Index depth, Index C, Index K, const At& at) {
   T taps[9][weights_depth][panel<T>] = {};
-  const Index first = p * panel<T>, width = std::min(panel<T>, K - first);
+  const Index first = p * panel<T>, width = std::min(panel<T>, K - first), matrix = apart(C * panel<T>);
   for (Index tap = 0; tap < 9; ++tap)
     for (Index k = 0; k < width; ++k)
       for (Index d = 0; d < depth; ++d) taps[tap][d][k] = at(first + k, c + d, tap);
   for (Index d = 0; d < depth; ++d)
     for (Index v = 0; v < panel<T>; v += lanes<T>) {
-      Vector<T> grid[points];
-      for (int tap = 0; tap < 9; ++tap) grid[tap / 3 * 6 + tap % 3] = load(taps[tap][d] + v);
-      transform<Kernel>(grid);
-      for (Index xi = 0; xi < points; ++xi) store(U + xi * apart(C * panel<T>) + (c + d) * panel<T> + v, grid[xi]);
+      T* place = U + (c + d) * panel<T> + v;
+      transform<Kernel, Vector<T>>([&](int i, int j) { return load(taps[3 * i + j][d] + v); },
+                                   [&](int i, int j, const Vector<T>& u) { store(place + (6 * i + j) * matrix, u); });
     }
 }
 
@@ -188,24 +198,24 @@ void transform_weights(T* U, Index p, Index c, Index depth, Index C, Index K, co
 template <class T>
 void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Index K, const Tiling& tiling, Index first,
                     Index count, Write write, Activation activation) {
+  const Index row = tiling.W * y_pixel, matrix = tiling.matrix(panel<T>);
   for (Index t = 0; t < count; ++t) {
     const Tile tile(tiling, first + t);
     const Index rows = std::min<Index>(4, tiling.H - tile.h), columns = std::min<Index>(4, tiling.W - tile.w);
     T* corner = y + ((tile.image * tiling.H + tile.h) * tiling.W + tile.w) * y_pixel + k;
     for (Index v = 0; v < panel<T> && k + v < K; v += lanes<T>) {
-      Vector<T> grid[points];
-      for (Index xi = 0; xi < points; ++xi) grid[xi] = load(M + xi * tiling.matrix(panel<T>) + t * panel<T> + v);
-      transform<Output>(grid);
+      const T* from = M + t * panel<T> + v;
+      const auto get = [&](int i, int j) { return load(from + (6 * i + j) * matrix); };
       const Vector<T> b = bias ? load_first(bias + k + v, K - k - v) : Vector<T>{};
-      if (rows == 4 && columns == 4 && k + v + lanes<T> <= K && write == Write::set) {
-        for (int i = 0; i < 4; ++i)
-          for (int j = 0; j < 4; ++j)
-            store(corner + (i * tiling.W + j) * y_pixel + v, activated<Vector<T>>(grid[6 * i + j] + b, activation));
-      } else {
-        for (Index i = 0; i < rows; ++i)
-          for (Index j = 0; j < columns; ++j)
-            put_first(corner + (i * tiling.W + j) * y_pixel + v, grid[6 * i + j] + b, K - k - v, write, activation);
-      }
+      T* place = corner + v;
+      if (rows == 4 && columns == 4 && k + v + lanes<T> <= K && write == Write::set)
+        transform<Output, Vector<T>>(get, [&](int i, int j, const Vector<T>& sum) {
+          store(place + i * row + j * y_pixel, activated<Vector<T>>(sum + b, activation));
+        });
+      else
+        transform<Output, Vector<T>>(get, [&](int i, int j, const Vector<T>& sum) {
+          if (i < rows && j < columns) put_first(place + i * row + j * y_pixel, sum + b, K - k - v, write, activation);
+        });
     }
   }
 }
@@ -352,12 +362,13 @@ void conv2d_winograd_backward_weights(Device& device, T* dw, const T* dy, const 
       }
       for (Index k = 0; k < K.size(); ++k)
         for (Index c = 0; c < C.size(); c += lanes<T>) {
-          Vector<T> grid[points];
-          for (Index xi = 0; xi < points; ++xi) grid[xi] = load(dU + xi * matrix + k * V_pitch + c);
-          transform<KernelGradient>(grid);
+          const T* from = dU + k * V_pitch + c;
           T* to = partials + task / slices * g.weights() + (K.begin + k) * 9 * g.C + C.begin + c;
-          for (int tap = 0; tap < 9; ++tap)
-            put_first(to + tap * g.C, grid[tap / 3 * 6 + tap % 3], C.size() - c, Write::set, Activation::none);
+          transform<KernelGradient, Vector<T>>([&](int i, int j) { return load(from + (6 * i + j) * matrix); },
+                                               [&](int i, int j, const Vector<T>& v) {
+                                                 put_first(to + (3 * i + j) * g.C, v, C.size() - c, Write::set,
+                                                           Activation::none);
+                                               });
         }
     }
   }

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "cpu/copy_pixels.h"
-#include "cpu/matrix_product.h"
+#include "cpu/pixel_product.h"
 #include "cpu/weight_gradient.h"
 
 namespace attnunet::cpu {
@@ -14,25 +14,29 @@ namespace {
 // Tiles of input rows. Pixels need no neighbours, so the images of the batch follow each other as N*H rows.
 struct Tiling {
   explicit Tiling(const ConvTranspose2dGeometry& g)
-      : rows(g.N * g.H),
-        tiles((rows + tile_rows(g.W, rows) - 1) / tile_rows(g.W, rows)),
-        scratch((tile_rows(g.W, rows) * g.W * 2 * g.K + 15) / 16 * 16) {}
-
+      : rows(g.N * g.H), height(std::max<Index>(1, tile_pixels(g.C) / g.W)), tiles((rows + height - 1) / height) {}
   Part tile(Index index) const { return {index, tiles, rows}; }
 
-  Index rows, tiles;
-  Index scratch;  // elements, for one row of the kernel: two output pixels for each input pixel of a tile
+  Index rows, height, tiles;
 };
 
-// Y_i of the tile: rows 2h + i of dy, one after the other.
-template <class T>
-Matrix<const T> load_rows(T* scratch, const T* dy, Part tile, Index i, const ConvTranspose2dGeometry& g) {
-  const Index width = 2 * g.W;
-  for (Index h = tile.begin; h < tile.end; ++h)
-    copy_pixels(scratch + (h - tile.begin) * width * g.K, g.K, dy + (2 * h + i) * width * g.y_pixel(), g.y_pixel(),
-                width, g.K);
-  return {scratch, 2 * g.K, tile.size() * g.W, 2 * g.K};
+constexpr Index taps = 4;  // places (i, j) of the kernel
+
+// Output pixel (2h + i, 2w + j) of the input pixel at the beginning of a row, with tap = 2i + j.
+Index first_output(const ConvTranspose2dGeometry& g, Index row, Index tap) {
+  return ((2 * row + tap / 2) * 2 * g.W + tap % 2) * g.y_pixel();
 }
+
+// Of the weights' gradient: a thread's scratch memory, a panel of x's row and the sums [panel][K][panel's channels] of
+// a slice of the panels.
+struct WeightsScratch {
+  WeightsScratch(const ConvTranspose2dGeometry& g, const Tiling& tiling)
+      : chunks(weight_gradient_chunks(tiling.tiles, g.weights())),
+        slices(channel_slices(taps * chunks, g.C)),
+        input(g.W * panel<float>),
+        thread(input + g.K * ((g.C + slices - 1) / slices + 2 * panel<float>)) {}
+  Index chunks, slices, input, thread;
+};
 
 }  // namespace
 
@@ -40,22 +44,22 @@ template <class T>
 void conv_transpose2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
                               const ConvTranspose2dGeometry& g) {
   const Tiling tiling(g);
-  const Index C = g.C, K = g.K;
+  const Index C = g.C, K = g.K, W = g.W, slices = channel_slices(tiling.tiles, K);
 #pragma omp parallel num_threads(device.threads())
   {
-    T* output = workspace + omp_get_thread_num() * tiling.scratch;
+#pragma omp for collapse(2) schedule(static)
+    for (Index tap = 0; tap < taps; ++tap)
+      for (Index p = 0; p < panels<T>(K); ++p)
+        pack_panel(workspace + tap * packed_size(C, K), p, C, K,
+                   [&](Index c, Index k) { return w[(tap * K + k) * C + c]; });
 #pragma omp for schedule(dynamic)
-    for (Index task = 0; task < 2 * tiling.tiles; ++task) {
-      const Part tile = tiling.tile(task / 2);
-      const Index i = task % 2, columns = tile.size() * g.W, width = 2 * g.W;
-      for (Index p = 0; p < 2 * columns; ++p)
-        for (Index k = 0; k < K; ++k) output[p * K + k] = bias ? bias[k] : T(0);
-      add_product_left_transposed(Matrix<T>{output, 2 * K, columns, 2 * K},
-                                  Matrix<const T>{w + i * 2 * K * C, C, 2 * K, C},
-                                  Matrix<const T>{x + tile.begin * g.W * C, C, columns, C});
-      for (Index h = tile.begin; h < tile.end; ++h)
-        copy_pixels(y + (2 * h + i) * width * g.y_pixel(), g.y_pixel(), output + (h - tile.begin) * width * K, K, width,
-                    K);
+    for (Index task = 0; task < tiling.tiles * slices; ++task) {
+      const Part tile = tiling.tile(task / slices), own(task % slices, slices, panels<T>(K));
+      for (Index p = own.begin; p < own.end; ++p)
+        for (Index tap = 0; tap < taps; ++tap)
+          for (Index h = tile.begin; h < tile.end; ++h)
+            multiply_pixels(y + first_output(g, h, tap), 2 * g.y_pixel(), x + h * W * C, C, {0}, C,
+                            workspace + tap * packed_size(C, K), bias, p, K, W, Write::set, Activation::none);
     }
   }
 }
@@ -64,21 +68,21 @@ template <class T>
 void conv_transpose2d_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace,
                                     const ConvTranspose2dGeometry& g, Write write) {
   const Tiling tiling(g);
-  const Index C = g.C, K = g.K, slices = channel_slices(tiling.tiles, C);
+  const Index C = g.C, K = g.K, W = g.W, slices = channel_slices(tiling.tiles, C);
+  const Index outputs[taps] = {0, first_output(g, 0, 1), first_output(g, 0, 2), first_output(g, 0, 3)};
+  const T* no_bias = nullptr;
 #pragma omp parallel num_threads(device.threads())
   {
-    T* scratch = workspace + omp_get_thread_num() * tiling.scratch;
+#pragma omp for schedule(static)
+    for (Index p = 0; p < panels<T>(C); ++p)
+      pack_panel(workspace, p, taps * K, C, [&](Index tap_k, Index c) { return w[tap_k * C + c]; });
 #pragma omp for schedule(dynamic)
     for (Index task = 0; task < tiling.tiles * slices; ++task) {
-      const Part tile = tiling.tile(task / slices), channels(task % slices, slices, C);
-      const Index columns = tile.size() * g.W;
-      T* output = dx + tile.begin * g.W * C + channels.begin;
-      if (write == Write::set)
-        for (Index p = 0; p < columns; ++p) std::fill_n(output + p * C, channels.size(), T(0));
-      for (Index i = 0; i < 2; ++i)
-        add_product(Matrix<T>{output, channels.size(), columns, C},
-                    Matrix<const T>{w + i * 2 * K * C + channels.begin, channels.size(), 2 * K, C},
-                    load_rows(scratch, dy, tile, i, g));
+      const Part tile = tiling.tile(task / slices), own(task % slices, slices, panels<T>(C));
+      for (Index p = own.begin; p < own.end; ++p)
+        for (Index h = tile.begin; h < tile.end; ++h)
+          multiply_pixels(dx + h * W * C, C, dy + first_output(g, h, 0), 2 * g.y_pixel(), outputs, K, workspace,
+                          no_bias, p, C, W, write, Activation::none);
     }
   }
 }
@@ -87,34 +91,39 @@ template <class T>
 void conv_transpose2d_backward_weights(Device& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
                                        const ConvTranspose2dGeometry& g) {
   const Tiling tiling(g);
-  const Index C = g.C, K = g.K, chunks = weight_gradient_chunks(tiling.tiles, g.weights());
-  if (db != nullptr) bias_gradient(device, db, dy, workspace, 4 * g.input_pixels(), K, g.y_pixel());
+  const WeightsScratch layout(g, tiling);
+  const Index C = g.C, K = g.K, W = g.W, chunks = layout.chunks, slices = layout.slices;
+  if (db != nullptr) bias_gradient(device, db, dy, workspace, taps * g.input_pixels(), K, g.y_pixel());
   T* partials = chunks == 1 ? dw : workspace;
 #pragma omp parallel num_threads(device.threads())
   {
-    T* scratch = workspace + weight_gradient_workspace(chunks, g.weights()) + omp_get_thread_num() * tiling.scratch;
-#pragma omp for schedule(dynamic)
-    for (Index task = 0; task < 2 * chunks; ++task) {
-      const Part chunk(task / 2, chunks, tiling.tiles);
-      const Index i = task % 2;
-      T* sum = partials + task / 2 * g.weights() + i * 2 * K * C;
-      std::fill_n(sum, 2 * K * C, T(0));
-      for (Index index = chunk.begin; index < chunk.end; ++index) {
-        const Part tile = tiling.tile(index);
-        add_product_right_transposed(Matrix<T>{sum, C, 2 * K, C},
-                                     Matrix<const T>{x + tile.begin * g.W * C, C, tile.size() * g.W, C},
-                                     load_rows(scratch, dy, tile, i, g));
-      }
-    }
+    T* input = workspace + weight_gradient_workspace(chunks, g.weights()) + omp_get_thread_num() * layout.thread;
+    T* sums = input + layout.input;
+#pragma omp for collapse(3) schedule(dynamic)
+    for (Index index = 0; index < chunks; ++index)
+      for (Index tap = 0; tap < taps; ++tap)
+        for (Index slice = 0; slice < slices; ++slice) {
+          const Part chunk(index, chunks, tiling.tiles), own(slice, slices, panels<T>(C));
+          std::fill_n(sums, own.size() * K * panel<T>, T(0));
+          for (Index h = tiling.tile(chunk.begin).begin; h < tiling.tile(chunk.end - 1).end; ++h)
+            for (Index p = own.begin; p < own.end; ++p) {
+              const PanelOfPixels<T> b(input, x + h * W * C, C, W, p, C);
+              add_pixel_products(sums + (p - own.begin) * K * panel<T>, K, dy + first_output(g, h, tap),
+                                 2 * g.y_pixel(), b.data, b.step, W);
+            }
+          for (Index p = own.begin; p < own.end; ++p)
+            copy_pixels(partials + index * g.weights() + tap * K * C + p * panel<T>, C,
+                        sums + (p - own.begin) * K * panel<T>, panel<T>, K, std::min(panel<T>, C - p * panel<T>));
+        }
   }
   add_weight_gradients(device, dw, partials, chunks, g.weights());
 }
 
 Index conv_transpose2d_workspace(const Device& device, const ConvTranspose2dGeometry& g) {
-  const Tiling tiling(g);
-  const Index chunks = weight_gradient_chunks(tiling.tiles, g.weights());
-  return std::max(weight_gradient_workspace(chunks, g.weights()) + device.threads() * tiling.scratch,
-                  bias_gradient_workspace(4 * g.input_pixels(), g.K));
+  const WeightsScratch layout(g, Tiling(g));
+  return std::max({taps * packed_size(g.C, g.K), packed_size(taps * g.K, g.C),
+                   weight_gradient_workspace(layout.chunks, g.weights()) + device.threads() * layout.thread,
+                   bias_gradient_workspace(taps * g.input_pixels(), g.K)});
 }
 
 template void conv_transpose2d_forward(Device&, float*, const float*, const float*, const float*, float*,

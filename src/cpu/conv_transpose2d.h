@@ -13,12 +13,13 @@
 //              dx_{nhwc} = sum over i, j, k of w_{ijkc} dy_{n,2h+i,2w+j,k}.
 //            (A convolution of dy with stride 2; hence "transposed": the forward is that convolution's backward-data.)
 //
-// Method     The two pixels 2w and 2w + 1 of output row 2h + i lie side by side, 2K consecutive numbers, and so do the
-//            weights that make them. As column-major matrices, with X the C x W matrix of input row h and W_i the
-//            C x 2K matrix of kernel row i, output row 2h + i is the 2K x W matrix
-//              Y_i = W_i^T X,   and   dX = W_0 dY_0 + W_1 dY_1,   dW_i = sum over tiles of X dY_i^T.
-//            No scatter: an output row is one product. Several rows are taken together in a tile, where rows 2h + i of
-//            successive h lie one after the other.
+// Method     For a place (i, j) of the kernel, the pixels 2w + j of output row 2h + i lie 2K numbers apart, and
+//              forward  row(2h + i, j) = W_ij X  with X the C x W matrix of input row h,
+//              data     dX = sum over i, j of W_ij^T dY_ij: the four products add up in registers,
+//              weights  dW_ij = sum over rows of dY_ij X^T:
+//            1x1 convolutions whose pixels are further apart, on the micro-kernel (pixel_product.h). No scatter: each
+//            output is written once, where it belongs. Partial sums of dW are over a number of chunks that depends on
+//            the shape only, added in order (weight_gradient.h).
 //
 // Sources    Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning", chapter 4;
 //            Zeiler et al. 2010, "Deconvolutional Networks".

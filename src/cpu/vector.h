@@ -85,15 +85,14 @@ inline void put_first(T* to, Vector<T> v, Index count, Write write, Activation a
 }
 
 /// sums[i][v] += sum over d < depth of a[i a_row + d a_step] b[d b_step + v lanes ...]
-template <class T, int rows>
-[[gnu::always_inline]] inline void add_outer_products(Vector<T> (&sums)[rows][2], const T* a, Index a_row, Index a_step,
-                                                      const T* b, Index b_step, Index depth) {
+template <class T, int rows, int vectors>
+[[gnu::always_inline]] inline void add_outer_products(Vector<T> (&sums)[rows][vectors], const T* a, Index a_row,
+                                                      Index a_step, const T* b, Index b_step, Index depth) {
   for (Index d = 0; d < depth; ++d, a += a_step, b += b_step) {
-    const Vector<T> left = load(b), right = load(b + lanes<T>);
-    for (int i = 0; i < rows; ++i) {
-      sums[i][0] += a[i * a_row] * left;
-      sums[i][1] += a[i * a_row] * right;
-    }
+    Vector<T> factors[vectors];
+    for (int v = 0; v < vectors; ++v) factors[v] = load(b + v * lanes<T>);
+    for (int i = 0; i < rows; ++i)
+      for (int v = 0; v < vectors; ++v) sums[i][v] += a[i * a_row] * factors[v];
   }
 }
 
