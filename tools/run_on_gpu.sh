@@ -50,8 +50,8 @@ part_bench() {
 
 part_layers() {
   local precision
-  for precision in float32 tf32 bf16; do
-    lines=1 run "layers-$precision" 60 "$attnunet" bench --backend cuda --precision "$precision" --repeats 10
+  for precision in float32 bf16; do
+    lines=1 run "layers-$precision" 120 "$attnunet" bench --backend cuda --precision "$precision" --repeats 10
   done
 }
 
@@ -103,7 +103,7 @@ part_sanitizers() {
     return
   fi
   local tool
-  for tool in memcheck racecheck initcheck synccheck; do
+  for tool in memcheck initcheck synccheck racecheck; do
     run "$tool" "${SANITIZER_SECONDS:-600}" compute-sanitizer --tool "$tool" --error-exitcode 1 "$build/attnunet_tests" \
       --gtest_brief=1 --gtest_filter="$(gpu_suites)-*UNet*:*Network*:*Trainer*:*Agreement*:*Lockstep*:*Training*"
   done

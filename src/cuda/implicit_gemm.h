@@ -38,8 +38,9 @@ inline int to_int(Index n) {
 }
 
 /// Where a run of elements lies. Only where it is `inside` may it be read: elsewhere the run is zero, and the address
-/// whatever the arithmetic made of it. (Not one null pointer in place of the two: from ?: with null, 64 bits of zero that
-/// are overwritten under a predicate, ptxas 13.0 makes code for sm_90 that tests them a cycle before they are there.)
+/// whatever the arithmetic made of it. (Not one null pointer in place of the two: from ?: with null, 64 bits of zero
+/// that are overwritten under a predicate, ptxas 13.0 makes code for sm_90 that tests them a cycle before they are
+/// there.)
 template <class T>
 struct Place {
   const T* address;

@@ -27,6 +27,13 @@ def kernels_of(file):
         yield row[NAME], row["Grid Size"], number[TIME], number[BYTES]
 
 
+def short(name):
+    """Without namespaces, which ncu prints in part, and arguments."""
+    for part in ("attnunet::cuda::", "<unnamed>::", "unnamed>::", "tensor_core::", "gemm::", "void "):
+        name = name.replace(part, "")
+    return name.split("(")[0]
+
+
 def main():
     with open(sys.argv[1]) as file:
         kernels = list(kernels_of(file))
@@ -36,7 +43,7 @@ def main():
     step = kernels[ends[0] + 1 : ends[1] + 1]
     sums = collections.defaultdict(lambda: [0, 0.0, 0.0])
     for name, _, milliseconds, gigabytes in step:
-        entry = sums[name.replace("attnunet::cuda::", "").replace("<unnamed>::", "")[:100]]
+        entry = sums[short(name)]
         entry[0] += 1
         entry[1] += milliseconds
         entry[2] += gigabytes
