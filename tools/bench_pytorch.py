@@ -161,6 +161,8 @@ def main():
             pytorch_rounds.append(run(command + shape + ["--json", out], options.threads, out))
             if options.attnunet:
                 command = [os.path.abspath(options.attnunet), "bench", "--no-layers"]
+                if options.backend == "cuda":
+                    command += ["--warmup", "3", "--repeats", str(options.repeats)]
                 attnunet_rounds.append(run(command + shape + ["--json", out], options.threads, out))
 
     pytorch = result = merged(pytorch_rounds)

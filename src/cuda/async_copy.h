@@ -14,8 +14,8 @@ namespace attnunet::cuda {
 
 #ifdef ATTNUNET_SIMULATOR
 
-/// 16 bytes: the first valid_bytes of them from global memory, the rest zero. With 0
-/// nothing is read. Both addresses are multiples of 16.
+/// 16 bytes: the first valid_bytes of them from global memory, the rest zero. With 0 nothing is read, and the address
+/// may be any. Both addresses are multiples of 16.
 #define copy_async_16(shared, global, valid_bytes) \
   ::attnunet::cuda::sim::copy_async(shared, global, 16, valid_bytes, {__FILE__, __LINE__})
 /// 4 bytes or, with valid_bytes 0, a zero. Both addresses are multiples of 4.

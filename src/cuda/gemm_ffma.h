@@ -6,12 +6,12 @@
 // ones): for each depth it reads 8 + 8 floats from shared memory for 64 multiply-adds.
 //
 //   tile      rows x columns x depth   threads   registers   shared memory   for
-//   wide      128 x  64 x 16           128       167         24 KB           pixels, more than 32 columns
+//   wide      128 x  64 x 16           128       168         24 KB           pixels, more than 32 columns
 //   narrow    256 x  32 x  8           128       167         18 KB           pixels, up to 32 columns
 //   high      128 x  64 x  8           128       167         12 KB           weights, more than 64 rows
-//   square     64 x  64 x  8            64       166          8 KB           weights, 33 to 64 rows
+//   square     64 x  64 x  8            64       168          8 KB           weights, 33 to 64 rows
 //   low        32 x  64 x  8            64       123          6 KB           weights, up to 32 rows
-//   small      32 x  32 x 16            64   137 to 168       8 KB           what cannot be read 4 elements at a time
+//   small      32 x  32 x 16            64   133 to 167       8 KB           what cannot be read 4 elements at a time
 //
 // (Registers: compute capability 9.0. Statistics take 4 KB more.) At least 384 threads share a multiprocessor: with 64
 // independent multiply-adds each, enough to hide their latency.

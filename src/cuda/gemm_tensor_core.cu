@@ -14,20 +14,6 @@ constexpr int small_tile = 32, large_tile = 128;
 
 // ---- global memory -> shared memory
 
-// An address that may be read: what copies of nothing are given.
-static __device__ __forceinline__ const float* readable(const PixelRows<float>& a) {
-  return a.windows.x;
-}
-static __device__ __forceinline__ const float* readable(const TapRows<float>& a) {
-  return a.windows.x;
-}
-static __device__ __forceinline__ const float* readable(const MatrixRows<float>& a) {
-  return a.w;
-}
-static __device__ __forceinline__ const float* readable(const FlippedWeights<float>& a) {
-  return a.w;
-}
-
 /// One thread's share of the copies of an operand: `lines` rows, a stage after the other, V elements a copy.
 template <class Rows, int lines, int V>
 class Copies {
@@ -57,14 +43,13 @@ class Copies {
     ATTNUNET_UNROLL
     for (int pass = 0; pass < passes; ++pass) {
       const int line = start + pass * apart;
-      const float* from = operand.at(rows_[along_depth ? pass : 0], depths_[along_depth ? 0 : pass]);
+      const Place<float> from = operand.at(rows_[along_depth ? pass : 0], depths_[along_depth ? 0 : pass]);
       float* to = along_depth ? tile + line * stage_depth + run : tile + line * lines + (run ^ line / 4 * 8);
-      const unsigned bytes = from == nullptr ? 0 : 4 * V;
-      if (from == nullptr) from = readable(operand);
+      const unsigned bytes = from.inside ? 4 * V : 0;
       if constexpr (V == 4)
-        copy_async_16(to, from, bytes);
+        copy_async_16(to, from.address, bytes);
       else
-        copy_async_4(to, from, bytes);
+        copy_async_4(to, from.address, bytes);
       if constexpr (!along_depth) operand.advance(depths_[pass], stage_depth);
     }
     if constexpr (along_depth) operand.advance(depths_[0], stage_depth);
@@ -138,7 +123,7 @@ static __device__ __forceinline__ void store(const FragmentD (&sums)[tiles_a][ti
       for (int j = 0; j < tiles_b; ++j) {
         ATTNUNET_UNROLL
         for (int group = 0; group < groups; ++group)
-          load_or_zero(there[j][group], columns[j][group].channel >= 0 ? row + columns[j][group].offset : nullptr);
+          load_or_zero(there[j][group], {row + columns[j][group].offset, columns[j][group].channel >= 0});
       }
     }
     ATTNUNET_UNROLL

@@ -5,11 +5,11 @@
 // Block      128 threads, 4 warps, one tile of C, whose sums stay in registers throughout:
 //
 //              tile       a warp's part   shared memory   registers (sm_90: tf32, bf16)   for
-//              128 x 128  64 x 64         64 KB           238, 247                        more than 64 columns (rows)
-//              128 x 64   64 x 32         48 KB           162, 127                        pixels, 33 to 64 columns
+//              128 x 128  64 x 64         64 KB           237, 245                        more than 64 columns (rows)
+//              128 x 64   64 x 32         48 KB           158, 128                        pixels, 33 to 64 columns
 //              128 x 32   32 x 32         40 KB           127,  95                        pixels, up to 32 columns
-//               64 x 128  64 x 32         48 KB           179, 163                        weights, 33 to 64 rows
-//               32 x 128  32 x 32         40 KB           121, 127                        weights, up to 32 rows
+//               64 x 128  64 x 32         48 KB           179, 164                        weights, 33 to 64 rows
+//               32 x 128  32 x 32         40 KB           113, 128                        weights, up to 32 rows
 //               32 x 32   16 x 16         16 KB            95,  95                        what has no runs of 4
 //
 //            A 64 x 64 part reads 128 numbers from shared memory for 4096 multiply-adds of each depth: on an A100

@@ -98,7 +98,7 @@ static __device__ __forceinline__ void write_out(const Output<float>& output,
     if (output.add) {
       ATTNUNET_UNROLL
       for (int j = 0; j < T::own_columns / T::run; ++j)
-        load_or_zero(there[j], column[j].channel >= 0 ? row + column[j].offset : nullptr);
+        load_or_zero(there[j], {row + column[j].offset, column[j].channel >= 0});
     }
     ATTNUNET_UNROLL
     for (int j = 0; j < T::own_columns; j += T::run) {

@@ -1,8 +1,8 @@
 // Convolutions as matrix products whose matrices are never built: what the operands and results of
 //   C[m][n] = sum over depth of A[m][depth] B[n][depth]
 // look like in memory, for every product of both convolutions. The kernels that multiply (gemm_ffma.cu: exact float32)
-// ask an operand for the address of a run of consecutive elements, and get null where the run is zero: outside of the
-// image, past the last row, past the end of the depth.
+// ask an operand for the place of a run of consecutive elements, and whether there is such a run: outside of the image,
+// past the last row and past the end of the depth it is zero.
 //
 //   product                        m          n          depth      A                     B
 //   conv forward                   pixel      k          (r,s,c)    PixelRows(x)          MatrixRows(w)
@@ -36,6 +36,16 @@ inline int to_int(Index n) {
                 " is too large for the GPU's 32-bit indices: use a smaller --batch or --size");
   return static_cast<int>(n);
 }
+
+/// Where a run of elements lies. Only where it is `inside` may it be read: elsewhere the run is zero, and the address
+/// whatever the arithmetic made of it. (Not one null pointer in place of the two: from ?: with null, 64 bits of zero
+/// that are overwritten under a predicate, ptxas 13.0 makes code for sm_90 that tests them a cycle before they are
+/// there.)
+template <class T>
+struct Place {
+  const T* address;
+  bool inside;
+};
 
 /// Windows of R x R pixels of an image x, `step` pixels apart: window (n, h, w) of N x H x W has its tap (r, s) on
 /// pixel (n, step h + r - pad, step w + s - pad), which is zero outside of the image.
@@ -91,11 +101,10 @@ struct Windows {
       ++t.r;
     }
   }
-  /// Null where there is nothing but zero.
-  __device__ const T* at(const Pixel& p, const Tap& t) const {
+  __device__ Place<T> at(const Pixel& p, const Tap& t) const {
     const bool inside = p.left > 0 && t.r < R && static_cast<unsigned>(p.h + t.r) < static_cast<unsigned>(image_H) &&
                         static_cast<unsigned>(p.w + t.s) < static_cast<unsigned>(image_W);
-    return inside ? p.address + (((t.r - pad) * image_W + t.s - pad) * pixel + t.c) : nullptr;
+    return {p.address + (((t.r - pad) * image_W + t.s - pad) * pixel + t.c), inside};
   }
 
   static constexpr int outside = -(1 << 30);
@@ -113,7 +122,7 @@ struct PixelRows {
   __device__ Row row(int m) const { return windows.window(m, windows.count); }
   __device__ Depth depth(int first, int /*end*/) const { return windows.tap(first); }
   __device__ void advance(Depth& depth, int by) const { windows.advance(depth, by); }
-  __device__ const T* at(const Row& row, const Depth& depth) const { return windows.at(row, depth); }
+  __device__ Place<T> at(const Row& row, const Depth& depth) const { return windows.at(row, depth); }
 };
 
 /// A row a tap and channel, depth the window: the same matrix transposed.
@@ -128,7 +137,7 @@ struct TapRows {
   __device__ Row row(int m) const { return windows.tap(m); }
   __device__ Depth depth(int first, int end) const { return windows.window(first, end); }
   __device__ void advance(Depth& depth, int by) const { windows.advance(depth, by); }
-  __device__ const T* at(const Row& row, const Depth& depth) const { return windows.at(depth, row); }
+  __device__ Place<T> at(const Row& row, const Depth& depth) const { return windows.at(depth, row); }
 };
 
 /// A plain matrix [rows][length].
@@ -137,16 +146,18 @@ struct MatrixRows {
   const T* w;
   int rows, length;
 
+  struct MatrixRow {
+    const T* address;
+    int end;  ///< elements; 0 past the last row
+  };
   static constexpr bool contiguous_in_depth = true;
   using Element = T;
-  using Row = const T*;
+  using Row = MatrixRow;
   using Depth = int;
-  __device__ Row row(int m) const { return m < rows ? w + Index{m} * length : nullptr; }
+  __device__ Row row(int m) const { return {w + Index{m} * length, m < rows ? length : 0}; }
   __device__ Depth depth(int first, int /*end*/) const { return first; }
   __device__ void advance(Depth& depth, int by) const { depth += by; }
-  __device__ const T* at(const Row& row, const Depth& depth) const {
-    return row != nullptr && depth < length ? row + depth : nullptr;
-  }
+  __device__ Place<T> at(const Row& row, const Depth& depth) const { return {row.address + depth, depth < row.end}; }
 };
 
 /// Weights [K][taps][C] of a convolution as backward-data needs them: a row a channel c, depth (tap, k) with the taps
@@ -172,8 +183,8 @@ struct FlippedWeights {
       ++depth.tap;
     }
   }
-  __device__ const T* at(const Row& c, const Depth& depth) const {
-    return c < C && depth.tap < taps ? w + ((depth.k * taps + taps - 1 - depth.tap) * C + c) : nullptr;
+  __device__ Place<T> at(const Row& c, const Depth& depth) const {
+    return {w + ((depth.k * taps + taps - 1 - depth.tap) * C + c), c < C && depth.tap < taps};
   }
 };
 
@@ -222,39 +233,39 @@ struct TileStatistics {
   float* m2;
 };
 
-// What lies at `from`; zero where that is null. Written as predicated loads: nvcc would branch around each.
+// What lies at `from`; zero where that is outside. Written as predicated loads: nvcc would branch around each.
 #ifdef ATTNUNET_SIMULATOR
 template <class Run>
-inline void load_or_zero(Run& run, const float* from) {
-  run = from != nullptr ? *reinterpret_cast<const Run*>(from) : Run{};
+inline void load_or_zero(Run& run, const Place<float>& from) {
+  run = from.inside ? *reinterpret_cast<const Run*>(from.address) : Run{};
 }
 #else
-static __device__ __forceinline__ void load_or_zero(float4& run, const float* from) {
+static __device__ __forceinline__ void load_or_zero(float4& run, const Place<float>& from) {
   asm volatile(
       "{ .reg .pred inside;\n"
-      "  setp.ne.u64 inside, %4, 0;\n"
+      "  setp.ne.u32 inside, %5, 0;\n"
       "  mov.f32 %0, 0f00000000; mov.f32 %1, 0f00000000; mov.f32 %2, 0f00000000; mov.f32 %3, 0f00000000;\n"
       "  @inside ld.global.v4.f32 {%0, %1, %2, %3}, [%4]; }"
       : "=&f"(run.x), "=&f"(run.y), "=&f"(run.z), "=&f"(run.w)
-      : "l"(from));
+      : "l"(from.address), "r"(unsigned{from.inside}));
 }
-static __device__ __forceinline__ void load_or_zero(float2& run, const float* from) {
+static __device__ __forceinline__ void load_or_zero(float2& run, const Place<float>& from) {
   asm volatile(
       "{ .reg .pred inside;\n"
-      "  setp.ne.u64 inside, %2, 0;\n"
+      "  setp.ne.u32 inside, %3, 0;\n"
       "  mov.f32 %0, 0f00000000; mov.f32 %1, 0f00000000;\n"
       "  @inside ld.global.v2.f32 {%0, %1}, [%2]; }"
       : "=&f"(run.x), "=&f"(run.y)
-      : "l"(from));
+      : "l"(from.address), "r"(unsigned{from.inside}));
 }
-static __device__ __forceinline__ void load_or_zero(float& run, const float* from) {
+static __device__ __forceinline__ void load_or_zero(float& run, const Place<float>& from) {
   asm volatile(
       "{ .reg .pred inside;\n"
-      "  setp.ne.u64 inside, %1, 0;\n"
+      "  setp.ne.u32 inside, %2, 0;\n"
       "  mov.f32 %0, 0f00000000;\n"
       "  @inside ld.global.f32 %0, [%1]; }"
       : "=&f"(run)
-      : "l"(from));
+      : "l"(from.address), "r"(unsigned{from.inside}));
 }
 #endif
 
