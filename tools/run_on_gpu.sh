@@ -37,7 +37,7 @@ fi
 part gradcheck "$build/attnunet" gradcheck --backend cuda
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2> /dev/null; then
   for variant in attention3 attention4; do
-    for mode in "float32" "tf32" "bf16" "bf16 --compile"; do
+    for mode in "float32" "tf32" "bf16 --compile"; do
       # shellcheck disable=SC2086
       part "bench-$variant-${mode// --/-}" python3 tools/bench_pytorch.py --attnunet "$build/attnunet" --backend cuda \
         --variant "$variant" --batch 16 --repeats 20 --rounds 2 --precision $mode
