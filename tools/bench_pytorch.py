@@ -1,28 +1,33 @@
-"""Times a training step of the same network in PyTorch, plain as Debian ships it, alone or in turn with attnunet.
+"""Times the same network in PyTorch, as it comes and at its best, in turn with attnunet.
 
-    python3 tools/bench_pytorch.py --variant attention4 --base 32 --size 256 --batch 4 --threads 2
     python3 tools/bench_pytorch.py --attnunet ./attnunet --rounds 3
+    python3 tools/bench_pytorch.py --attnunet ./attnunet --rounds 3 --python venv/bin/python
     python3 tools/bench_pytorch.py --attnunet ./attnunet --backend cuda --batch 16 --precision bf16 --compile
 
-On a GPU, float32 means that TF32 is off, bf16 is autocast, and --compile adds channels_last and torch.compile; peak
-memory is then what the allocator gave out. A step is forward, BCE, backward and Adam on one random batch, after one step that is not counted. Every round runs in a
-fresh process: peak memory is that of a process which does training steps and nothing else before it is read; inference
-(evaluation mode, no gradients, the same batch) is timed after that.
+The peers: PyTorch plain, the module of pytorch_network.py and default settings; on the CPU also PyTorch tuned, what
+pytorch_tuned.py makes of it (which first proves that it is the same network), in both layouts of memory, under an
+allocator that keeps its pages; with --compile also PyTorch compiled, channels_last and torch.compile. --python adds the
+PyTorch of another interpreter. On a GPU, float32 means that TF32 is off, bf16 is autocast, and peak memory is what the
+allocator gave out.
+
+A training step is forward, BCE, backward and Adam on one random batch; inference is the network in evaluation mode on
+the same batch, and on one image. Every round runs each peer in fresh processes, one that does training steps and
+nothing else, whose peak memory counts, and one for inference; calls that are not counted come first. GFLOP/s count what
+a convolution needs when computed directly, however it is computed.
 """
 
 import argparse
+import ctypes.util
 import json
 import os
 import resource
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 
+from bench_rounds import attnunet_bench, merged, print_table, result_of, run
 
-def summary(milliseconds):
-    return {"min": min(milliseconds), "median": statistics.median(milliseconds), "max": max(milliseconds)}
+TIMES = {"train_step_ms": "training step", "inference_ms": "inference, batch", "one_image_ms": "inference, one image"}
 
 
 def timed(repeats, function, wait):
@@ -38,15 +43,20 @@ def timed(repeats, function, wait):
         if wait:
             wait()
         times.append(1e3 * (time.perf_counter() - start))
-    return summary(times)
+    return {"min": min(times), "median": statistics.median(times), "max": max(times)}
 
 
 def measure(options):
-    """One round of PyTorch, in this process."""
+    """One peer's training or inference, in this process; None where this PyTorch has no such peer."""
     import torch
 
     from pytorch_network import LEVELS, AttentionUNet, bce
+    from pytorch_tuned import LAYOUTS, fastest_adam, frozen, tuned
 
+    kind, *layout = options.peer.split()
+    compiled, fast = kind == "compiled", kind == "tuned"
+    if compiled and not hasattr(torch, "compile"):
+        return None
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     gpu = options.backend == "cuda"
@@ -54,76 +64,112 @@ def measure(options):
     wait = torch.cuda.synchronize if gpu else None
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = options.precision != "float32"
     network = AttentionUNet(LEVELS[options.variant], options.base).to(device)
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
-    image = torch.rand(options.batch, 1, options.size, options.size, device=device)
+    layout = LAYOUTS[layout[0] if layout else "nchw"]
+    network = (tuned(network) if fast else network).to(memory_format=layout)
+    image = torch.rand(options.batch, 1, options.size, options.size, device=device).to(memory_format=layout)
     target = (torch.rand_like(image) < 0.1).float()
-    if options.compile:
-        network = network.to(memory_format=torch.channels_last)
-        image = image.to(memory_format=torch.channels_last)
-    forward = torch.compile(network) if options.compile else network
-
-    def logits():
-        with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
-            return forward(image)
-
-    def train_step():
-        optimiser.zero_grad()
-        bce(logits().float(), target).backward()
-        optimiser.step()
-
-    def inference():
-        with torch.no_grad():
-            logits()
-
-    train_step_ms = timed(options.repeats, train_step, wait)
-    if gpu:
-        peak_memory_mb = torch.cuda.max_memory_allocated() / 2**20
-    else:
-        peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    network.eval()
-    return {
-        "backend": "pytorch" + (" compiled" if options.compile else ""),
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16")
+    result = {
+        "peer": f"PyTorch {torch.__version__.split('+')[0]} {options.peer}",
         "device": torch.cuda.get_device_name() if gpu else "cpu",
-        "torch": torch.__version__,
-        **{key: getattr(options, key) for key in ("variant", "base", "size", "batch", "threads")},
-        "precision": options.precision,
-        "train_step_ms": train_step_ms,
-        "inference_ms": timed(options.repeats, inference, wait),
-        "peak_memory_mb": peak_memory_mb,
     }
+    if options.phase == "train":
+        forward = torch.compile(network) if compiled else network
+        optimiser = (fastest_adam if fast else torch.optim.Adam)(network.parameters(), lr=1e-3)
 
+        def train_step():
+            optimiser.zero_grad(set_to_none=True)
+            with autocast:
+                logits = forward(image)
+            bce(logits.float(), target).backward()
+            optimiser.step()
 
-def run(command, threads, json_file):
-    """Runs a benchmark in a process of its own and returns what it wrote to json_file."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed: {done.stderr.strip()}")
-    with open(json_file) as file:
-        return json.load(file)
+        result["train_step_ms"] = timed(options.repeats, train_step, wait)
+        if gpu:
+            result["peak_memory_mb"] = torch.cuda.max_memory_allocated() / 2**20
+        else:
+            result["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return result
 
+    network.eval()
+    for key, images in ("inference_ms", image), ("one_image_ms", image[:1].clone(memory_format=layout)):
+        forward = frozen(network, images) if fast else network
+        forward = torch.compile(network, dynamic=False) if compiled else forward
 
-def merged(rounds):
-    """Several rounds as one: the smallest minimum and peak, the median of medians, the largest maximum."""
-    result = dict(rounds[-1])
-    for key in ("train_step_ms", "inference_ms"):
-        result[key] = {
-            "min": min(one[key]["min"] for one in rounds),
-            "median": statistics.median(one[key]["median"] for one in rounds),
-            "max": max(one[key]["max"] for one in rounds),
-        }
-    result["peak_memory_mb"] = min(one["peak_memory_mb"] for one in rounds)
+        def inference():
+            with torch.no_grad() if compiled else torch.inference_mode(), autocast:
+                forward(images)
+
+        result[key] = timed(options.repeats, inference, wait)
     return result
 
 
-def report(result):
-    name = result["backend"] + (" " + result["torch"] if "torch" in result else "")
-    step, inference = result["train_step_ms"], result["inference_ms"]
-    print(
-        f"{name:24} {result['precision']:8} step ms min {step['min']:9.1f}  median {step['median']:9.1f}  max {step['max']:9.1f}   "
-        f"inference ms min {inference['min']:8.1f}  median {inference['median']:8.1f}   "
-        f"peak memory {result['peak_memory_mb']:8.1f} MB"
-    )
+def environment_of(peer, threads):
+    """OpenBLAS, which PyTorch as Debian ships it does not use, must not be told what processor this is."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+    environment["OMP_NUM_THREADS"] = str(threads)
+    if peer.startswith("tuned"):
+        tcmalloc = ctypes.util.find_library("tcmalloc_minimal")
+        if tcmalloc:
+            environment["LD_PRELOAD"] = tcmalloc
+        else:
+            environment["MALLOC_TRIM_THRESHOLD_"] = environment["MALLOC_MMAP_THRESHOLD_"] = str(2**32)
+    return environment
+
+
+def pytorch_round(python, peer, arguments, options):
+    result = {}
+    for phase in "train", "inference":
+        command = [python, os.path.abspath(__file__), "--peer", peer, "--phase", phase] + arguments
+        command += ["--batch", str(options.batch), "--threads", str(options.threads)]
+        part = result_of(command, environment_of(peer, options.threads))
+        if part is None:
+            return None
+        result.update(part)
+    return result
+
+
+def attnunet_round(arguments, options):
+    if options.backend == "cuda":  # a GPU's clocks take some steps to rise
+        arguments = arguments + ["--warmup", 3]
+    result = attnunet_bench(options.attnunet, options.threads, *arguments, "--batch", options.batch)
+    one_image = attnunet_bench(options.attnunet, options.threads, *arguments, "--batch", 1)
+    return {"peer": "attnunet", **result, "one_image_ms": one_image["inference_ms"]}
+
+
+def print_measured(peers, columns, gflop):
+    rows = []
+    for peer in peers:
+        cells = [f"{peer[key]['min']:.1f} ({peer[key]['median']:.1f})" for key in TIMES]
+        rows.append((peer["peer"], cells + [f"{peer['peak_memory_mb']:.0f} MB"]))
+    print_table("ms, least (median)", columns, rows)
+    if gflop:
+        rows = [(peer["peer"], [f"{1e3 * gflop[key] / peer[key]['min']:.0f}" for key in TIMES]) for peer in peers]
+        print_table("GFLOP/s at the least", columns[:-1], rows)
+
+
+def ratios_to(attnunet, peers):
+    """PyTorch / attnunet for each peer: [least, median] of each time, and peak memory."""
+    return [
+        {
+            "peer": peer["peer"],
+            **{key: [peer[key][which] / attnunet[key][which] for which in ("min", "median")] for key in TIMES},
+            "peak_memory_mb": [peer["peak_memory_mb"] / attnunet["peak_memory_mb"]],
+        }
+        for peer in peers
+    ]
+
+
+def print_ratios(ratios, columns):
+    keys = [*TIMES, "peak_memory_mb"]
+    best = {key: min(row[key] for row in ratios) for key in keys}
+
+    def text(row, key):
+        least, *median = row[key]
+        return f"{least:.2f}" + "".join(f" ({x:.2f})" for x in median) + (" *" if row[key] == best[key] else "  ")
+
+    print_table("PyTorch / attnunet", columns, [(row["peer"], [text(row, key) for key in keys]) for row in ratios])
+    print("* the best PyTorch of its column")
 
 
 def main():
@@ -133,54 +179,63 @@ def main():
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--repeats", type=int, default=5, help="counted steps a round")
+    parser.add_argument("--repeats", type=int, default=5, help="counted calls a process")
     parser.add_argument("--backend", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--precision", choices=["float32", "tf32", "bf16"], default="float32")
-    parser.add_argument("--compile", action="store_true", help="PyTorch with channels_last and torch.compile")
-    parser.add_argument("--rounds", type=int, default=1, help="processes of each program, in turn")
+    parser.add_argument("--compile", action="store_true", help="also PyTorch with channels_last and torch.compile")
+    parser.add_argument("--rounds", type=int, default=1, help="how often all are run, in turn")
+    parser.add_argument("--python", metavar="PATH", action="append", default=[], help="a further interpreter")
     parser.add_argument("--attnunet", metavar="PATH", help="the program to run in turn with PyTorch")
-    parser.add_argument("--json", metavar="FILE", help="write the result, or {pytorch, attnunet, ratios}")
-    parser.add_argument("--in-process", action="store_true", help=argparse.SUPPRESS)  # one round, no child process
+    parser.add_argument("--json", metavar="FILE", help="write {pytorch: [...], attnunet, ratios: [...]}")
+    parser.add_argument("--peer", help=argparse.SUPPRESS)  # with --phase: measure in this process
+    parser.add_argument("--phase", choices=["train", "inference"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.backend == "cpu" and options.precision != "float32":
         parser.error("--precision tf32 and bf16 need --backend cuda")
-    if options.in_process:
+    if options.peer:
         with open(options.json, "w") as file:
             json.dump(measure(options), file)
         return
 
-    shape = []
-    for key in ("variant", "base", "size", "batch", "threads", "backend", "precision"):
-        shape += ["--" + key, str(getattr(options, key))]
-    pytorch_rounds, attnunet_rounds = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        out = os.path.join(folder, "bench.json")
-        for _ in range(options.rounds):
-            command = [sys.executable, os.path.abspath(__file__), "--in-process", "--repeats", str(options.repeats)]
-            command += ["--compile"] if options.compile else []
-            pytorch_rounds.append(run(command + shape + ["--json", out], options.threads, out))
-            if options.attnunet:
-                command = [os.path.abspath(options.attnunet), "bench", "--no-layers"]
-                if options.backend == "cuda":
-                    command += ["--warmup", "3", "--repeats", str(options.repeats)]
-                attnunet_rounds.append(run(command + shape + ["--json", out], options.threads, out))
+    arguments = []
+    for key in ("variant", "base", "size", "backend", "precision", "repeats"):
+        arguments += ["--" + key, str(getattr(options, key))]
+    pythons = [sys.executable] + options.python
+    kinds = ["plain"]
+    if options.compile:
+        kinds.append("compiled nhwc")
+    if options.backend == "cpu":
+        kinds += ["tuned nhwc", "tuned nchw"]
+        for python in pythons:
+            run([python, os.path.join(os.path.dirname(os.path.abspath(__file__)), "pytorch_tuned.py")])
+    rounds = {(python, kind): [] for python in pythons for kind in kinds}
+    attnunet_rounds = []
+    for _ in range(options.rounds):
+        for (python, kind), results in rounds.items():
+            results.append(pytorch_round(python, kind, arguments, options))
+        if options.attnunet:
+            attnunet_rounds.append(attnunet_round(arguments, options))
+    pytorch = [merged(results) for results in rounds.values() if None not in results]
+    attnunet = merged(attnunet_rounds) if options.attnunet else None
+    ratios = ratios_to(attnunet, pytorch) if attnunet else []
 
-    pytorch = result = merged(pytorch_rounds)
-    report(pytorch)
-    if options.attnunet:
-        attnunet = merged(attnunet_rounds)
-        report(attnunet)
-        ratios = {
-            "train_step": pytorch["train_step_ms"]["min"] / attnunet["train_step_ms"]["min"],
-            "train_step_median": pytorch["train_step_ms"]["median"] / attnunet["train_step_ms"]["median"],
-            "inference": pytorch["inference_ms"]["min"] / attnunet["inference_ms"]["min"],
-            "peak_memory": pytorch["peak_memory_mb"] / attnunet["peak_memory_mb"],
-        }
-        print("PyTorch / attnunet: " + ", ".join(f"{key} {value:.2f}" for key, value in ratios.items()))
-        result = {"pytorch": pytorch, "attnunet": attnunet, "ratios": ratios}
+    print(
+        f"{options.variant}, base {options.base}, {options.size} x {options.size}, batch {options.batch}, "
+        f"{options.precision}, {options.threads} threads, {pytorch[0]['device']}; "
+        f"{options.rounds} rounds of {options.repeats}"
+    )
+    columns = [*TIMES.values(), "peak memory"]
+    gflop = None
+    if attnunet:
+        forward = attnunet["inference_gflop"]
+        gflop = {"train_step_ms": attnunet["train_step_gflop"], "inference_ms": forward}
+        gflop["one_image_ms"] = forward / options.batch
+    print_measured(pytorch + ([attnunet] if attnunet else []), columns, gflop)
+    if ratios:
+        print_ratios(ratios, columns)
     if options.json:
         with open(options.json, "w") as file:
-            json.dump(result, file, indent=2)
+            json.dump({"pytorch": pytorch, "attnunet": attnunet, "ratios": ratios}, file, indent=2)
             file.write("\n")
 
 

@@ -62,8 +62,8 @@ class DoubleConv(nn.Module):
         self.bn2 = nn.BatchNorm2d(channels_out)
 
     def forward(self, x):
-        x = self.dropout(F.relu(self.bn1(self.conv1(x))))
-        return F.relu(self.bn2(self.conv2(x)))
+        x = self.dropout(F.relu(self.bn1(self.conv1(x)), inplace=True))
+        return F.relu(self.bn2(self.conv2(x)), inplace=True)
 
 
 class AttentionGate(nn.Module):
@@ -77,7 +77,7 @@ class AttentionGate(nn.Module):
         self.bn_psi = nn.BatchNorm2d(1)
 
     def forward(self, g, x):
-        q = F.relu(self.bn_g(self.wg(g)) + self.bn_x(self.wx(x)))
+        q = F.relu(self.bn_g(self.wg(g)) + self.bn_x(self.wx(x)), inplace=True)
         return x * torch.sigmoid(self.bn_psi(self.psi(q)))
 
 

@@ -40,7 +40,7 @@ part_bench() {
   fi
   local variant mode
   for variant in attention4 attention3; do
-    for mode in float32 tf32 bf16 "bf16 --compile"; do
+    for mode in float32 tf32 "bf16 --compile"; do
       # shellcheck disable=SC2086
       lines=3 run "bench-$variant-${mode// --/-}" 240 python3 tools/bench_pytorch.py --attnunet "$attnunet" --backend cuda \
         --variant "$variant" --batch 16 --repeats 20 --rounds "${ROUNDS:-2}" --precision $mode

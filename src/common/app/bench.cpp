@@ -117,9 +117,23 @@ double peak_resident_mb() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-void print_times(const char* what, const Times& times, Index batch) {
-  std::printf("%-15s %9.1f ms  (min %.1f, max %.1f)  %8.2f images/s\n", what, times.median, times.min, times.max,
-              1e3 * static_cast<double>(batch) / times.median);
+/// What the convolutions of inference and of a training step need when computed directly.
+struct NetworkFlops {
+  double inference = 0, train_step = 0;
+};
+
+NetworkFlops network_flops(const Options& options) {
+  NetworkFlops flops;
+  for (const LayerInfo& layer : list_layers(options.network, options.batch, options.size, options.size)) {
+    flops.inference += layer.forward_flops;
+    flops.train_step += layer.forward_flops + backward_flops(layer);
+  }
+  return flops;
+}
+
+void print_times(const char* what, const Times& times, Index batch, double flops) {
+  std::printf("%-15s %9.1f ms  (min %.1f, max %.1f)  %8.2f images/s  %8.1f GFLOP/s\n", what, times.median, times.min,
+              times.max, 1e3 * static_cast<double>(batch) / times.median, flops / times.median / 1e6);
 }
 
 /// ms, GFLOP/s, GB/s and percent of the nearer of the two peaks.
@@ -168,8 +182,9 @@ void run_on(typename B::Device& device, const Options& options, std::optional<At
   const NetworkTimes times = time_network<B>(device, options);
   // A device of its own memory holds what was planned; of the host the system knows.
   const double peak_mb = B::reads_wait ? static_cast<double>(planned) / (1 << 20) : peak_resident_mb();
-  print_times("training step", times.train_step, options.batch);
-  print_times("inference", times.inference, options.batch);
+  const NetworkFlops flops = network_flops(options);
+  print_times("training step", times.train_step, options.batch, flops.train_step);
+  print_times("inference", times.inference, options.batch, flops.inference);
   std::printf("peak memory     %9.1f MB\n", peak_mb);
   if (file) {
     const auto object = [](const Times& t) {
@@ -185,6 +200,8 @@ void run_on(typename B::Device& device, const Options& options, std::optional<At
                                       {"precision", options.precision},
                                       {"train_step_ms", object(times.train_step)},
                                       {"inference_ms", object(times.inference)},
+                                      {"train_step_gflop", flops.train_step / 1e9},
+                                      {"inference_gflop", flops.inference / 1e9},
                                       {"peak_memory_mb", peak_mb}};
     const std::string text = json.dump(2) + "\n";
     file->write(text.data(), text.size());

@@ -61,6 +61,12 @@ double fastest(Device& device, int repeats, const std::function<void()>& work) {
 
 }  // namespace layer_timing
 
+/// Multiplications and additions of the backward pass, counted as LayerInfo::forward_flops: a convolution is one
+/// product for the gradient of its weights and, where needed, one for that of its input.
+inline double backward_flops(const LayerInfo& layer) {
+  return (layer.input_gradient ? 2 : 1) * layer.forward_flops;
+}
+
 /// Times the layer; backward is all that a training step asks of it (for a convolution the gradients of weights, bias
 /// and, where needed, input).
 template <class B>
@@ -103,6 +109,7 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
   Timing &f = timing.forward, &b = timing.backward;
   f.flops = layer.forward_flops;
   f.bytes = size_in + size_out + size_p;
+  b.flops = backward_flops(layer);
   const auto time = [&](const std::function<void()>& forward, const std::function<void()>& backward) {
     f.seconds = layer_timing::fastest(device, repeats, forward);
     b.seconds = layer_timing::fastest(device, repeats, backward);
@@ -110,7 +117,6 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
 
   switch (layer.kind) {
     case LayerKind::conv2d:
-      b.flops = (layer.input_gradient ? 2 : 1) * f.flops;
       b.bytes = size_out + size_in + size_p + (layer.input_gradient ? size_out + size_in + size_p : 0);
       time(
           [&] {
@@ -127,7 +133,6 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
           });
       break;
     case LayerKind::conv_transpose2d:
-      b.flops = 2 * f.flops;
       b.bytes = 2 * (size_in + size_out + size_p);
       time([&] { conv_transpose2d_forward(device, y.data(), x.data(), p.data(), bias, scratch, up); },
            [&] {
