@@ -1,5 +1,7 @@
 #include "common/nn/attention_unet.h"
 
+#include <algorithm>
+
 #include "common/gradcheck/cases/attention_unet.h"
 #include "cpu/operations.h"
 #include "cuda/operations.h"
@@ -114,6 +116,39 @@ TYPED_TEST(Evaluation, FollowsWeightsAndStatistics) {
   initial_values(this->architecture, 2, parameters, statistics);
   network.load(parameters, statistics);
   expect_current("another load");
+}
+
+// Training saves less than the passes whose gradients are checked numerically (B::recomputes): the same bits.
+template <class B>
+class TrainingGradients : public SmallNetworkTest<B> {};
+TYPED_TEST_SUITE(TrainingGradients, AllBackends);
+
+TYPED_TEST(TrainingGradients, AreThoseOfPassesThatSaveAll) {
+  using T = typename TypeParam::Scalar;
+  const Architecture architecture = make_architecture(config_of(3, 2));
+  std::vector<T> gradients[2];
+  std::vector<double> parameters, statistics;
+  initial_values(architecture, 4, parameters, statistics);
+  for (int i = 0; i < 2; ++i) {
+    AttentionUNet<TypeParam> network(this->device, architecture, true);
+    network.load(parameters, statistics);
+    AttentionUNetTape<TypeParam> tape(this->device, architecture, 2, 17, 16,
+                                      i == 0 ? Purpose::training : Purpose::training_with_input_gradient);
+    gradcheck::poison_memory<TypeParam>(this->device, tape.memory(), tape.bytes());
+    const Index n = tape.image_shape().size();
+    Random random(8);
+    const auto images = gradcheck::upload<TypeParam>(this->device, gradcheck::random_array("", n, random));
+    const auto d_logits = gradcheck::upload<TypeParam>(this->device, gradcheck::random_array("", n, random));
+    const Pass pass{true, 5, 3};
+    copy_on_device(this->device, tape.input, images.data(), n);
+    network.forward(tape, pass);
+    copy_on_device(this->device, tape.d_logits, d_logits.data(), n);
+    network.backward(tape, pass);
+    gradients[i].resize(static_cast<std::size_t>(architecture.parameter_elements));
+    copy_to_host(this->device, gradients[i].data(), network.gradients(), architecture.parameter_elements);
+  }
+  EXPECT_EQ(gradients[0], gradients[1]);
+  EXPECT_TRUE(std::any_of(gradients[0].begin(), gradients[0].end(), [](T value) { return value != 0; }));
 }
 
 }  // namespace

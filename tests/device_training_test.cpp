@@ -42,6 +42,7 @@ struct Backend {
   using Buffer = apart::Buffer<U>;
   static constexpr const char* name = "cpu";
   static constexpr bool reads_wait = true;
+  static constexpr bool recomputes = false;
 };
 
 }  // namespace apart

@@ -6,6 +6,7 @@
 //   B::Device        passed first to every operation; the operations of namespace cpu are found through it
 //   B::Buffer<U>     owning memory of the device
 //   B::reads_wait    whether a read from the device holds up the work on it: see Cpu
+//   B::recomputes    whether training computes again what is cheap to compute: see Cpu
 //   copy_to_device, copy_to_host, copy_on_device, fill_zero   the only ways in and out
 #pragma once
 
@@ -116,6 +117,9 @@ struct Cpu {
   /// dataset where the device has it at hand. Here memory is the host's, and every operation is done when it returns:
   /// scores are read after each step, and a second copy of the dataset would be a waste.
   static constexpr bool reads_wait = false;
+  /// True where memory is dearer than a pass over it: what a pass makes from what is saved anyway is then made again in
+  /// backward instead of being saved (nn/double_conv.h). On a GPU such passes are a third of a training step.
+  static constexpr bool recomputes = true;
 };
 
 }  // namespace attnunet

@@ -131,7 +131,8 @@ struct Cuda {
   template <class U>
   using Buffer = cuda::Buffer<cuda::Gpu, U>;
   static constexpr const char* name = "cuda";
-  static constexpr bool reads_wait = true;  // see Cpu
+  static constexpr bool reads_wait = true;   // see Cpu
+  static constexpr bool recomputes = false;  // see Cpu
 };
 
 template <class T>
@@ -141,7 +142,8 @@ struct CudaSim {
   template <class U>
   using Buffer = cuda::Buffer<cuda::Simulator, U>;
   static constexpr const char* name = "cuda-sim";
-  static constexpr bool reads_wait = true;  // see Cpu
+  static constexpr bool reads_wait = true;   // see Cpu
+  static constexpr bool recomputes = false;  // see Cpu
 };
 
 }  // namespace attnunet

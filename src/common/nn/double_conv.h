@@ -4,15 +4,20 @@
 //
 //   forward, one operation a line            saved for backward
 //   a, statistics of a = conv1(x)            x, a, statistics of a
-//   h = dropout(relu(bn1(a)))                h
+//   h = dropout(relu(bn1(a)))                h, or nothing: see below
 //   b, statistics of b = conv2(h)            b, statistics of b
 //   y = relu(bn2(b))                         y
 //
 //   backward, from dy (which is overwritten: each line reuses its memory where only one gradient is alive)
 //   dy <- (relu bn2)'(dy; y, b)              now dL/db
+//   h where it was not saved: from a and its statistics, with the same mask, once more
 //   dconv2 = conv2_w'(dL/db, h)              dh = conv2_x'(dL/db)
 //   dh <- (dropout relu bn1)'(dh; h, a)      now dL/da
 //   dconv1 = conv1_w'(dL/da, x)              dx = conv1_x'(dL/da)
+//
+// h is a seventh of all that a network saves, and one pass over a makes it again, to the bit: training does that on
+// backends where memory is dearer than the pass (B::recomputes). Where gradients are checked (an input gradient is
+// wanted) h stays, for its signs tell which side of the kinks a pass was on.
 //
 // Inference takes the running statistics, which are constants: batch norms are folded into the convolutions
 // (src/cpu/fold_batch_norm.h), h = relu(conv1'(x) + b1'), y = relu(conv2'(h) + b2'). Nothing is dropped or saved.
@@ -47,7 +52,8 @@ struct DoubleConvTape {
   double dropout_rate;
   std::uint32_t dropout_layer;
 
-  T *conv1_out, *hidden, *conv2_out, *y;
+  bool recomputes;  ///< hidden holds h in the forward pass only, hidden_again in the backward pass
+  T *conv1_out, *hidden, *hidden_again, *conv2_out, *y;
   BatchNormSaved<T> bn1, bn2;
   T *d_hidden, *dx;
 
@@ -61,6 +67,7 @@ void double_conv_plan_forward(const typename B::Device& device, MemoryPlan& plan
                               Purpose purpose) {
   const Index pixels = N * tape.H * tape.W, size = pixels * tape.K;
   const bool training = purpose != Purpose::inference;
+  tape.recomputes = B::recomputes && purpose == Purpose::training;
   for (Index n = 1; n <= N; ++n) {  // a tape may run any smaller batch
     for (const Conv2dGeometry& g : {tape.conv1(n), tape.conv2(n)}) {
       plan.need_workspace<T>(conv2d_workspace(device, g));
@@ -78,7 +85,7 @@ void double_conv_plan_forward(const typename B::Device& device, MemoryPlan& plan
   }
   plan.reserve(tape.hidden, size);
   plan.reserve(tape.y, size);
-  if (!training) plan.release(tape.hidden);
+  if (!training || tape.recomputes) plan.release(tape.hidden);
 }
 
 /// `dy` is the caller's pointer to the gradient of y, reserved by the caller and released here.
@@ -87,9 +94,10 @@ void double_conv_plan_backward(MemoryPlan& plan, DoubleConvTape<T>& tape, T*& dy
   const Index pixels = N * tape.H * tape.W;
   plan.release(tape.y);
   plan.release(tape.conv2_out);
+  if (tape.recomputes) plan.reserve(tape.hidden_again, pixels * tape.K);
   plan.reserve(tape.d_hidden, pixels * tape.K);
   plan.release(dy);
-  plan.release(tape.hidden);
+  plan.release(tape.recomputes ? tape.hidden_again : tape.hidden);
   plan.release(tape.conv1_out);
   if (input_gradient) plan.reserve(tape.dx, pixels * tape.C);
   plan.release(tape.d_hidden);
@@ -130,9 +138,16 @@ void double_conv_backward(const Run<B>& run, DoubleConvTape<T>& tape, const Doub
   T* no_bias = nullptr;
   batch_norm_relu_dropout_backward(device, dy, d.bn2.gamma, d.bn2.beta, dy, tape.y, tape.conv2_out, tape.bn2.mean,
                                    tape.bn2.inv_std, p.bn2.gamma, 0.0, run.workspace, pixels, tape.K);
-  conv2d_backward_weights(device, d.conv2, no_bias, dy, tape.hidden, run.workspace, tape.conv2(run.N));
+  const T* hidden = tape.hidden;
+  if (tape.recomputes) {
+    batch_norm_relu_dropout_forward(device, tape.hidden_again, tape.conv1_out, tape.bn1.mean, tape.bn1.inv_std,
+                                    p.bn1.gamma, p.bn1.beta, tape.dropout_rate, tape.dropout_key(run.pass), pixels,
+                                    tape.K);
+    hidden = tape.hidden_again;
+  }
+  conv2d_backward_weights(device, d.conv2, no_bias, dy, hidden, run.workspace, tape.conv2(run.N));
   conv2d_backward_data(device, tape.d_hidden, dy, p.conv2, run.workspace, tape.conv2(run.N), Write::set);
-  batch_norm_relu_dropout_backward(device, tape.d_hidden, d.bn1.gamma, d.bn1.beta, tape.d_hidden, tape.hidden,
+  batch_norm_relu_dropout_backward(device, tape.d_hidden, d.bn1.gamma, d.bn1.beta, tape.d_hidden, hidden,
                                    tape.conv1_out, tape.bn1.mean, tape.bn1.inv_std, p.bn1.gamma, tape.dropout_rate,
                                    run.workspace, pixels, tape.K);
   conv2d_backward_weights(device, d.conv1, no_bias, tape.d_hidden, x, run.workspace, tape.conv1(run.N));
