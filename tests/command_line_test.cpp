@@ -160,6 +160,11 @@ TEST(CommandLine, BenchWritesItsJson) {
     EXPECT_EQ(object["backend"], backend);
     EXPECT_EQ(object["precision"], precision);
     EXPECT_GT(object["peak_memory_mb"].get<double>(), 0);
+    // Backward is twice forward, less the gradient of the image.
+    const double forward = object["inference_gflop"], step = object["train_step_gflop"];
+    EXPECT_GT(forward, 0);
+    EXPECT_LT(step, 3 * forward);
+    EXPECT_GT(step, 2.5 * forward);
     for (const char* key : {"train_step_ms", "inference_ms"}) {
       EXPECT_GT(object[key]["min"].get<double>(), 0);
       EXPECT_LE(object[key]["min"].get<double>(), object[key]["median"].get<double>());
