@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building and testing need, and those given as arguments (each a package that
-# brings a command of its own name: clang-format, curl, unzip). Asks nothing; does nothing where all are there.
+# brings a command of its own name, or qemu-user: clang-format, curl, unzip). Asks nothing; does nothing where all are there.
 set -euo pipefail
 
 header() { [ -e "/usr/include/$1" ] || [ -e "/usr/local/include/$1" ]; }
@@ -10,7 +10,7 @@ check_all() {
   missing=()
   local package
   for package in g++ cmake make "$@"; do
-    command -v "$package" > /dev/null && continue
+    command -v "${package/#qemu-user/qemu-x86_64}" > /dev/null && continue
     missing+=("$package")
     if [ "$package" = curl ]; then missing+=(ca-certificates); fi
   done

@@ -29,6 +29,13 @@ namespace cpu {
 /// How 3x3 convolutions are computed: cpu/conv2d.h. The bits of their results depend on it.
 enum class ConvMethod { automatic, gemm, direct, winograd };
 
+/// What this copy of src/cpu is compiled for: a program may hold several and choose when it starts (src/dispatch.cpp).
+struct InstructionSet {
+  const char* name;     ///< as in g++ -march=..., e.g. "x86-64-v4"
+  const char* vectors;  ///< its widest, e.g. "AVX-512"
+};
+InstructionSet instruction_set();
+
 class Device {
  public:
   /// threads >= 1. Results do not depend on it, to the bit.

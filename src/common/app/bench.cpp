@@ -174,8 +174,9 @@ void print_layers(typename B::Device& device, const Options& options) {
 template <class B>
 void run_on(typename B::Device& device, const Options& options, std::optional<AtomicFile>& file) {
   const std::string name = device.name();
-  std::printf("%s, backend %s, %d threads; %s, base %d, batch %lld, %d x %d, %s\n", name.c_str(), B::name,
-              options.threads, variant_name(options.network).c_str(), options.network.base,
+  const char* instruction_set = cpu::instruction_set().name;
+  std::printf("%s, %s, backend %s, %d threads; %s, base %d, batch %lld, %d x %d, %s\n", name.c_str(), instruction_set,
+              B::name, options.threads, variant_name(options.network).c_str(), options.network.base,
               static_cast<long long>(options.batch), options.size, options.size, options.precision.c_str());
   const Index planned = planned_bytes<B>(device, options);
   require_memory("bench", planned, device.available_bytes());
@@ -192,6 +193,7 @@ void run_on(typename B::Device& device, const Options& options, std::optional<At
     };
     const nlohmann::ordered_json json{{"backend", B::name},
                                       {"device", name},
+                                      {"instruction_set", instruction_set},
                                       {"variant", variant_name(options.network)},
                                       {"base", options.network.base},
                                       {"size", options.size},

@@ -10,6 +10,7 @@
 #include "common/app/table.h"
 #include "common/nn/layer_list.h"
 #include "common/train/checkpoint.h"
+#include "cpu/device.h"
 
 namespace attnunet::app {
 namespace {
@@ -43,6 +44,8 @@ void print_network(const NetworkConfig& network, Index batch, int size) {
   std::printf("\nparameters            %s\n", grouped(architecture.parameter_count()).c_str());
   std::printf("forward               %.2f GFLOP (convolutions), a training step about three times that\n", flops / 1e9);
   std::printf("activations           %.1f MB that a training step keeps\n", static_cast<double>(bytes) / 1e6);
+  const cpu::InstructionSet set = cpu::instruction_set();
+  std::printf("instruction set       %s (%s); this build has %s\n", set.name, set.vectors, ATTNUNET_INSTRUCTION_SETS);
 }
 
 void add_tensors(Table& table, const std::vector<TensorSpec>& specs, const std::vector<float>& values) {
