@@ -22,12 +22,10 @@
 #include <utility>
 
 #include "common/geometry.h"
+#include "cpu/conv_method.h"
 
 namespace attnunet {
 namespace cpu {
-
-/// How 3x3 convolutions are computed: cpu/conv2d.h. The bits of their results depend on it.
-enum class ConvMethod { automatic, gemm, direct, winograd };
 
 /// What this copy of src/cpu is compiled for: a program may hold several and choose when it starts (src/dispatch.cpp).
 struct InstructionSet {
