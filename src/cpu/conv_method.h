@@ -1,5 +1,5 @@
-// How the CPU computes convolutions (cpu/conv2d.h): three methods, and the choice among them by shape. Each rounds in its
-// own way, so the bits of a result depend on it.
+// How the CPU computes convolutions (cpu/conv2d.h): three methods, and the choice among them by shape. Each rounds in
+// its own way, so the bits of a result depend on it.
 #pragma once
 
 #include <string>

@@ -30,7 +30,7 @@ void require_backend(const std::string& backend, const std::string& precision, c
 
 /// --precision of the matrix products.
 void add_precision_option(CLI::App& command, std::string& precision);
-/// --conv, the method of 3x3 convolutions on the CPU.
+/// --conv, the method of convolutions on the CPU.
 void add_conv_option(CLI::App& command, std::string& conv);
 
 /// --threads; the default in `threads` becomes all cores.
