@@ -27,8 +27,8 @@ TEST(CommandLine, HelpAndVersion) {
 
 TEST(CommandLine, HelpShowsDefaults) {
   const std::string help = attnunet_run({"train", "--help"}).out;
-  for (const char* text : {"=cpu", "=float32", "=attention4", "=32", "=256", "=16", "=20", "=0.001", "=data/BUSI",
-                           "=grouped", "=constant", "=bce", "=none"})
+  for (const char* text : {"=cpu", "=float32", "=auto", "=attention4", "=32", "=256", "=16", "=20", "=0.001",
+                           "=data/BUSI", "=grouped", "=constant", "=bce", "=none"})
     EXPECT_NE(help.find(text), std::string::npos) << text;
 }
 
@@ -81,6 +81,10 @@ TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
       {{"gradcheck", "--backend", "tpu"}, {"--backend", "cpu"}},
       {{"gradcheck", "--precision", "bf16"}, {"--precision"}},
       {{"train", "--precision", "fp16"}, {"--precision", "float32|tf32|bf16"}},
+      {{"train", "--conv", "fft"}, {"--conv", "auto|direct|gemm|winograd"}},
+      {{"evaluate", "--checkpoint", "x", "--conv", "fft"}, {"--conv", "auto|direct|gemm|winograd"}},
+      {{"gradcheck", "--conv", "automatic"}, {"--conv", "auto|direct|gemm|winograd"}},
+      {{"bench", "--conv", ""}, {"--conv", "auto|direct|gemm|winograd"}},
       {{"data"}, {}},
       {{"data", "synth"}, {"--out"}},
       {{"data", "synth", "--out", "x", "--count", "0"}, {"--count", "1 to"}},
@@ -125,6 +129,16 @@ TEST(CommandLine, PrecisionsThatTheCpuHasNot) {
     }
 }
 
+TEST(CommandLine, MethodsOfConvolutionThatOnlyTheCpuHas) {
+  for (const char* backend : {"cuda-sim", "cuda"})
+    for (const char* conv : {"direct", "gemm", "winograd"})
+      for (std::vector<std::string> command :
+           {std::vector<std::string>{"train"}, {"gradcheck"}, {"bench"}, {"evaluate", "--checkpoint", "x"}}) {
+        command.insert(command.end(), {"--backend", backend, "--conv", conv});
+        expect_failure(attnunet_run(command), 2, {"--conv", conv, "needs --backend cpu", backend});
+      }
+}
+
 TEST(CommandLine, NoDatasetNamesTheWaysToOne) {
   TemporaryFolder folder;
   ProcessOptions options;
@@ -146,19 +160,23 @@ TEST(CommandLine, InfoKnowsBothNetworks) {
 TEST(CommandLine, BenchWritesItsJson) {
   TemporaryFolder folder;
   const std::string json = (folder / "bench.json").string();
-  const std::vector<std::pair<std::string, std::string>> backends = {{"cpu", "float32"}, {"cuda-sim", "bf16"}};
-  for (const auto& [backend, precision] : backends) {
+  struct {
+    const char *backend, *precision, *conv;
+  } const cases[] = {{"cpu", "float32", "gemm"}, {"cuda-sim", "bf16", "auto"}};
+  for (const auto& [backend, precision, conv] : cases) {
     SCOPED_TRACE(backend);
-    const Finished finished = attnunet_run(
-        {"bench", "--backend", backend, "--precision", precision, "--base",    "2", "--size",      "16",     "--batch",
-         "1",     "--warmup",  "0",     "--repeats",   "2",       "--threads", "1", "--no-layers", "--json", json});
+    const Finished finished =
+        attnunet_run({"bench", "--backend", backend, "--precision", precision, "--conv",   conv, "--base",
+                      "2",     "--size",    "16",    "--batch",     "1",       "--warmup", "0",  "--repeats",
+                      "2",     "--threads", "1",     "--no-layers", "--json",  json});
     expect_success(finished);
     const auto object = nlohmann::json::parse(read_text(json));
-    for (const char* key : {"backend", "device", "variant", "base", "size", "batch", "threads", "precision",
+    for (const char* key : {"backend", "device", "variant", "base", "size", "batch", "threads", "precision", "conv",
                             "train_step_ms", "inference_ms", "peak_memory_mb"})
       EXPECT_TRUE(object.contains(key)) << key;
     EXPECT_EQ(object["backend"], backend);
     EXPECT_EQ(object["precision"], precision);
+    EXPECT_EQ(object["conv"], conv);
     EXPECT_GT(object["peak_memory_mb"].get<double>(), 0);
     for (const char* key : {"train_step_ms", "inference_ms"}) {
       EXPECT_GT(object[key]["min"].get<double>(), 0);
@@ -171,14 +189,16 @@ TEST(CommandLine, BenchWritesItsJson) {
 
 // A table that names every layer, padded sizes included: each is timed without a fault.
 TEST(CommandLine, BenchTimesEveryLayer) {
-  for (const char* backend : {"cpu", "cuda-sim"}) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"cpu", "auto"}, {"cpu", "winograd"}, {"cuda-sim", "auto"}};
+  for (const auto& [backend, conv] : cases) {
     const Finished finished =
-        attnunet_run({"bench", "--backend", backend, "--variant", "attention3", "--base", "2", "--size", "20",
-                      "--batch", "2", "--warmup", "0", "--repeats", "1", "--threads", "1"});
+        attnunet_run({"bench", "--backend", backend, "--conv", conv, "--variant", "attention3", "--base", "2", "--size",
+                      "20", "--batch", "2", "--warmup", "0", "--repeats", "1", "--threads", "1"});
     expect_success(finished);
     for (const char* layer : {"pad ", "encoder.0.conv1 ", "encoder.2.pool ", "bottleneck.dropout ",
                               "decoder.0.gate.psi ", "decoder.2.up ", "decoder.1.concat ", "head ", "crop "})
-      EXPECT_NE(finished.out.find(layer), std::string::npos) << backend << " " << layer;
+      EXPECT_NE(finished.out.find(layer), std::string::npos) << backend << " " << conv << " " << layer;
   }
 }
 

@@ -10,7 +10,7 @@
 namespace attnunet {
 namespace {
 
-// Every deciding option away from its default.
+// Every deciding option away from its default, but for --conv: of that cuda-sim has the default only.
 TrainConfig unusual() {
   TrainConfig c;
   c.backend = "cuda-sim";
@@ -35,6 +35,12 @@ TrainConfig unusual() {
   return c;
 }
 
+TrainConfig by_winograd() {
+  TrainConfig c;
+  c.conv = "winograd";
+  return c;
+}
+
 TEST(TrainConfig, Defaults) {
   const auto json = nlohmann::json::parse(deciding_json(TrainConfig()));
   EXPECT_EQ(json["variant"], "attention4");
@@ -50,16 +56,18 @@ TEST(TrainConfig, Defaults) {
   EXPECT_EQ(json["lr-schedule"], "constant");
   EXPECT_EQ(json["backend"], "cpu");
   EXPECT_EQ(json["precision"], "float32");
+  EXPECT_EQ(json["conv"], "auto");
   EXPECT_TRUE(json["dropout"].is_null());
   EXPECT_NO_THROW(validate(TrainConfig()));
 }
 
 TEST(TrainConfig, RoundTrip) {
-  for (const TrainConfig& config : {TrainConfig(), unusual()}) {
+  for (const TrainConfig& config : {TrainConfig(), unusual(), by_winograd()}) {
     const std::string text = deciding_json(config);
     EXPECT_EQ(deciding_json(parse_deciding_json(text)), text);
   }
   EXPECT_EQ(parse_deciding_json(deciding_json(unusual())).lr, 1.0 / 3);
+  EXPECT_EQ(parse_deciding_json(deciding_json(by_winograd())).conv, "winograd");
   TrainConfig folds;
   folds.folds = 5;
   folds.fold = 4;
@@ -110,6 +118,14 @@ TEST(TrainConfig, OutOfRange) {
   reject("backend", [](TrainConfig& c) { c.backend = "tpu"; });
   reject("precision", [](TrainConfig& c) { c.precision = "fp16"; });
   reject("precision", [](TrainConfig& c) { c.precision = "tf32"; });
+  reject("conv", [](TrainConfig& c) { c.conv = "automatic"; });
+  for (const char* backend : {"cuda", "cuda-sim"})
+    reject("conv", [&](TrainConfig& c) { c.backend = backend, c.conv = "gemm"; });
+  for (const char* conv : {"auto", "direct", "gemm", "winograd"}) {
+    TrainConfig config;
+    config.conv = conv;
+    EXPECT_NO_THROW(validate(config)) << conv;
+  }
   reject("lr-schedule", [](TrainConfig& c) { c.lr_schedule = "step"; });
   reject("loss", [](TrainConfig& c) { c.loss = "l2"; });
   reject("augment", [](TrainConfig& c) { c.augment = "all"; });
@@ -163,6 +179,13 @@ TEST(TrainConfig, PrecisionThatIsNotThereIsFloat32) {
   json.erase("backend");
   EXPECT_THROW(parse_deciding_json(json.dump()), Error);
 }
+TEST(TrainConfig, ConvThatIsNotThereIsAuto) {
+  auto json = nlohmann::json::parse(deciding_json(by_winograd()));
+  json.erase("conv");
+  EXPECT_EQ(parse_deciding_json(json.dump()).conv, "auto");
+  json.erase("precision");
+  EXPECT_EQ(parse_deciding_json(json.dump()).conv, "auto");
+}
 
 TEST(TrainConfig, Resumed) {
   const TrainConfig stored = parse_deciding_json(deciding_json(unusual()));
@@ -188,6 +211,11 @@ TEST(TrainConfig, Resumed) {
     const std::string message = message_of<UsageError>([&] { resumed_config(stored, given, {"resume", option}); });
     EXPECT_NE(message.find(std::string("--") + option + " "), std::string::npos) << message;
   }
+  EXPECT_EQ(resumed_config(by_winograd(), given, {"resume"}).conv, "winograd");
+  EXPECT_NE(message_of<UsageError>([&] {
+              resumed_config(by_winograd(), given, {"resume", "conv"});
+            }).find("--conv differs from the run that --resume continues (there: '\"winograd\"')"),
+            std::string::npos);
   given.init = "weights";
   EXPECT_THROW(resumed_config(stored, given, {"init"}), UsageError);
   given.train_cases = unusual().train_cases;

@@ -19,6 +19,7 @@
 //
 // Methods    Three, and conv2d_method says which: matrix products, the one to read first, described here; the same
 //            sums kept in registers, conv2d_direct.h; and with a quarter of the multiplications, conv2d_winograd.h.
+//            The command line chooses by --conv.
 //
 // Products   As column-major matrices, x is C x (pixels) and the 1x1 convolution is one product, Y = W^T X.
 //            For 3x3, copy some rows of an image into a tile with zero pixels around them. Pixels are C consecutive

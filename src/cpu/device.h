@@ -21,12 +21,10 @@
 #include <utility>
 
 #include "common/geometry.h"
+#include "cpu/conv_method.h"
 
 namespace attnunet {
 namespace cpu {
-
-/// How 3x3 convolutions are computed: cpu/conv2d.h. The bits of their results depend on it.
-enum class ConvMethod { automatic, gemm, direct, winograd };
 
 class Device {
  public:

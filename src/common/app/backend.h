@@ -35,19 +35,20 @@ namespace app {
 
 /// work(device, B()) with a device of the named backend, where B is e.g. Cpu<T>; returns what it returns.
 template <class T, class Work>
-auto with_backend(const std::string& backend, int threads, const std::string& precision, Work work) {
-  const Precision parsed = require_backend(backend, precision);
+auto with_backend(const std::string& backend, int threads, const std::string& precision, const std::string& conv,
+                  Work work) {
+  require_backend(backend, precision, conv);
   if (backend == "cuda-sim") {
-    typename CudaSim<T>::Device device(parsed);
+    typename CudaSim<T>::Device device(parse_precision(precision));
     return work(device, CudaSim<T>());
   }
 #ifdef ATTNUNET_HAVE_CUDA
   if (backend == "cuda") {
-    typename Cuda<T>::Device device(parsed);
+    typename Cuda<T>::Device device(parse_precision(precision));
     return work(device, Cuda<T>());
   }
 #endif
-  cpu::Device device(threads);
+  cpu::Device device(threads, cpu::parse_conv_method(conv));
   return work(device, Cpu<T>());
 }
 

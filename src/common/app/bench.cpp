@@ -20,7 +20,7 @@ namespace {
 
 struct Options {
   NetworkConfig network;
-  std::string backend = "cpu", precision = "float32", json;
+  std::string backend = "cpu", precision = "float32", conv = "auto", json;
   int size = 256, threads = 1, warmup = 1, repeats = 5;
   Index batch = 16;
   bool no_layers = false;
@@ -159,9 +159,10 @@ void print_layers(typename B::Device& device, const Options& options) {
 template <class B>
 void run_on(typename B::Device& device, const Options& options, std::optional<AtomicFile>& file) {
   const std::string name = device.name();
-  std::printf("%s, backend %s, %d threads; %s, base %d, batch %lld, %d x %d, %s\n", name.c_str(), B::name,
+  std::printf("%s, backend %s, %d threads; %s, base %d, batch %lld, %d x %d, %s, conv %s\n", name.c_str(), B::name,
               options.threads, variant_name(options.network).c_str(), options.network.base,
-              static_cast<long long>(options.batch), options.size, options.size, options.precision.c_str());
+              static_cast<long long>(options.batch), options.size, options.size, options.precision.c_str(),
+              options.conv.c_str());
   const Index planned = planned_bytes<B>(device, options);
   require_memory("bench", planned, device.available_bytes());
   const NetworkTimes times = time_network<B>(device, options);
@@ -182,6 +183,7 @@ void run_on(typename B::Device& device, const Options& options, std::optional<At
                                       {"batch", options.batch},
                                       {"threads", options.threads},
                                       {"precision", options.precision},
+                                      {"conv", options.conv},
                                       {"train_step_ms", object(times.train_step)},
                                       {"inference_ms", object(times.inference)},
                                       {"peak_memory_mb", peak_mb}};
@@ -193,12 +195,12 @@ void run_on(typename B::Device& device, const Options& options, std::optional<At
 }
 
 void run(const Options& options) {
-  require_backend(options.backend, options.precision);
+  require_backend(options.backend, options.precision, options.conv);
   require_size(options.network, options.size);
   // Made first: a file that cannot be written shows before the work.
   std::optional<AtomicFile> file;
   if (!options.json.empty()) file.emplace(options.json);
-  with_backend<float>(options.backend, options.threads, options.precision,
+  with_backend<float>(options.backend, options.threads, options.precision, options.conv,
                       [&](auto& device, auto b) { run_on<decltype(b)>(device, options, file); });
 }
 
@@ -209,6 +211,7 @@ void add_bench_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("bench", "Time a training step, inference and every layer");
   add_backend_option(*command, options->backend);
   add_precision_option(*command, options->precision);
+  add_conv_option(*command, options->conv);
   add_network_options(*command, options->network);
   add_size_option(*command, options->size);
   command->add_option("--batch", options->batch, "images a step")->check(whole_number(1, largest_batch));

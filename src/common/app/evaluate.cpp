@@ -52,6 +52,7 @@ TrainConfig merged_config(const Checkpoint& checkpoint, const Options& options, 
   if (is_given("loss")) config.loss = asked.loss;
   config.backend = asked.backend;
   config.precision = asked.precision;
+  config.conv = asked.conv;
   config.batch = asked.batch;
   config.threads = asked.threads;
   config.data = asked.data;
@@ -131,7 +132,7 @@ std::vector<ImageScore> scores_of(typename B::Device& device, const Checkpoint& 
 
 /// False where interrupted.
 bool run(const Options& options, const std::set<std::string>& given) {
-  require_backend(options.config.backend, options.config.precision);
+  require_backend(options.config.backend, options.config.precision, options.config.conv);
   const auto asked = [&](const char* name, int value) {
     return given.count(name) != 0 ? std::optional<int>(value) : std::nullopt;
   };
@@ -148,7 +149,7 @@ bool run(const Options& options, const std::set<std::string>& given) {
 
   catch_interrupts();
   const std::vector<ImageScore> scores = with_backend<float>(
-      config.backend, config.threads, config.precision,
+      config.backend, config.threads, config.precision, config.conv,
       [&](auto& device, auto b) { return scores_of<decltype(b)>(device, checkpoint, config, dataset, cases); });
   if (scores.size() < cases.size()) return false;
 
@@ -208,6 +209,7 @@ void add_evaluate_command(CLI::App& app, int& exit_code) {
   command->add_option("--subset", options->subset, "which cases")->check(one_of({"train", "val", "all"}));
   add_backend_option(*command, config.backend);
   add_precision_option(*command, config.precision);
+  add_conv_option(*command, config.conv);
   add_network_options(*command, config.network);
   add_size_option(*command, config.size);
   add_data_options(*command, config);

@@ -11,12 +11,12 @@ namespace attnunet::app {
 namespace {
 
 struct Options {
-  std::string backend = "cpu";
+  std::string backend = "cpu", conv = "auto";
   int threads = 1;
 };
 
 bool run(const Options& options) {
-  require_backend(options.backend);
+  require_backend(options.backend, "float32", options.conv);
   std::printf("Analytic against central differences in double; errors are relative to the largest gradient.\n\n");
   std::printf("%-44s %-30s %8s %8s %10s %8s\n", "layer", "gradient of", "checked", "skipped", "error", "gate");
   int checks = 0, failures = 0;
@@ -28,7 +28,7 @@ bool run(const Options& options) {
     ++checks;
     failures += passed ? 0 : 1;
   };
-  with_backend<double>(options.backend, options.threads, "float32",
+  with_backend<double>(options.backend, options.threads, "float32", options.conv,
                        [&](auto& device, auto b) { gradcheck::run_all<decltype(b)>(device, report); });
   std::printf("\n%d gradients checked, %d wrong\n", checks, failures);
   return checks > 0 && failures == 0;
@@ -41,6 +41,7 @@ void add_gradcheck_command(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("gradcheck", "Check the gradients of every layer, both blocks and both networks numerically");
   add_backend_option(*command, options->backend);
+  add_conv_option(*command, options->conv);
   command->add_option("--threads", options->threads, "OpenMP threads; the shapes are too small for more to help")
       ->check(whole_number(1, largest_threads));
   command->callback([options] {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "common/error.h"
+#include "cpu/conv_method.h"
 #include "cuda/device.h"
 
 namespace attnunet::app {
@@ -57,17 +58,21 @@ std::string built_backends() {
 #endif
 }
 
-Precision require_backend(const std::string& backend, const std::string& precision) {
-  const Precision parsed = parse_precision(precision);
-  require_precision(backend, parsed);
+void require_backend(const std::string& backend, const std::string& precision, const std::string& conv) {
+  require_precision(backend, parse_precision(precision));
+  cpu::require_conv_method(backend, cpu::parse_conv_method(conv));
   const std::string missing = backend == "cuda" ? cuda::gpu_missing() : "";
   if (!missing.empty()) throw Error(missing);
-  return parsed;
 }
 
 void add_precision_option(CLI::App& command, std::string& precision) {
   command.add_option("--precision", precision, "of matrix products; tf32 and bf16 on cuda and cuda-sim only")
       ->check(one_of({"float32", "tf32", "bf16"}));
+}
+
+void add_conv_option(CLI::App& command, std::string& conv) {
+  command.add_option("--conv", conv, "how 3x3 convolutions are computed; auto: by their shape; others on cpu only")
+      ->check(one_of({"auto", "direct", "gemm", "winograd"}));
 }
 
 void add_threads_option(CLI::App& command, int& threads) {

@@ -24,11 +24,14 @@ CLI::Validator one_of(std::vector<std::string> names);
 void add_backend_option(CLI::App& command, std::string& backend);
 /// The backends of this build, as in "cpu, cuda-sim".
 std::string built_backends();
-/// Throws Error where this build, or this machine, lacks the backend; UsageError where it has not that precision.
-Precision require_backend(const std::string& backend, const std::string& precision = "float32");
+/// Throws Error where this build, or this machine, lacks the backend; UsageError where it has not that precision or
+/// that method of convolution.
+void require_backend(const std::string& backend, const std::string& precision, const std::string& conv);
 
 /// --precision of the matrix products.
 void add_precision_option(CLI::App& command, std::string& precision);
+/// --conv, the method of 3x3 convolutions on the CPU.
+void add_conv_option(CLI::App& command, std::string& conv);
 
 /// --threads; the default in `threads` becomes all cores.
 void add_threads_option(CLI::App& command, int& threads);

@@ -45,9 +45,10 @@ Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
 
 void print_start(const TrainConfig& config, const data::Dataset& dataset, const data::Split& split,
                  const RunFolder& folder) {
-  std::printf("%s, base %d, %d x %d, batch %lld, %d threads, backend %s, %s\n", variant_name(config.network).c_str(),
-              config.network.base, config.size, config.size, static_cast<long long>(config.batch), config.threads,
-              config.backend.c_str(), config.precision.c_str());
+  std::printf("%s, base %d, %d x %d, batch %lld, %d threads, backend %s, %s, conv %s\n",
+              variant_name(config.network).c_str(), config.network.base, config.size, config.size,
+              static_cast<long long>(config.batch), config.threads, config.backend.c_str(), config.precision.c_str(),
+              config.conv.c_str());
   std::printf("%s: %zu cases, %zu for training, %zu for validation; run folder %s\n", dataset.root.c_str(),
               dataset.cases.size(), split.train.size(), split.val.size(), folder.path().c_str());
 }
@@ -63,7 +64,7 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
     validate(start.config);
   }
   TrainConfig& config = start.config;
-  require_backend(config.backend, config.precision);
+  require_backend(config.backend, config.precision, config.conv);
   const data::Dataset dataset = open_dataset(config);
   const data::Split split = split_of(dataset, config);
   if (config.resume.empty()) {
@@ -85,7 +86,7 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
   };
   std::optional<RunFolder> folder;
   const bool finished =
-      with_backend<float>(config.backend, config.threads, config.precision, [&](auto& device, auto b) {
+      with_backend<float>(config.backend, config.threads, config.precision, config.conv, [&](auto& device, auto b) {
         using B = decltype(b);
         plan_training_memory<B>(device, config, split);  // what does not fit is refused before there is a folder
         folder = config.resume.empty() ? RunFolder::create(config) : RunFolder::resume(start);
@@ -115,6 +116,7 @@ void add_train_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("train", "Train a network; writes a run folder");
   add_backend_option(*command, config->backend);
   add_precision_option(*command, config->precision);
+  add_conv_option(*command, config->conv);
   add_network_options(*command, config->network);
   add_size_option(*command, config->size);
   add_data_options(*command, *config);

@@ -15,6 +15,7 @@
 #include "common/error.h"
 #include "common/precision.h"
 #include "common/train/safetensors.h"
+#include "cpu/conv_method.h"
 
 namespace attnunet {
 namespace {
@@ -28,6 +29,7 @@ template <class Config, class Visit>
 void for_each_deciding(Config& config, Visit visit) {
   visit("backend", config.backend);
   visit("precision", config.precision);
+  visit("conv", config.conv);
   visit("base", config.network.base);
   visit("dropout", config.network.dropout);
   visit("size", config.size);
@@ -158,6 +160,7 @@ void validate(const TrainConfig& config) {
             "at least 0 and below 1");
   require_one_of("backend", config.backend, {"cpu", "cuda", "cuda-sim"});
   require_precision(config.backend, parse_precision(config.precision));
+  cpu::require_conv_method(config.backend, cpu::parse_conv_method(config.conv));
   require(config.size >= network.multiple() && config.size <= 4096, "size", std::to_string(config.size),
           network.levels == 3 ? "8 to 4096 for attention3" : "16 to 4096 for attention4");
   require(config.batch >= 1 && config.batch <= 4096, "batch", std::to_string(config.batch), "1 to 4096");
@@ -212,10 +215,12 @@ TrainConfig parse_deciding_json(const std::string& text) {
   }
   if (!object.is_object()) throw Error("the configuration is not a JSON object");
   std::set<std::string> known{"variant"};
-  const std::string newer = "precision";  // checkpoints of before it existed are float32, the default
+  // Checkpoints of before these existed have the defaults: float32, and auto. The oldest of them were made by products
+  // alone and do not say so: resumed, they go on with other rounding.
+  const std::set<std::string> newer{"precision", "conv"};
   const auto take = [&](const char* key, auto& value) {
     known.insert(key);
-    if (key == newer && !object.contains(key)) return;
+    if (newer.count(key) != 0 && !object.contains(key)) return;
     if (!object.contains(key) || !read(object[key], value))
       throw Error(std::string("the configuration lacks ") + key + " or has a wrong value there");
   };

@@ -20,6 +20,7 @@ struct TrainConfig {
   NetworkConfig network;
   std::string backend = "cpu";        ///< cpu, cuda, cuda-sim
   std::string precision = "float32";  ///< float32, tf32, bf16
+  std::string conv = "auto";          ///< auto, direct, gemm, winograd: on cpu; elsewhere auto
   int size = 256;
   Index batch = 16;
   int epochs = 20;
