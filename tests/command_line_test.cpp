@@ -140,17 +140,14 @@ TEST(CommandLine, MethodsOfConvolutionThatOnlyTheCpuHas) {
       }
 }
 
-// Both networks too, most of whose layers are too narrow here for auto to take Winograd. The numbers are the same in
-// all three, their rounding is not, and so the errors shown.
-TEST(CommandLine, GradcheckByEveryMethodOfConvolution) {
-  std::set<std::string> tables;
-  for (const char* conv : {"direct", "gemm", "winograd"}) {
-    SCOPED_TRACE(conv);
-    const Finished finished = attnunet_run({"gradcheck", "--conv", conv});
-    expect_success(finished);
-    tables.insert(finished.out);
-  }
-  EXPECT_EQ(tables.size(), 3u) << "two of them are one";
+// Both networks too, most of whose layers are too narrow here for auto to take anything but direct. The numbers are the
+// same in both, their rounding is not, and so the errors shown.
+TEST(CommandLine, GradcheckByOtherMethodsOfConvolution) {
+  const Finished gemm = attnunet_run({"gradcheck", "--conv", "gemm"});
+  const Finished winograd = attnunet_run({"gradcheck", "--conv", "winograd"});
+  expect_success(gemm);
+  expect_success(winograd);
+  EXPECT_NE(gemm.out, winograd.out);
 }
 
 TEST(CommandLine, NoDatasetNamesTheWaysToOne) {
