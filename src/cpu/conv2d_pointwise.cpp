@@ -11,7 +11,7 @@
 namespace attnunet::cpu {
 namespace {
 
-// The pixels of the batch are one line, cut into tiles of about `tile_elements` numbers.
+// The pixels of the batch are one line, cut into tiles.
 Index tile_count(Index pixels, Index channels) {
   const Index size = tile_pixels(channels);
   return (pixels + size - 1) / size;

@@ -1,5 +1,5 @@
-// Matrix products, the work inside every convolution: Eigen's GEMM on one thread, called on matrices of a size that
-// Eigen can pack on the stack (the callers' loops over tiles are the parallel ones).
+// Matrix products, the work inside convolutions by products (conv2d.h): Eigen's GEMM on one thread, called on matrices
+// of a size that Eigen can pack on the stack (the callers' loops over tiles are the parallel ones).
 //
 // Matrices are column-major: NHWC activations are matrices whose columns are pixels. Columns may overlap
 // (stride < rows) in an operand, which is how a convolution reads neighbouring pixels without copying them.
