@@ -165,6 +165,8 @@ TEST(CommandLine, InfoKnowsBothNetworks) {
   expect_success(large);
   EXPECT_NE(small.out.find("1,948,503"), std::string::npos);
   EXPECT_NE(large.out.find("7,850,713"), std::string::npos);
+  // h of the double convolutions, 32 channels of 256x256 twice, 64 of 128x128, ..., 512 of 16x16 once: 31.98 MB.
+  EXPECT_NE(large.out.find("196.7 MB that a training step keeps; on cpu 164.7 MB"), std::string::npos);
   EXPECT_NE(attnunet_run({"info", "--size", "255"}).out.find("1 x 256 x 256 x 1"), std::string::npos);
 }
 

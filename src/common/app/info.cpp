@@ -28,7 +28,7 @@ void print_network(const NetworkConfig& network, Index batch, int size) {
               variant_name(network).c_str(), network.base, static_cast<long long>(batch), size, size);
   Table table({"layer", "kind", "output", "parameters", "MFLOP", "activation MB"}, 2);
   double flops = 0;
-  Index bytes = 0;
+  Index bytes = 0, made_again = 0;  // the latter where B::recomputes
   for (const LayerInfo& layer : list_layers(network, batch, size, size)) {
     std::string kind = layer_kind_name(layer.kind);
     if (layer.kernel > 0) kind += " " + std::to_string(layer.kernel) + "x" + std::to_string(layer.kernel);
@@ -39,11 +39,16 @@ void print_network(const NetworkConfig& network, Index batch, int size) {
                layer.activation_bytes > 0 ? fixed(megabytes, 2) : "in place"});
     flops += layer.forward_flops;
     bytes += layer.activation_bytes;
+    const std::string suffix = ".bn1";
+    const bool hidden = layer.name.size() > suffix.size() &&
+                        layer.name.compare(layer.name.size() - suffix.size(), suffix.size(), suffix) == 0;
+    if (hidden) made_again += layer.activation_bytes;
   }
   table.print();
   std::printf("\nparameters            %s\n", grouped(architecture.parameter_count()).c_str());
   std::printf("forward               %.2f GFLOP (convolutions), a training step about three times that\n", flops / 1e9);
-  std::printf("activations           %.1f MB that a training step keeps\n", static_cast<double>(bytes) / 1e6);
+  std::printf("activations           %.1f MB that a training step keeps; on cpu %.1f MB: bn1's are made again\n",
+              static_cast<double>(bytes) / 1e6, static_cast<double>(bytes - made_again) / 1e6);
   const cpu::InstructionSet set = cpu::instruction_set();
   std::printf("instruction set       %s (%s); this build has %s\n", set.name, set.vectors, ATTNUNET_INSTRUCTION_SETS);
 }
