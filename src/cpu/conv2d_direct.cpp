@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "cpu/bordered_tile.h"
-#include "cpu/vector.h"
+#include "cpu/pixel_product.h"
 #include "cpu/weight_gradient.h"
 
 namespace attnunet::cpu {
@@ -33,22 +33,11 @@ struct Tiling {
   Index input;  // elements of a tile with its zeros
 };
 
-// Elements of packed weights, whatever T: no panel is wider than float's.
-Index packed_weights(Index C, Index K) {
-  return whole_cache_lines(panels<float>(K) * panel<float> * 9 * C);
-}
-
-// packed [panel][9][C][panel's channels] = at(k, tap, c), zero for channels beyond the last.
+// All panels of the weights at(d, k) of output channel k, d = tap C + c.
 template <class T, class At>
 void pack(Device& device, T* packed, Index C, Index K, const At& at) {
-#pragma omp parallel for collapse(2) schedule(static) num_threads(device.threads())
-  for (Index p = 0; p < panels<T>(K); ++p)
-    for (Index tap = 0; tap < 9; ++tap)
-      for (Index c = 0; c < C; ++c)
-        for (Index k = 0; k < panel<T>; ++k) {
-          const Index channel = p * panel<T> + k;
-          packed[((p * 9 + tap) * C + c) * panel<T> + k] = channel < K ? at(channel, tap, c) : T(0);
-        }
+#pragma omp parallel for schedule(static) num_threads(device.threads())
+  for (Index p = 0; p < panels<T>(K); ++p) pack_panel(packed, p, 9 * C, K, at);
 }
 
 // The convolution of x [N,H,W,C] to y [N,H,W,K] with packed weights; pixels are x_pixel and y_pixel elements apart.
@@ -94,7 +83,7 @@ void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, co
 }
 
 Index convolve_workspace(const Device& device, const Conv2dGeometry& g) {
-  return packed_weights(g.C, g.K) + device.threads() * Tiling(g).input;
+  return packed_size(9 * g.C, g.K) + device.threads() * Tiling(g).input;
 }
 
 Conv2dGeometry swapped(const Conv2dGeometry& g) {
@@ -107,16 +96,16 @@ template <class T>
 void conv2d_direct_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
                            const Conv2dGeometry& g, Write write, Activation activation) {
   const Index C = g.C;
-  pack(device, workspace, C, g.K, [&](Index k, Index tap, Index c) { return w[(k * 9 + tap) * C + c]; });
-  convolve(device, y, g.K, x, g.x_pixel(), workspace, bias, workspace + packed_weights(C, g.K), g, write, activation);
+  pack(device, workspace, C, g.K, [&](Index d, Index k) { return w[k * 9 * C + d]; });
+  convolve(device, y, g.K, x, g.x_pixel(), workspace, bias, workspace + packed_size(9 * C, g.K), g, write, activation);
 }
 
 template <class T>
 void conv2d_direct_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,
                                  Write write) {
   const Index C = g.C, K = g.K;
-  pack(device, workspace, K, C, [&](Index c, Index tap, Index k) { return w[(k * 9 + 8 - tap) * C + c]; });
-  convolve(device, dx, g.x_pixel(), dy, K, workspace, static_cast<const T*>(nullptr), workspace + packed_weights(K, C),
+  pack(device, workspace, K, C, [&](Index d, Index c) { return w[(d % K * 9 + 8 - d / K) * C + c]; });
+  convolve(device, dx, g.x_pixel(), dy, K, workspace, static_cast<const T*>(nullptr), workspace + packed_size(9 * K, C),
            swapped(g), write, Activation::none);
 }
 
