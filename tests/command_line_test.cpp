@@ -237,7 +237,7 @@ TEST(CommandLine, SynthMakesTheSamePhantomsAndOverwritesNothing) {
 }
 
 TEST(CommandLine, OutputThatCannotBeWrittenIsAnError) {
-  const Finished finished = run_process({"/bin/sh", "-c", "'" ATTNUNET_PROGRAM "' info > /dev/full"});
+  const Finished finished = run_process({"/bin/sh", "-c", "'" + program() + "' info > /dev/full"});
   expect_failure(finished, 1, {"standard output"});
 }
 

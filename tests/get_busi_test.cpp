@@ -37,7 +37,7 @@ class GetBusi : public ::testing::Test {
 
   Outcome get_busi(const std::string& archive, const std::string& checksum) {
     return shell("BUSI_URL='file://" + (folder / archive).string() + "' BUSI_SHA256=" + checksum + " '" +
-                     ATTNUNET_SOURCE_DIR + "/tools/get_busi.sh' '" + target.string() + "'",
+                     source_folder() + "/tools/get_busi.sh' '" + target.string() + "'",
                  log);
   }
 

@@ -10,7 +10,7 @@ namespace attnunet {
 namespace {
 
 Finished run_with_set(const std::string& set, std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), {"/usr/bin/env", "ATTNUNET_CPU=" + set, ATTNUNET_PROGRAM});
+  arguments.insert(arguments.begin(), {"/usr/bin/env", "ATTNUNET_CPU=" + set, program()});
   return run_process(arguments);
 }
 

@@ -6,7 +6,7 @@ namespace attnunet::data {
 namespace {
 
 TEST(Resize, BilinearEqualsPillowToTheByte) {
-  const auto folder = std::filesystem::path(ATTNUNET_SOURCE_DIR) / "tests" / "golden" / "resize";
+  const auto folder = std::filesystem::path(source_folder()) / "tests" / "golden" / "resize";
   int compared = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     std::string name = entry.path().filename().string();

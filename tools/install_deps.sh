@@ -19,6 +19,7 @@ check_all() {
   header CLI/CLI.hpp || missing+=(libcli11-dev)
   header gtest/gtest.h || missing+=(libgtest-dev)
   header nlohmann/json.hpp || missing+=(nlohmann-json3-dev)
+  header stb/stb_image.h || missing+=(libstb-dev)
   header boost/context/fiber.hpp || missing+=(libboost-context-dev)
 }
 

@@ -9,12 +9,13 @@
 
 #include "common/data/phantom.h"
 #include "support/files.h"
+#include "support/places.h"
 #include "support/process.h"
 
 namespace attnunet {
 
 inline Finished attnunet_run(std::vector<std::string> arguments, const ProcessOptions& options = {}) {
-  arguments.insert(arguments.begin(), ATTNUNET_PROGRAM);
+  arguments.insert(arguments.begin(), program());
   return run_process(arguments, options);
 }
 

@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "support/places.h"
+
 namespace attnunet {
 
 /// A new empty folder, removed with its contents at the end of its life.
@@ -36,7 +38,7 @@ class TemporaryFolder {
 
 /// The read-only data beside the source tree; it need not be there.
 inline std::filesystem::path shared_data() {
-  return std::filesystem::path(ATTNUNET_SOURCE_DIR) / ".." / "shared" / "data";
+  return std::filesystem::path(source_folder()) / ".." / "shared" / "data";
 }
 
 #define ATTNUNET_SKIP_WITHOUT(folder)                                                  \

@@ -16,6 +16,7 @@
 
 #include "common/gradcheck/layer_case.h"
 #include "support/expect.h"
+#include "support/places.h"
 #include "support/tolerance.h"
 
 namespace attnunet {
@@ -45,7 +46,7 @@ struct Golden {
 
 /// tests/golden/NAME.safetensors. Throws where the file is missing or not F64 throughout.
 inline Golden read_golden(const std::string& name) {
-  const std::string path = std::string(ATTNUNET_SOURCE_DIR) + "/tests/golden/" + name + ".safetensors";
+  const std::string path = source_folder() + "/tests/golden/" + name + ".safetensors";
   std::ifstream file(path, std::ios::binary);
   const std::string content{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   std::uint64_t header_size = 0;

@@ -112,17 +112,19 @@ void write_file(const fs::path& path, const std::vector<unsigned char>& bytes) {
   if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) fail();
 }
 
-void encode(const fs::path& path, const std::vector<std::uint8_t>& pixels, int width, int height,
-            LodePNGColorType type) {
+std::vector<std::uint8_t> encode(const std::vector<std::uint8_t>& pixels, int width, int height,
+                                 LodePNGColorType type) {
   lodepng::State state;
   state.encoder.auto_convert = 0;  // always 8 bits of the given type, whatever the contents
   state.info_raw.colortype = state.info_png.color.colortype = type;
   state.info_raw.bitdepth = state.info_png.color.bitdepth = 8;
-  std::vector<unsigned char> bytes;
+  std::vector<std::uint8_t> bytes;
   const unsigned code =
       lodepng::encode(bytes, pixels, static_cast<unsigned>(width), static_cast<unsigned>(height), state);
-  if (code != 0) throw Error("cannot encode " + quoted(path) + " as PNG: " + lodepng_error_text(code));
-  write_file(path, bytes);
+  if (code != 0)
+    throw Error("cannot encode " + std::to_string(width) + " x " + std::to_string(height) +
+                " pixels as PNG: " + lodepng_error_text(code));
+  return bytes;
 }
 
 }  // namespace
@@ -153,12 +155,20 @@ Grey read_luma(const fs::path& path) {
   return image;
 }
 
+std::vector<std::uint8_t> encode_png(const Grey& image) {
+  return encode(image.pixels, image.width, image.height, LCT_GREY);
+}
+
+std::vector<std::uint8_t> encode_png(const Rgb& image) {
+  return encode(image.pixels, image.width, image.height, LCT_RGB);
+}
+
 void write_png(const fs::path& path, const Grey& image) {
-  encode(path, image.pixels, image.width, image.height, LCT_GREY);
+  write_file(path, encode_png(image));
 }
 
 void write_png(const fs::path& path, const Rgb& image) {
-  encode(path, image.pixels, image.width, image.height, LCT_RGB);
+  write_file(path, encode_png(image));
 }
 
 }  // namespace attnunet::data

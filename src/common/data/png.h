@@ -27,6 +27,10 @@ constexpr std::int64_t largest_image = std::int64_t{1} << 28;
 /// Throws Error, one line naming the file, where it is missing, a folder, empty, not a PNG, damaged or too large.
 Grey read_luma(const std::filesystem::path& path);
 
+/// The bytes of a PNG file: 8 bits a channel, grey or RGB.
+std::vector<std::uint8_t> encode_png(const Grey& image);
+std::vector<std::uint8_t> encode_png(const Rgb& image);
+
 /// Written beside its place under a temporary name, then renamed: at `path` there is the old file or the whole new one.
 /// Throws Error naming the file where it cannot be written (folder missing, not permitted, disk full).
 void write_png(const std::filesystem::path& path, const Grey& image);
