@@ -28,6 +28,11 @@ std::string colour(std::size_t series) {
   return "var(--s" + std::to_string(series % colours) + ")";
 }
 
+/// Which dashes and which shape of points: with the colour another for each of 32 series.
+std::size_t shape(std::size_t series) {
+  return (series + series / colours) % std::size(dashes);
+}
+
 /// A vertical or horizontal axis: from values to pixels.
 struct Axis {
   double low, high, from, to;
@@ -57,7 +62,7 @@ std::string mark(std::size_t series, double x, double y) {
     for (const auto& [dx, dy] : corners) points += px(x + dx) + "," + px(y + dy) + " ";
     return "<polygon points=\"" + points + fill;
   };
-  switch (series % 4) {
+  switch (shape(series)) {
     case 0:
       return "<circle cx=\"" + px(x) + "\" cy=\"" + px(y) + "\" r=\"3" + fill;
     case 1:
@@ -70,7 +75,7 @@ std::string mark(std::size_t series, double x, double y) {
 }
 
 std::string stroke(std::size_t series) {
-  const std::string dash = dashes[series % std::size(dashes)];
+  const std::string dash = dashes[shape(series)];
   return "stroke=\"" + colour(series) + "\"" + (dash.empty() ? "" : " stroke-dasharray=\"" + dash + "\"");
 }
 

@@ -137,15 +137,16 @@ std::string html_figure(const std::vector<std::uint8_t>& png, const std::string&
 }
 
 std::string html_table(const std::vector<std::string>& headings, const std::vector<std::vector<std::string>>& rows,
-                       std::size_t left) {
-  const auto cells = [&](const std::vector<std::string>& row, const std::string& tag) {
-    std::string result = "<tr>";
+                       std::size_t left, bool marked) {
+  const auto cells = [&](const std::vector<std::string>& row, const std::string& tag, const std::string& begin) {
+    std::string result = begin;
     for (std::size_t column = 0; column < row.size(); ++column)
       result += "<" + tag + (column < left ? " class=\"l\">" : ">") + row[column] + "</" + tag + ">";
     return result + "</tr>\n";
   };
-  std::string table = "<div class=\"scroll\"><table>\n<thead>" + cells(headings, "th") + "</thead>\n<tbody>\n";
-  for (const std::vector<std::string>& row : rows) table += cells(row, "td");
+  std::string table = "<div class=\"scroll\"><table>\n<thead>" + cells(headings, "th", "<tr>") + "</thead>\n<tbody>\n";
+  for (const std::vector<std::string>& row : rows)
+    table += cells(row, "td", marked ? "<tr class=\"differs\">" : "<tr>");
   return table + "</tbody></table></div>\n";
 }
 

@@ -34,9 +34,9 @@ std::string html_figure(const std::vector<std::uint8_t>& png, const std::string&
                         const std::string& caption);
 
 /// HTML: a table in a box that scrolls sideways where it is too wide. Cells are HTML; `left` columns are aligned to the
-/// left, counted from the first, the others, numbers, to the right.
+/// left, counted from the first, the others, numbers, to the right. `marked`: its rows stand out.
 std::string html_table(const std::vector<std::string>& headings, const std::vector<std::vector<std::string>>& rows,
-                       std::size_t left = 1);
+                       std::size_t left = 1, bool marked = false);
 
 /// HTML: a section with a heading (escaped here).
 std::string html_section(const std::string& heading, const std::string& body);
