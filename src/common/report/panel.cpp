@@ -134,7 +134,7 @@ std::vector<std::string> file_names(const std::vector<std::string>& cases) {
         name += '_';
     }
     while (!name.empty() && name.back() == '_') name.pop_back();
-    name = name.substr(0, 100);
+    name = name.empty() ? "case" : name.substr(0, 100);
     std::string another = name;
     for (int i = 2; std::find(names.begin(), names.end(), another) != names.end(); ++i)
       another = name + "_" + std::to_string(i);
