@@ -74,6 +74,16 @@ TEST(LineChart, LogarithmicAxisHasEqualRatios) {
   EXPECT_GT(found[0][0].second - found[0][1].second, 50);
 }
 
+TEST(LineChart, LogarithmicWhereThatTellsMore) {
+  LineChart chart = chart_of({0.5, 0.6});
+  chart.logarithmic = true;
+  EXPECT_EQ(line_chart(chart).find("logarithmic"), std::string::npos);
+  chart.series[1].values = {0.01};
+  EXPECT_NE(line_chart(chart).find("logarithmic"), std::string::npos);
+  chart.series[1].values = {0};
+  EXPECT_EQ(line_chart(chart).find("logarithmic"), std::string::npos);
+}
+
 TEST(LineChart, GapsWhereThereIsNoNumber) {
   const auto found = curves(line_chart(chart_of({1, 2, nan, 4}, {1})));
   ASSERT_EQ(found.size(), 3u);

@@ -98,7 +98,7 @@ std::string charts(const std::vector<Run>& runs) {
   };
   const Kind kinds[] = {{"IoU", "mean over images", &Metrics::iou, false, true},
                         {"Dice", "mean over images", &Metrics::dice, false, true},
-                        {"Loss", "logarithmic", &Metrics::loss, true, false},
+                        {"Loss", "", &Metrics::loss, true, false},
                         {"Accuracy", "share of pixels", &Metrics::accuracy, false, false},
                         {"Lesion IoU (pooled)", "all validation pixels", &Metrics::pooled_iou, false, true}};
   const auto cards = [&](const char* set, Metrics EpochRow::*metrics) {
@@ -131,7 +131,11 @@ std::string results(const std::vector<Run>& runs) {
   std::vector<std::string> headings{"result"};
   for (const Run& run : runs) headings.push_back(escape_html(run.name));
   std::vector<std::vector<std::string>> rows;
-  /// better: 1 where more is better, -1 where less is, 0 where neither; the best is bold.
+  const auto same_option = [&](const char* key) {
+    return std::all_of(runs.begin(), runs.end(),
+                       [&](const Run& run) { return run.config.value(key, "") == runs.front().config.value(key, ""); });
+  };
+  /// better: 1 where more is better, -1 where less is, 0 where neither; the best is bold where there is a worse one.
   const auto add = [&](const std::string& name, int better, int digits, auto value) {
     std::vector<double> values;
     for (const Run& run : runs) values.push_back(value(run));
@@ -140,7 +144,7 @@ std::string results(const std::vector<Run>& runs) {
     std::vector<std::string> row{name};
     for (const double one : values) {
       const std::string text = digits == 0 ? grouped(static_cast<Index>(one)) : fixed(one, digits);
-      row.push_back(better != 0 && one == best ? "<b>" + text + "</b>" : text);
+      row.push_back(different && better != 0 && one == best ? "<b>" + text + "</b>" : text);
     }
     rows.push_back(row);
   };
@@ -154,7 +158,7 @@ std::string results(const std::vector<Run>& runs) {
   metric("Dice", 1, &Metrics::dice);
   metric("lesion IoU (pooled)", 1, &Metrics::pooled_iou);
   metric("accuracy", 1, &Metrics::accuracy);
-  metric("loss", -1, &Metrics::loss);
+  metric("loss", same_option("loss") ? -1 : 0, &Metrics::loss);  // two kinds of loss do not compare
   metric("Keras mean IoU", 1, &Metrics::keras_mean_iou);
   std::vector<std::string> first{"first epoch with lesion IoU above 0.1"};
   for (const Run& run : runs) {
@@ -178,9 +182,10 @@ std::string configurations(const std::vector<Run>& runs) {
   for (const Run& run : runs)
     for (const auto& [key, value] : run.config.items())
       if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+  const std::set<std::string> untold{"host", "started", "out", "quiet", "panels"};
   std::vector<std::vector<std::string>> different, same;
   for (const std::string& key : keys) {
-    if (key == "host" || key == "started" || key == "out") continue;
+    if (untold.count(key) != 0) continue;
     std::vector<std::string> row{escape_html(key)};
     const auto value = [&](const Run& run) { return run.config.value(key, ordered_json()); };
     for (const Run& run : runs) row.push_back(escape_html(text_of(value(run))));

@@ -232,7 +232,7 @@ std::string line_chart(const LineChart& chart) {
   });
   const double bottom = head.bottom + plot_height;
   auto [low, high] = range(chart.series);
-  const bool logarithmic = chart.logarithmic && low > 0 && high > low;
+  const bool logarithmic = chart.logarithmic && low > 0 && high >= 10 * low;
   if (logarithmic) {
     low *= 0.9;
     high *= 1.1;
@@ -255,7 +255,8 @@ std::string line_chart(const LineChart& chart) {
                               [&](double tick) { return tick != std::round(tick) || tick < first || tick > last; }),
                epochs.end());
   std::string svg = head.svg;
-  svg += y_axis(up, logarithmic ? logarithmic_ticks(up.low, up.high) : round_ticks(up.low, up.high, 5), chart.y_label);
+  svg += y_axis(up, logarithmic ? logarithmic_ticks(up.low, up.high) : round_ticks(up.low, up.high, 5),
+                chart.y_label + (logarithmic ? ", logarithmic" : ""));
   svg += x_axis(across, bottom, epochs, chart.x_label);
   if (chart.limit && *chart.limit >= up.low && *chart.limit <= up.high)
     svg += line(left, up.place(*chart.limit), left + plot_width, up.place(*chart.limit), "limit");

@@ -18,7 +18,7 @@ struct LineChart {
   std::string title, x_label = "epoch", y_label;
   std::vector<double> x;  ///< rising
   std::vector<Series> series;
-  bool logarithmic = false;         ///< of effect where all values are above 0
+  bool logarithmic = false;         ///< of effect where all values are above 0 and the largest is 10 times the least
   std::optional<double> low, high;  ///< of the vertical axis; from the values where not given
   std::optional<double> limit;      ///< a dotted line across
 };

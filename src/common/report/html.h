@@ -2,9 +2,9 @@
 // network. Readable on a phone, on paper, in light and in dark. Reports, comparisons and contact sheets are such pages.
 //
 // A page is put together from strings: what comes from outside (names, paths, options) goes through escape_html, what
-// returns HTML says so. Classes that the style knows: "cards" (a grid of equal boxes), "card", "chart", "strip" (wide
-// pictures, scrolled sideways where they do not fit), "note" (small grey text), "facts" (big numbers in a row).
-// Proof: tests/html_test.cpp, tests/report_page_test.cpp (in a browser)
+// returns HTML says so. Classes that the style knows: "cards" (a grid of equal boxes), "card" ("single card": one by
+// itself), "chart", "strip" (wide pictures, scrolled sideways where they do not fit), "note" (small grey text), "facts"
+// (big numbers in a row). Proof: tests/html_test.cpp, tests/report_page_test.cpp (in a browser)
 #pragma once
 
 #include <cstdint>

@@ -7,7 +7,7 @@
 namespace attnunet::report {
 namespace {
 
-constexpr int least_side = 128, most_side = 256, gap = 4;
+constexpr int least_side = 128, most_side = 256, gap = 4, dash_length = 5;
 
 /// A side from least_side to most_side: whole multiples for small images, whole parts for large ones.
 int side_of(int size) {
@@ -82,7 +82,13 @@ data::Rgb outlined(const data::Sample& sample, const std::vector<float>& logits)
   data::Rgb picture = resized(to_rgb(sample.image), side);
   const int thickness = side >= 200 ? 2 : 1;
   draw_outline(picture, at_side(sample.mask), truth_colour, thickness);
-  draw_outline(picture, at_side(mask_at(logits, sample.image.width)), prediction_colour, thickness);
+  data::Rgb predicted = picture;
+  draw_outline(predicted, at_side(mask_at(logits, sample.image.width)), prediction_colour, thickness);
+  for (int i = 0; i < side * side; ++i) {
+    const bool dash = (i / side + i % side) / dash_length % 2 == 0;
+    const std::ptrdiff_t at = 3 * static_cast<std::ptrdiff_t>(i);
+    if (dash) std::copy_n(predicted.pixels.begin() + at, 3, picture.pixels.begin() + at);
+  }
   return picture;
 }
 

@@ -17,7 +17,8 @@ namespace attnunet::report {
 /// 128 to 256 pixels. The sample has the size of the explanation.
 data::Rgb panel(const data::Sample& sample, const Explanation& explanation, const std::string& text);
 
-/// The image with the outlines of the actual and the predicted lesion; a side from 128 to 256 pixels.
+/// The image with the outlines of the actual lesion, a line, and of the predicted one, dashes; a side from 128 to 256
+/// pixels.
 data::Rgb outlined(const data::Sample& sample, const std::vector<float>& logits);
 
 /// Half as wide and high (means of four pixels; an odd last row or column is left out).

@@ -82,14 +82,7 @@ std::string curves(const RunReport& report) {
     return of("validation, pooled", [&](const EpochRow& row) { return row.val.*metric; });
   };
   LineChart loss = both("Loss", "mean of " + report.config.loss, &Metrics::loss);
-  double least = loss.series[0].values[0], most = least;
-  for (const Series& one : loss.series)
-    for (const double value : one.values) {
-      least = std::min(least, value);
-      most = std::max(most, value);
-    }
-  loss.logarithmic = least > 0 && most / least > 20;
-  if (loss.logarithmic) loss.y_label += ", logarithmic";
+  loss.logarithmic = true;
   LineChart iou = both("IoU", "mean over images", &Metrics::iou);
   LineChart dice = both("Dice", "mean over images", &Metrics::dice);
   iou.series.push_back(pooled(&Metrics::pooled_iou));
@@ -123,7 +116,7 @@ std::string strip(const PanelStrip& strip, const std::string& folder) {
     html += "<p class=\"note\">" + std::to_string(strip.shown_epochs) + " of " + std::to_string(strip.epochs) +
             " epochs are shown, so that the file stays small.</p>\n";
   for (const PanelStrip::Case& one : strip.cases) {
-    html += "<div class=\"strip\">\n";
+    html += "<h3>" + escape_html(one.name) + "</h3>\n<div class=\"strip\">\n";
     for (const PanelStrip::Panel& panel : one.panels)
       html += html_image(panel.png, one.name + " after epoch " + std::to_string(panel.epoch)) + "\n";
     html += "</div>\n";
@@ -190,7 +183,7 @@ std::string histogram(const std::vector<CaseResult>& validation) {
     }
     if (any) chart.stacked.push_back(series);
   }
-  return "<div class=\"cards\"><div class=\"card\">" + histogram_chart(chart) + "</div></div>\n";
+  return "<div class=\"card single\">" + histogram_chart(chart) + "</div>\n";
 }
 
 std::string layers(const TrainConfig& config) {
@@ -243,16 +236,18 @@ std::string repetition(const RunReport& report) {
 }  // namespace
 
 std::string run_report(const RunReport& report) {
-  const std::string swatch =
-      "<span aria-hidden=\"true\" style=\"color:rgb(64,200,90)\">&#9632;</span> actual, "
-      "<span aria-hidden=\"true\" style=\"color:rgb(255,90,60)\">&#9632;</span> predicted";
+  const auto swatch = [](Colour colour) {
+    std::string rgb;
+    for (const std::uint8_t value : colour) rgb += (rgb.empty() ? "" : ",") + std::to_string(value);
+    return "<span aria-hidden=\"true\" style=\"color:rgb(" + rgb + ")\">&#9632;</span> ";
+  };
+  const std::string outlines = "<p class=\"note\">Outlines: " + swatch(truth_colour) + "actual (a line), " +
+                               swatch(prediction_colour) + "predicted (dashes).</p>\n";
   std::string body = epoch_mark + std::to_string(report.history.back().epoch) + "\">\n" + head(report);
   body += html_section("Curves", curves(report));
   if (!report.strip.cases.empty()) body += html_section("Epoch by epoch", strip(report.strip, report.config.out));
   body += html_section("Validation, class by class", classes(report.validation) + histogram(report.validation));
-  body += html_section("Best and worst validation cases", "<p class=\"note\">Outlines: green (" + swatch +
-                                                              " in red).</p>\n<h3>Best, of those with a "
-                                                              "lesion</h3>\n" +
+  body += html_section("Best and worst validation cases", outlines + "<h3>Best, of those with a lesion</h3>\n" +
                                                               cases(report.best) + "<h3>Worst</h3>\n" +
                                                               cases(report.worst));
   body += html_section("How to repeat this run", repetition(report));
