@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/app/bench.h"
+#include "common/app/compare.h"
 #include "common/app/data_synth.h"
 #include "common/app/evaluate.h"
 #include "common/app/gradcheck.h"
@@ -42,6 +43,7 @@ int main(int argc, char** argv) {
   int exit_code = done;
   app::add_train_command(parser, exit_code);
   app::add_evaluate_command(parser, exit_code);
+  app::add_compare_command(parser);
   app::add_gradcheck_command(parser);
   app::add_data_command(parser);
   app::add_info_command(parser);
