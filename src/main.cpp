@@ -13,6 +13,7 @@
 #include "common/app/gradcheck.h"
 #include "common/app/info.h"
 #include "common/app/options.h"
+#include "common/app/predict.h"
 #include "common/app/train.h"
 #include "common/error.h"
 
@@ -42,8 +43,9 @@ int main(int argc, char** argv) {
   int exit_code = done;
   app::add_train_command(parser, exit_code);
   app::add_evaluate_command(parser, exit_code);
+  app::add_predict_command(parser, exit_code);
   app::add_gradcheck_command(parser);
-  app::add_data_command(parser);
+  app::add_data_command(parser, exit_code);
   app::add_info_command(parser);
   app::add_bench_command(parser);
   try {

@@ -19,6 +19,10 @@
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_NO_STDIO
+// Zeros, so that a file whose tables are missing gives the same pixels every time.
+#define STBI_MALLOC(bytes) std::calloc(1, bytes)
+#define STBI_REALLOC(memory, bytes) std::realloc(memory, bytes)
+#define STBI_FREE(memory) std::free(memory)
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_BMP
 #include <stb/stb_image.h>
@@ -82,8 +86,8 @@ std::string read_bytes(const fs::path& path) {
   return bytes;
 }
 
-/// stb_image 2.27 writes beyond its tables where a JPEG lists more than 256 codes of one Huffman table (later ones
-/// refuse it). Segments are found here as it finds them: by their markers, and by their lengths.
+/// stb_image 2.27 leaves its tables where a JPEG lists more than 255 codes of one Huffman table. No encoder does: there
+/// are 16 lengths of runs times 11 sizes to encode. Segments are found here as it finds them, by markers and lengths.
 void check_huffman_tables(const fs::path& path, const std::string& bytes) {
   const auto at = [&](std::size_t i) { return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0u; };
   for (std::size_t i = 2; i + 1 < bytes.size();) {
@@ -100,7 +104,7 @@ void check_huffman_tables(const fs::path& path, const std::string& bytes) {
     for (std::size_t table = begin + 2; table < end;) {
       std::size_t codes = 0;
       for (std::size_t length = 1; length <= 16; ++length) codes += at(table + length);
-      if (codes > 256) throw damaged(path, "a Huffman table of " + std::to_string(codes) + " codes");
+      if (codes > 255) throw damaged(path, "a Huffman table of " + std::to_string(codes) + " codes");
       table += 17 + codes;
     }
   }
