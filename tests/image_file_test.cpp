@@ -138,6 +138,20 @@ TEST(ImageFile, HugeClaimsAreRefusedBeforeAllocating) {
   expect_refused(folder / "a.jpg", "bytes hold");
 }
 
+// stb_image 2.27 writes beyond its tables where a table has more than 256 codes, and reads beyond them where 256 are
+// short.
+TEST(ImageFile, HuffmanTablesThatNoEncoderWritesAreRefused) {
+  const TemporaryFolder folder;
+  const std::string whole = read_text(golden("grey.jpg"));
+  const std::size_t counts = whole.find("\xff\xc4") + 5;
+  for (const auto& [length, count] : {std::pair<std::size_t, int>{16, 255}, {9, 245}}) {
+    std::string bytes = whole;
+    bytes[counts + length - 1] = static_cast<char>(count);
+    write_text(folder / "a.jpg", bytes);
+    expect_refused(folder / "a.jpg", "Huffman table");
+  }
+}
+
 // Whatever is in a file: an image or one line, no crash (the sanitizers see this test too).
 TEST(ImageFile, ScrambledFilesAreAnImageOrAnError) {
   const TemporaryFolder folder;

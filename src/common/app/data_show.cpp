@@ -12,6 +12,7 @@
 #include "common/app/counter_bar.h"
 #include "common/app/dataset.h"
 #include "common/app/options.h"
+#include "common/app/table.h"
 #include "common/error.h"
 #include "common/in_parallel.h"
 #include "common/random.h"
@@ -77,9 +78,8 @@ Shown show(const data::Case& one, int size) {
   const auto lesion =
       std::count_if(mask.pixels.begin(), mask.pixels.end(), [](std::uint8_t pixel) { return pixel != 0; });
   const double percent = 100.0 * static_cast<double>(lesion) / static_cast<double>(mask.pixels.size());
-  char text[80];
-  std::snprintf(text, sizeof text, "  %d x %d, lesion %.1f %%", mask.width, mask.height, percent);
-  shown.caption += text;
+  shown.caption += "  " + std::to_string(mask.width) + " x " + std::to_string(mask.height) +
+                   (lesion == 0 ? ", no lesion" : ", lesion " + fixed(percent, 1) + " %");
   return shown;
 }
 

@@ -68,7 +68,7 @@ std::vector<Input> find_inputs(const std::vector<std::string>& given, const fs::
     const auto [other, is_new] = by_name.emplace(input.name, &input);
     if (!is_new)
       throw Error(quoted(other->second->file) + " and " + quoted(input.file) + " would both be " +
-                  quoted(out / input.name) + "_mask.png; rename one or give them separate runs");
+                  quoted(out / (input.name.string() + "_mask.png")) + "; rename one or give them separate runs");
     const fs::path folder = fs::weakly_canonical(fs::absolute(input.file).parent_path());
     if (folder == fs::weakly_canonical(fs::absolute(out / input.name).parent_path()))
       throw Error("the results of " + quoted(input.file) +
