@@ -10,6 +10,7 @@
 #include "common/app/bench.h"
 #include "common/app/data_synth.h"
 #include "common/app/evaluate.h"
+#include "common/app/export.h"
 #include "common/app/gradcheck.h"
 #include "common/app/info.h"
 #include "common/app/options.h"
@@ -42,6 +43,7 @@ int main(int argc, char** argv) {
   int exit_code = done;
   app::add_train_command(parser, exit_code);
   app::add_evaluate_command(parser, exit_code);
+  app::add_export_command(parser);
   app::add_gradcheck_command(parser);
   app::add_data_command(parser);
   app::add_info_command(parser);
