@@ -11,6 +11,7 @@
 #include "common/app/compare.h"
 #include "common/app/data.h"
 #include "common/app/evaluate.h"
+#include "common/app/export.h"
 #include "common/app/gradcheck.h"
 #include "common/app/info.h"
 #include "common/app/options.h"
@@ -46,6 +47,7 @@ int main(int argc, char** argv) {
   app::add_evaluate_command(parser, exit_code);
   app::add_compare_command(parser);
   app::add_predict_command(parser, exit_code);
+  app::add_export_command(parser);
   app::add_gradcheck_command(parser);
   app::add_data_command(parser, exit_code);
   app::add_info_command(parser);
