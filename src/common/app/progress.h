@@ -1,8 +1,9 @@
-// How far a training is: a bar that rewrites its line on a terminal; elsewhere a plain line now and then.
+// How far a training is.
 #pragma once
 
 #include <chrono>
 
+#include "common/app/status_line.h"
 #include "common/train/trainer.h"
 
 namespace attnunet::app {
@@ -15,14 +16,15 @@ class ProgressDisplay {
   void update(const TrainProgress& progress);
   void finish_epoch(const EpochRow& row, int epochs, bool best);
   /// Removes the bar.
-  void clear();
+  void clear() { line_.clear(); }
 
  private:
   using Clock = std::chrono::steady_clock;
 
   Index training_images_, validation_images_;
-  bool quiet_, terminal_, bar_shown_ = false;
-  Clock::time_point begin_ = Clock::now(), shown_ = begin_;
+  bool quiet_;
+  StatusLine line_;
+  Clock::time_point begin_ = Clock::now();
   double first_work_ = -1;  // where this process began
 };
 

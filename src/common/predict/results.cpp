@@ -20,6 +20,9 @@ std::string write_results(const std::filesystem::path& path, const std::string& 
   const std::vector<float> logits = resized(explanation.logits);
   data::Grey mask{image.width, image.height, {}}, grey{image.width, image.height, {}};
   std::vector<float> probability;
+  mask.pixels.reserve(logits.size());
+  grey.pixels.reserve(logits.size());
+  probability.reserve(logits.size());
   for (const float logit : logits) {
     mask.pixels.push_back(static_cast<double>(logit) > threshold ? 255 : 0);
     probability.push_back(stable_sigmoid(logit));
