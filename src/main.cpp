@@ -9,11 +9,13 @@
 
 #include "common/app/bench.h"
 #include "common/app/compare.h"
-#include "common/app/data_synth.h"
+#include "common/app/data.h"
 #include "common/app/evaluate.h"
+#include "common/app/export.h"
 #include "common/app/gradcheck.h"
 #include "common/app/info.h"
 #include "common/app/options.h"
+#include "common/app/predict.h"
 #include "common/app/train.h"
 #include "common/error.h"
 
@@ -44,8 +46,10 @@ int main(int argc, char** argv) {
   app::add_train_command(parser, exit_code);
   app::add_evaluate_command(parser, exit_code);
   app::add_compare_command(parser);
+  app::add_predict_command(parser, exit_code);
+  app::add_export_command(parser);
   app::add_gradcheck_command(parser);
-  app::add_data_command(parser);
+  app::add_data_command(parser, exit_code);
   app::add_info_command(parser);
   app::add_bench_command(parser);
   try {

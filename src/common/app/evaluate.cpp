@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "common/app/backend.h"
+#include "common/app/csv.h"
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/app/table.h"
@@ -90,13 +91,6 @@ nlohmann::ordered_json to_json(const Metrics& metrics) {
   nlohmann::ordered_json object;
   for (const auto& [name, value] : named(metrics)) object[name] = value;
   return object;
-}
-
-std::string csv_text(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string result = "\"";
-  for (char c : text) result += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return result + "\"";
 }
 
 std::string csv_row(const data::Case& one, const ImageScore& score) {
