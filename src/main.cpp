@@ -8,7 +8,7 @@
 #include <string>
 
 #include "common/app/bench.h"
-#include "common/app/data_synth.h"
+#include "common/app/data.h"
 #include "common/app/evaluate.h"
 #include "common/app/gradcheck.h"
 #include "common/app/info.h"

@@ -5,6 +5,7 @@
 
 namespace attnunet::app {
 
-void add_data_command(CLI::App& app);
+/// `data`: the command it is a part of.
+void add_data_synth_command(CLI::App& data);
 
 }  // namespace attnunet::app

@@ -1,0 +1,13 @@
+#include "common/app/data.h"
+
+#include "common/app/data_synth.h"
+
+namespace attnunet::app {
+
+void add_data_command(CLI::App& app) {
+  CLI::App& data = *app.add_subcommand("data", "Datasets");
+  data.require_subcommand(1);
+  add_data_synth_command(data);
+}
+
+}  // namespace attnunet::app
