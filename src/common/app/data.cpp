@@ -1,5 +1,6 @@
 #include "common/app/data.h"
 
+#include "common/app/data_check.h"
 #include "common/app/data_synth.h"
 
 namespace attnunet::app {
@@ -7,6 +8,7 @@ namespace attnunet::app {
 void add_data_command(CLI::App& app) {
   CLI::App& data = *app.add_subcommand("data", "Datasets");
   data.require_subcommand(1);
+  add_data_check_command(data);
   add_data_synth_command(data);
 }
 
