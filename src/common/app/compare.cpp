@@ -139,8 +139,9 @@ std::string results(const std::vector<Run>& runs) {
   const auto add = [&](const std::string& name, int better, int digits, auto value) {
     std::vector<double> values;
     for (const Run& run : runs) values.push_back(value(run));
-    const double best =
-        better > 0 ? *std::max_element(values.begin(), values.end()) : *std::min_element(values.begin(), values.end());
+    const auto [least, most] = std::minmax_element(values.begin(), values.end());
+    const double best = better > 0 ? *most : *least;
+    const bool different = *least < *most;
     std::vector<std::string> row{name};
     for (const double one : values) {
       const std::string text = digits == 0 ? grouped(static_cast<Index>(one)) : fixed(one, digits);
