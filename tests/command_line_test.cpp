@@ -16,8 +16,8 @@ TEST(CommandLine, HelpAndVersion) {
   const std::string version = attnunet_run({"--version"}).out;
   EXPECT_EQ(version.rfind("attnunet ", 0), 0u);
   EXPECT_NE(version.find("backends: cpu, cuda-sim"), std::string::npos) << version;
-  const std::vector<std::vector<std::string>> commands = {{"train"}, {"evaluate"}, {"gradcheck"},
-                                                          {"info"},  {"bench"},    {"data", "synth"}};
+  const std::vector<std::vector<std::string>> commands = {
+      {"train"}, {"evaluate"}, {"gradcheck"}, {"info"}, {"bench"}, {"data", "synth"}, {"predict"}, {"data", "show"}};
   for (std::vector<std::string> command : commands) {
     command.push_back("--help");
     const Finished finished = attnunet_run(command);
@@ -123,8 +123,10 @@ TEST(CommandLine, CudaThatIsNotThereIsAnError) {
 
 TEST(CommandLine, PrecisionsThatTheCpuHasNot) {
   for (const char* precision : {"tf32", "bf16"})
-    for (std::vector<std::string> command :
-         {std::vector<std::string>{"train"}, {"bench"}, {"evaluate", "--checkpoint", "x"}}) {
+    for (std::vector<std::string> command : {std::vector<std::string>{"train"},
+                                             {"bench"},
+                                             {"evaluate", "--checkpoint", "x"},
+                                             {"predict", "a.png", "--checkpoint", "x", "--out", "x"}}) {
       command.insert(command.end(), {"--precision", precision});
       expect_failure(attnunet_run(command), 2, {"--precision", precision, "--backend cuda or cuda-sim"});
     }
@@ -133,8 +135,11 @@ TEST(CommandLine, PrecisionsThatTheCpuHasNot) {
 TEST(CommandLine, MethodsOfConvolutionThatOnlyTheCpuHas) {
   for (const char* backend : {"cuda-sim", "cuda"})
     for (const char* conv : {"direct", "gemm", "winograd"})
-      for (std::vector<std::string> command :
-           {std::vector<std::string>{"train"}, {"gradcheck"}, {"bench"}, {"evaluate", "--checkpoint", "x"}}) {
+      for (std::vector<std::string> command : {std::vector<std::string>{"train"},
+                                               {"gradcheck"},
+                                               {"bench"},
+                                               {"evaluate", "--checkpoint", "x"},
+                                               {"predict", "a.png", "--checkpoint", "x", "--out", "x"}}) {
         command.insert(command.end(), {"--backend", backend, "--conv", conv});
         expect_failure(attnunet_run(command), 2, {"--conv", conv, "needs --backend cpu", backend});
       }

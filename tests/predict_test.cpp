@@ -1,81 +1,21 @@
-// `attnunet predict` as a program: what is written for which images, what the pictures and numbers say, what happens to
-// bad input.
+// `attnunet predict` as a program: what its pictures and numbers say.
+#include "support/predict.h"
+
 #include <gtest/gtest.h>
 #include <lodepng.h>
 
 #include <algorithm>
 #include <cmath>
-#include <csignal>
 #include <map>
 #include <set>
-#include <sstream>
 
-#include "common/data/image_file.h"
 #include "common/predict/symmetries.h"
-#include "support/command_line.h"
 
 namespace attnunet {
 namespace {
 
 namespace fs = std::filesystem;
 using data::Grey;
-
-/// A checkpoint of the smallest network, trained until it marks something, and a folder of images for it.
-struct Predict : testing::Test {
-  PhantomFolder phantoms;
-  std::string checkpoint = phantoms / "run/last.safetensors", images = phantoms / "images", out = phantoms / "out";
-
-  Predict() {
-    expect_success(attnunet_run(phantoms.train(phantoms / "run", {"--lr", "0.01", "--loss", "bce+dice"})));
-    fs::create_directories(images);
-  }
-
-  Finished predict(std::vector<std::string> arguments, const ProcessOptions& options = {}) const {
-    const std::vector<std::string> first = {"predict", "--checkpoint", checkpoint, "--out", out};
-    arguments.insert(arguments.begin(), first.begin(), first.end());
-    return attnunet_run(arguments, options);
-  }
-  void phantom(const std::string& name, int width, int height, std::uint32_t number = 0) const {
-    const fs::path path = fs::path(images) / name;
-    fs::create_directories(path.parent_path());
-    data::write_png(path, data::make_phantom("benign", width, height, 7, number).image);
-  }
-  Grey result(const std::string& name) const { return data::read_luma(fs::path(out) / name); }
-
-  static std::set<std::string> files_below(const fs::path& folder) {
-    std::set<std::string> names;
-    for (const auto& entry : fs::recursive_directory_iterator(folder))
-      if (!entry.is_directory()) names.insert(fs::relative(entry.path(), folder).string());
-    return names;
-  }
-  static std::vector<std::map<std::string, std::string>> rows_of(const fs::path& csv) {
-    std::istringstream stream(read_text(csv));
-    const auto cells_of = [](const std::string& line) {
-      std::vector<std::string> cells;
-      std::istringstream cell_stream(line + ",");
-      for (std::string cell; std::getline(cell_stream, cell, ',');) cells.push_back(cell);
-      return cells;
-    };
-    std::vector<std::string> head;
-    std::vector<std::map<std::string, std::string>> rows;
-    for (std::string line; std::getline(stream, line);) {
-      const std::vector<std::string> cells = cells_of(line);
-      if (head.empty()) {
-        head = cells;
-        continue;
-      }
-      EXPECT_EQ(cells.size(), head.size()) << line;
-      for (std::size_t i = 0; i < std::min(cells.size(), head.size()); ++i) {
-        if (i == 0) rows.emplace_back();
-        rows.back()[head[i]] = cells[i];
-      }
-    }
-    return rows;
-  }
-  static std::size_t marked(const Grey& mask) {
-    return static_cast<std::size_t>(std::count(mask.pixels.begin(), mask.pixels.end(), std::uint8_t{255}));
-  }
-};
 
 TEST_F(Predict, FilesAndFoldersOfEveryKindAtTheirOwnSize) {
   phantom("a.png", 37, 51);
@@ -299,100 +239,6 @@ TEST_F(Predict, GradCamOfANamedLayer) {
   EXPECT_NE(read_text(fs::path(out) / "a_gradcam.png"), bottleneck);
   expect_failure(predict({images, "--gradcam-layer", "encoder.3"}), 2,
                  {"encoder.3", "encoder.0", "encoder.2", "bottleneck", "decoder.2", "decoder.0"});
-}
-
-TEST_F(Predict, WhatIsWrongIsSaidBeforeAnyWork) {
-  phantom("a.png", 32, 32);
-  phantom("b/a.png", 32, 32);
-  write_text(fs::path(images) / "b/a.jpg", "");
-  fs::create_directories(phantoms / "empty");
-  const std::string a = images + "/a.png";
-  expect_failure(predict({images}), 1, {"b/a.jpg", "b/a.png", "a_mask.png"});
-  expect_failure(predict({a, a}), 1, {"a.png"});
-  expect_failure(predict({a, images + "/missing.png"}), 1, {"missing.png"});
-  expect_failure(predict({a, phantoms / "empty"}), 1, {"empty", "no image"});
-  expect_failure(predict({a, "--csv", phantoms / "no/t.csv"}), 1, {"t.csv"});
-  for (const char* threshold : {"0", "1", "nan", "-1", "half"})
-    expect_failure(predict({a, "--threshold", threshold}), 2, {"--threshold", "above 0 and below 1"});
-  expect_failure(predict({a, "--batch", "0"}), 2, {"--batch"});
-  expect_failure(predict({}), 2, {"inputs"});
-  EXPECT_EQ(files_below(phantoms.folder.path()).count("out/a_mask.png"), 0u);
-  expect_failure(attnunet_run({"predict", a, "--checkpoint", a, "--out", out}), 1, {"a.png"});
-  expect_failure(attnunet_run({"predict", a, "--out", out}), 2, {"--checkpoint"});
-  expect_failure(attnunet_run({"predict", a, "--checkpoint", checkpoint}), 2, {"--out"});
-  expect_failure(attnunet_run({"predict", a, "--checkpoint", checkpoint, "--out", a + "/x"}), 1, {"a.png/x"});
-}
-
-// A true mask may lie there under the name of ours.
-TEST_F(Predict, NothingIsWrittenAmongTheImages) {
-  phantom("a.png", 32, 32);
-  write_text(fs::path(images) / "a_mask.png", "the true one");
-  for (const std::string& place : {images, images + "/../images/"})
-    expect_failure(attnunet_run({"predict", images, "--checkpoint", checkpoint, "--out", place}), 1, {"own folder"});
-  EXPECT_EQ(read_text(fs::path(images) / "a_mask.png"), "the true one");
-  // Below them is fine, and the results are no images of the next run.
-  for (int i = 0; i < 2; ++i)
-    expect_success(
-        attnunet_run({"predict", images, "--checkpoint", checkpoint, "--out", images + "/out", "--overlay"}));
-  EXPECT_EQ(files_below(images + "/out"), (std::set<std::string>{"a_mask.png", "a_overlay.png"}));
-}
-
-TEST_F(Predict, LinksThatGoInCirclesEnd) {
-  phantom("x/a.png", 32, 32);
-  fs::create_directory_symlink("..", fs::path(images) / "x/up");
-  fs::create_directory_symlink(".", fs::path(images) / "x/self");
-  expect_success(predict({images}));
-  EXPECT_EQ(files_below(out), (std::set<std::string>{"x/a_mask.png"}));
-}
-
-TEST_F(Predict, ABadImageStopsTheRunOrIsSkipped) {
-  for (const char* name : {"a.png", "b.png", "d.png", "e.png"}) phantom(name, 32, 32);
-  write_text(fs::path(images) / "c.png", "no image");
-  for (const char* batch : {"1", "16"}) {
-    SCOPED_TRACE(batch);
-    expect_failure(predict({images, "--batch", batch, "--csv", phantoms / "t.csv"}), 1, {"c.png", "--skip-bad"});
-    EXPECT_EQ(files_below(out), (std::set<std::string>{"a_mask.png", "b_mask.png"}));
-    EXPECT_EQ(rows_of(phantoms / "t.csv").size(), 2u);
-    fs::remove_all(out);
-    const Finished finished = predict({images, "--skip-bad", "--batch", batch, "--csv", phantoms / "t.csv"});
-    expect_success(finished);
-    EXPECT_NE(finished.out.find("c.png"), std::string::npos) << finished.out;
-    EXPECT_NE(finished.out.find("4 of 5 images"), std::string::npos) << finished.out;
-    EXPECT_NE(finished.out.find("1 skipped"), std::string::npos) << finished.out;
-    EXPECT_EQ(files_below(out), (std::set<std::string>{"a_mask.png", "b_mask.png", "d_mask.png", "e_mask.png"}));
-    EXPECT_EQ(rows_of(phantoms / "t.csv").size(), 4u);
-    fs::remove_all(out);
-  }
-  expect_failure(predict({images + "/c.png", "--skip-bad"}), 1, {"none of the images"});
-}
-
-TEST_F(Predict, FullDiskIsAnError) {
-  phantom("a.png", 200, 200);
-  ProcessOptions options;
-  options.largest_file = 1000;
-  expect_failure(predict({images, "--overlay"}, options), 1, {"a_mask.png", "space"});
-  EXPECT_TRUE(files_below(out).empty());
-}
-
-TEST_F(Predict, InterruptedItLeavesWholeFiles) {
-  write_text(fs::path(images) / "0.png", "no image, so that a line shows when work begins");
-  for (int i = 1; i <= 400; ++i) phantom("i" + std::to_string(i) + ".png", 32, 32);
-  ProcessOptions options;
-  options.signal_when = [](const std::string& so_far) {
-    return so_far.find("skipped") != std::string::npos ? SIGINT : 0;
-  };
-  const Finished finished = predict({images, "--batch", "1", "--threads", "1", "--skip-bad", "--overlay",
-                                     "--probability", "--tta", "--csv", phantoms / "t.csv"},
-                                    options);
-  EXPECT_EQ(finished.exit_code, 130) << finished.out << finished.err;
-  EXPECT_EQ(finished.err, "");
-  const auto rows = rows_of(phantoms / "t.csv");
-  EXPECT_LT(rows.size(), 400u);
-  std::set<std::string> expected;
-  for (const auto& row : rows)
-    for (const char* ending : {"_mask.png", "_overlay.png", "_probability.png"})
-      expected.insert(row.at("name") + ending);
-  EXPECT_EQ(files_below(out), expected);
 }
 
 }  // namespace
