@@ -55,7 +55,7 @@ std::vector<std::size_t> choose(const data::Dataset& dataset, const Options& opt
   for (auto& [class_name, cases] : by_class) {
     const auto kept = count == 0 ? cases.size() : std::min(cases.size(), static_cast<std::size_t>(count));
     // The first `kept` steps of a shuffle.
-    Random random(options.seed, streams::split, class_number++);
+    Random random(options.seed, streams::panels, class_number++);
     for (std::size_t i = 0; i < kept && kept < cases.size(); ++i)
       std::swap(cases[i], cases[i + random.below(static_cast<std::uint32_t>(cases.size() - i))]);
     cases.resize(kept);

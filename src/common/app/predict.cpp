@@ -40,9 +40,9 @@ struct Loaded {
   std::string failure;  // why it could not be read
 };
 
-/// What came of the images so far; every other member is as in find_inputs, in the same order.
+/// What came of the images so far.
 struct Outcome {
-  std::vector<std::string> rows;  // of the table; empty where the image has no results
+  std::vector<std::string> rows;  // of the table, one for each image; empty where it has no results
   std::size_t skipped = 0;
 };
 
@@ -187,7 +187,9 @@ void add_predict_command(CLI::App& app, int& exit_code) {
   ResultOptions& results = options->results;
   CLI::App* command = app.add_subcommand(
       "predict", "Masks of images (PNG, JPEG, BMP), which are prepared as the checkpoint's training data were");
-  command->add_option("inputs", options->inputs, "images, and folders that are searched for them")->required();
+  command->add_option("inputs", options->inputs, "images, and folders that are searched for them")
+      ->required()
+      ->default_str("");
   command->add_option("--checkpoint", options->checkpoint, "the model")->required();
   command->add_option("--out", options->out, "folder for a_mask.png of each a.png; sub-folders are kept")->required();
   command->add_option("--threshold", results.threshold, "lesion is where the probability is above")
