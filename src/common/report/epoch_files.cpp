@@ -39,7 +39,12 @@ EpochFiles::EpochFiles(const Checkpoint& run, const RunFolder& folder, const dat
       split_(split),
       cases_hash_(hash_of_cases(names_of(dataset, split.train), names_of(dataset, split.val))),
       shown_(panel_cases(dataset, split.val, config_.size, config_.seed, static_cast<std::size_t>(config_.panels))),
-      names_(file_names(names_of(dataset, shown_))) {}
+      names_(file_names(names_of(dataset, shown_))) {
+  if (shown_.empty() || config_.epochs == 0) return;
+  std::error_code code;
+  std::filesystem::create_directories(folder_.panels(), code);
+  if (code) throw file_error("cannot make the folder", folder_.panels(), code.value());
+}
 
 bool EpochFiles::missing(int epoch) const {
   return reported_epoch(folder_.report()) != epoch ||
@@ -48,11 +53,6 @@ bool EpochFiles::missing(int epoch) const {
 }
 
 void EpochFiles::write(int epoch, const std::vector<ImageScore>& validation, const Explain& explain) const {
-  if (!shown_.empty()) {
-    std::error_code code;
-    std::filesystem::create_directories(folder_.panels(), code);
-    if (code) throw file_error("cannot make the folder", folder_.panels(), code.value());
-  }
   for (std::size_t i = 0; i < shown_.size(); ++i) {
     const data::Case& one = dataset_.cases[shown_[i]];
     const data::Sample sample = data::load(one, config_.size);
