@@ -1,6 +1,7 @@
 #include "common/report/epoch_files.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "common/error.h"
@@ -69,11 +70,15 @@ void EpochFiles::write(int epoch, const std::vector<ImageScore>& validation, con
     const data::Case& one = dataset_.cases[split_.val[i]];
     report.validation.push_back({one.name, one.class_name, validation[i]});
   }
+  std::map<std::size_t, data::Rgb> known;  // a case may be one of the best and of the worst
   const auto pictures = [&](const std::vector<std::size_t>& places) {
     std::vector<CasePicture> result;
     for (const std::size_t place : places) {
-      const data::Sample sample = data::load(dataset_.cases[split_.val[place]], config_.size);
-      result.push_back({report.validation[place], outlined(sample, explain(numbers(sample.image)).logits)});
+      if (known.count(place) == 0) {
+        const data::Sample sample = data::load(dataset_.cases[split_.val[place]], config_.size);
+        known[place] = outlined(sample, explain(numbers(sample.image)).logits);
+      }
+      result.push_back({report.validation[place], known[place]});
     }
     return result;
   };
