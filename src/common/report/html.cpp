@@ -30,7 +30,7 @@ figure{margin:0}figcaption{font-size:13px;color:var(--soft);margin-top:4px}
 .small.cards{grid-template-columns:repeat(auto-fill,minmax(min(46%,170px),1fr));gap:12px}
 .card{background:var(--box);border:1px solid var(--line);border-radius:8px;padding:10px 12px;min-width:0}
 .single.card{max-width:570px;margin-top:16px}.small .card{padding:8px}.small img{width:100%;image-rendering:auto}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px 20px;margin:12px 0}
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(135px,1fr));gap:10px 20px;margin:12px 0}
 .facts b{display:block;font-size:1.45rem;line-height:1.2;font-variant-numeric:tabular-nums}
 .facts span{display:block;font-size:13px;line-height:1.35;color:var(--soft)}
 .scroll,.strip{overflow-x:auto}
