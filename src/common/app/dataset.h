@@ -6,6 +6,9 @@
 
 namespace attnunet::app {
 
+/// Throws Error where nothing is at the default place, saying how to get a dataset.
+void require_dataset(const TrainConfig& config);
+
 /// The dataset of config.data and config.classes. Prints what was left out. Throws Error where there is none, saying at
 /// the default place how to get one.
 data::Dataset open_dataset(const TrainConfig& config);

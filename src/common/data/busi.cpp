@@ -32,23 +32,31 @@ std::string masked_name(const std::string& stem) {
   return name.substr(0, name.size() - ending.size());
 }
 
+/// Throws the problem, or notes it where problems are collected.
+void tell(const std::string& problem, std::vector<std::string>* problems) {
+  if (problems == nullptr) throw Error(problem);
+  problems->push_back(problem);
+}
+
 /// File names of the PNG files of a folder, bytewise.
-std::set<std::string> png_names(const fs::path& folder) {
+std::set<std::string> png_names(const fs::path& folder, std::vector<std::string>* problems) {
   std::error_code failure;
   std::set<std::string> names;
   for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure)) {
     if (entry->path().extension() != ".png") continue;
-    if (entry->is_directory())
-      throw Error(quoted(entry->path()) + " is a folder, not a PNG image; rename or remove it");
+    if (entry->is_directory()) {
+      tell(quoted(entry->path()) + " is a folder, not a PNG image; rename or remove it", problems);
+      continue;
+    }
     names.insert(entry->path().filename().string());
   }
   if (failure) throw Error("cannot read the folder " + quoted(folder) + ": " + failure.message());
   return names;
 }
 
-void scan_class(Dataset& dataset, const std::string& class_name) {
+void scan_class(Dataset& dataset, const std::string& class_name, std::vector<std::string>* problems) {
   const fs::path folder = dataset.root / class_name;
-  const std::set<std::string> names = png_names(folder);
+  const std::set<std::string> names = png_names(folder, problems);
   std::map<std::string, std::vector<fs::path>> masks;
   for (const std::string& name : names) {
     const std::string masked = masked_name(fs::path(name).stem().string());
@@ -58,9 +66,12 @@ void scan_class(Dataset& dataset, const std::string& class_name) {
     const std::string stem = fs::path(name).stem().string();
     if (!masked_name(stem).empty()) continue;
     const auto found = masks.find(stem);
-    if (found == masks.end())
-      throw Error("the image " + quoted(folder / name) + " has no mask; add " + quoted(folder / (stem + "_mask.png")) +
-                  " (all black where there is no lesion) or remove the image");
+    if (found == masks.end()) {
+      tell("the image " + quoted(folder / name) + " has no mask; add " + quoted(folder / (stem + "_mask.png")) +
+               " (all black where there is no lesion) or remove the image",
+           problems);
+      continue;
+    }
     dataset.cases.push_back({stem, class_name, folder / name, found->second});
     masks.erase(found);
   }
@@ -75,7 +86,7 @@ const std::vector<std::string>& class_names() {
   return names;
 }
 
-Dataset scan(const fs::path& root, const std::vector<std::string>& classes) {
+Dataset scan(const fs::path& root, const std::vector<std::string>& classes, std::vector<std::string>* problems) {
   const std::vector<std::string>& known = class_names();
   for (const std::string& name : classes)
     if (std::find(known.begin(), known.end(), name) == known.end())
@@ -88,7 +99,7 @@ Dataset scan(const fs::path& root, const std::vector<std::string>& classes) {
     const bool asked = std::find(classes.begin(), classes.end(), name) != classes.end();
     if (!asked && !classes.empty()) continue;
     if (fs::is_directory(root / name))
-      scan_class(dataset, name);
+      scan_class(dataset, name, problems);
     else if (asked)
       throw Error("the dataset " + quoted(root) + " has no folder '" + name + "'; " + layout_help());
   }

@@ -28,7 +28,9 @@ struct Dataset {
 
 /// Reads names only. `classes` selects class folders; empty takes those of the three that exist. Throws Error where the
 /// root is missing, holds no case or an image has no mask; UsageError where a class is none of the three.
-Dataset scan(const std::filesystem::path& root, const std::vector<std::string>& classes = {});
+/// With `problems`: an image without a mask, and a folder named like an image, are told there and left out instead.
+Dataset scan(const std::filesystem::path& root, const std::vector<std::string>& classes = {},
+             std::vector<std::string>* problems = nullptr);
 
 struct Sample {
   Grey image;

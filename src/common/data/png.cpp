@@ -128,9 +128,19 @@ std::vector<std::uint8_t> encode(const std::vector<std::uint8_t>& pixels, int wi
   return bytes;
 }
 
+std::string format_name(const Header& header) {
+  const char* const types[] = {"grey", "", "RGB", "palette", "grey with alpha", "", "RGBA"};
+  return std::to_string(header.bit_depth) + "-bit " + types[header.colour_type];
+}
+
 }  // namespace
 
 Grey read_luma(const fs::path& path) {
+  PngFacts facts;
+  return read_luma(path, facts);
+}
+
+Grey read_luma(const fs::path& path, PngFacts& facts) {
   Header header{};
   const std::vector<unsigned char> bytes = read_file(path, header);
 
@@ -143,6 +153,7 @@ Grey read_luma(const fs::path& path) {
   const unsigned code = lodepng_decode(&decoder.pixels, &width, &height, &decoder.state, bytes.data(), bytes.size());
   if (code != 0) throw damaged(path, lodepng_error_text(code));
 
+  facts = {format_name(header), false};
   Grey image{static_cast<int>(width), static_cast<int>(height), {}};
   const std::size_t count = std::size_t{width} * height;
   const unsigned char* from = decoder.pixels;
@@ -152,6 +163,10 @@ Grey read_luma(const fs::path& path) {
   }
   image.pixels.resize(count);
   for (std::size_t i = 0; i < count; ++i, from += 3) image.pixels[i] = luma(from);
+  for (std::size_t i = 0; i < count && !facts.coloured; ++i) {
+    const unsigned char* pixel = decoder.pixels + 3 * i;
+    facts.coloured = pixel[0] != pixel[1] || pixel[1] != pixel[2];
+  }
   return image;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace attnunet::data {
@@ -26,6 +27,14 @@ constexpr std::int64_t largest_image = std::int64_t{1} << 28;
 /// exact; 16 bits keep the high byte, fewer than 8 are stretched to 0..255; alpha is ignored.
 /// Throws Error, one line naming the file, where it is missing, a folder, empty, not a PNG, damaged or too large.
 Grey read_luma(const std::filesystem::path& path);
+
+/// What a file holds beyond its luma.
+struct PngFacts {
+  std::string format;     ///< "8-bit grey", "1-bit grey", "8-bit RGB", "8-bit RGBA", "16-bit grey with alpha", ...
+  bool coloured = false;  ///< some pixel is not grey
+};
+/// The same, with what else is known of the file.
+Grey read_luma(const std::filesystem::path& path, PngFacts& facts);
 
 /// The bytes of a PNG file: 8 bits a channel, grey or RGB.
 std::vector<std::uint8_t> encode_png(const Grey& image);

@@ -236,7 +236,6 @@ Cases read_list(const Dataset& dataset, const std::filesystem::path& path, Named
       throw Error(place + ": '" + name + "' was already named in " + first->second + "; remove one of the two");
     cases.push_back(found->second);
   }
-  std::sort(cases.begin(), cases.end());
   return cases;
 }
 
@@ -247,6 +246,7 @@ Split list_split(const Dataset& dataset, const SplitOptions& options) {
   Split split;
   split.train = read_list(dataset, options.train_list, named);
   split.val = read_list(dataset, options.val_list, named);
+  for (Cases* cases : {&split.train, &split.val}) std::sort(cases->begin(), cases->end());
   return split;
 }
 
@@ -266,6 +266,11 @@ Split split_of_kind(const Dataset& dataset, const SplitOptions& options) {
 }
 
 }  // namespace
+
+std::vector<std::size_t> list_order(const Dataset& dataset, const std::filesystem::path& list) {
+  Named named;
+  return read_list(dataset, list, named);
+}
 
 Split make_split(const Dataset& dataset, const SplitOptions& options) {
   Split split = split_of_kind(dataset, options);

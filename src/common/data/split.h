@@ -40,4 +40,7 @@ struct Split {
 /// named), or no training or no validation case is left; UsageError for an unknown kind or impossible folds.
 Split make_split(const Dataset& dataset, const SplitOptions& options);
 
+/// The cases that a list names, in its order. Throws Error naming file and line where it is wrong.
+std::vector<std::size_t> list_order(const Dataset& dataset, const std::filesystem::path& list);
+
 }  // namespace attnunet::data

@@ -48,6 +48,9 @@ class Evaluator {
     return scores;
   }
 
+  /// [n, size, size], in device memory: the truth of the batch that go_on is told of, whose logits are in the tape.
+  const typename B::Scalar* truth() { return scorer_.target(); }
+
  private:
   BatchFeed<B> feed_;
   Scorer<B> scorer_;
