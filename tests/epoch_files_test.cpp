@@ -8,7 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "common/app/backend.h"
 #include "common/report/report.h"
+#include "common/train/cases.h"
 #include "support/command_line.h"
 
 namespace attnunet {
@@ -51,6 +53,16 @@ TEST_F(EpochFilesTest, DoNotChangeTheTraining) {
     for (const char* name : {"last.safetensors", "best.safetensors"})
       EXPECT_TRUE(read_text(phantoms / panels + "/" + name) == read_text(phantoms / "3" + "/" + name))
           << panels << name;
+  // And training by itself, without anything that makes pictures.
+  TrainConfig config = load_checkpoint(phantoms / "3/last.safetensors").config;
+  config.data = phantoms.data;
+  config.out = phantoms / "bare";
+  const data::Dataset dataset = data::scan(config.data);
+  cpu::Device device(1);
+  const RunFolder bare = RunFolder::create(config);
+  Trainer<Cpu<float>>(device, dataset, split_of(dataset, config), new_run(config), bare).run({});
+  EXPECT_TRUE(read_text(bare.last()) == read_text(phantoms / "3/last.safetensors"));
+
   EXPECT_TRUE(panels_in(phantoms / "0").empty());
   EXPECT_FALSE(fs::exists(phantoms / "0/epochs"));
   const std::set<std::string> one = panels_in(phantoms / "1"), three = panels_in(phantoms / "3");

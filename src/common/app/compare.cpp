@@ -98,7 +98,7 @@ std::string charts(const std::vector<Run>& runs) {
   };
   const Kind kinds[] = {{"IoU", "mean over images", &Metrics::iou, false, true},
                         {"Dice", "mean over images", &Metrics::dice, false, true},
-                        {"Loss", "", &Metrics::loss, true, false},
+                        {"Loss", "mean", &Metrics::loss, true, false},
                         {"Accuracy", "share of pixels", &Metrics::accuracy, false, false},
                         {"Lesion IoU (pooled)", "all validation pixels", &Metrics::pooled_iou, false, true}};
   const auto cards = [&](const char* set, Metrics EpochRow::*metrics) {

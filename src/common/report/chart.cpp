@@ -280,8 +280,10 @@ std::string histogram_chart(const Histogram& chart) {
     for (const Series& one : chart.stacked) sum += one.values[bin];
     most = std::max(most, sum);
   }
-  const Axis across{chart.low, chart.high, left, left + plot_width}, up{0, most, bottom, head.bottom};
   std::vector<double> ticks = round_ticks(0, most, 5);
+  const double step = ticks[1] - ticks[0];
+  if (ticks.back() < most) ticks.push_back(ticks.back() + step);  // the highest bar ends below a line
+  const Axis across{chart.low, chart.high, left, left + plot_width}, up{0, ticks.back(), bottom, head.bottom};
   ticks.erase(std::remove_if(ticks.begin(), ticks.end(), [](double tick) { return tick != std::round(tick); }),
               ticks.end());
   std::string svg = hatches() + head.svg + y_axis(up, ticks, chart.y_label);

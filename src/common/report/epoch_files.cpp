@@ -1,6 +1,7 @@
 #include "common/report/epoch_files.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "common/error.h"
@@ -39,7 +40,12 @@ EpochFiles::EpochFiles(const Checkpoint& run, const RunFolder& folder, const dat
       split_(split),
       cases_hash_(hash_of_cases(names_of(dataset, split.train), names_of(dataset, split.val))),
       shown_(panel_cases(dataset, split.val, config_.size, config_.seed, static_cast<std::size_t>(config_.panels))),
-      names_(file_names(names_of(dataset, shown_))) {}
+      names_(file_names(names_of(dataset, shown_))) {
+  if (shown_.empty() || config_.epochs == 0) return;
+  std::error_code code;
+  std::filesystem::create_directories(folder_.panels(), code);
+  if (code) throw file_error("cannot make the folder", folder_.panels(), code.value());
+}
 
 bool EpochFiles::missing(int epoch) const {
   return reported_epoch(folder_.report()) != epoch ||
@@ -48,11 +54,6 @@ bool EpochFiles::missing(int epoch) const {
 }
 
 void EpochFiles::write(int epoch, const std::vector<ImageScore>& validation, const Explain& explain) const {
-  if (!shown_.empty()) {
-    std::error_code code;
-    std::filesystem::create_directories(folder_.panels(), code);
-    if (code) throw file_error("cannot make the folder", folder_.panels(), code.value());
-  }
   for (std::size_t i = 0; i < shown_.size(); ++i) {
     const data::Case& one = dataset_.cases[shown_[i]];
     const data::Sample sample = data::load(one, config_.size);
@@ -69,11 +70,15 @@ void EpochFiles::write(int epoch, const std::vector<ImageScore>& validation, con
     const data::Case& one = dataset_.cases[split_.val[i]];
     report.validation.push_back({one.name, one.class_name, validation[i]});
   }
+  std::map<std::size_t, data::Rgb> known;  // a case may be one of the best and of the worst
   const auto pictures = [&](const std::vector<std::size_t>& places) {
     std::vector<CasePicture> result;
     for (const std::size_t place : places) {
-      const data::Sample sample = data::load(dataset_.cases[split_.val[place]], config_.size);
-      result.push_back({report.validation[place], outlined(sample, explain(numbers(sample.image)).logits)});
+      if (known.count(place) == 0) {
+        const data::Sample sample = data::load(dataset_.cases[split_.val[place]], config_.size);
+        known[place] = outlined(sample, explain(numbers(sample.image)).logits);
+      }
+      result.push_back({report.validation[place], known[place]});
     }
     return result;
   };

@@ -19,7 +19,7 @@ class EpochFiles {
   using Explain = std::function<Explanation(const std::vector<float>& image)>;
 
   /// `run`: its configuration and the hash of its cases. The dataset must outlive this. Chooses the cases that panels
-  /// show (panel_cases). Throws Error where one of those cannot be read.
+  /// show (panel_cases) and makes their folder. Throws Error where a case cannot be read or the folder not be made.
   EpochFiles(const Checkpoint& run, const RunFolder& folder, const data::Dataset& dataset, const data::Split& split);
 
   /// Whether the epoch's panels or the report after it are missing.

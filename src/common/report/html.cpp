@@ -30,14 +30,14 @@ figure{margin:0}figcaption{font-size:13px;color:var(--soft);margin-top:4px}
 .small.cards{grid-template-columns:repeat(auto-fill,minmax(min(46%,170px),1fr));gap:12px}
 .card{background:var(--box);border:1px solid var(--line);border-radius:8px;padding:10px 12px;min-width:0}
 .single.card{max-width:570px;margin-top:16px}.small .card{padding:8px}.small img{width:100%;image-rendering:auto}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px 20px;margin:12px 0}
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(135px,1fr));gap:10px 20px;margin:12px 0}
 .facts b{display:block;font-size:1.45rem;line-height:1.2;font-variant-numeric:tabular-nums}
 .facts span{display:block;font-size:13px;line-height:1.35;color:var(--soft)}
 .scroll,.strip{overflow-x:auto}
 .strip img{max-width:none;min-width:760px;width:100%;margin:0 0 2px}
 table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
 th,td{padding:4px 14px 4px 0;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-th{font-weight:600;vertical-align:bottom}th.l,td.l{text-align:left}td.wrap{white-space:normal;min-width:12em}
+th{font-weight:600;vertical-align:bottom}th.l,td.l{text-align:left}
 tr.differs td{background:var(--mark)}tr.differs td:first-child::before{content:"\2260\00a0"}
 details{margin:1.8em 0}summary{cursor:pointer;font-size:1.2rem;font-weight:600;padding-bottom:.2em;
 border-bottom:1px solid var(--line)}
@@ -53,7 +53,8 @@ border-bottom:1px solid var(--line)}
 .tip{position:absolute;z-index:1;pointer-events:none;visibility:hidden;background:var(--page);color:var(--ink);
 border:1px solid var(--line);border-radius:6px;padding:5px 8px;font-size:12px;line-height:1.45;white-space:nowrap;
 box-shadow:0 2px 8px #0003;font-variant-numeric:tabular-nums}
-@media (max-width:560px){body{padding:12px 12px 32px}h1{font-size:1.3rem}.card{padding:8px}}
+@media (max-width:560px){body{padding:12px 12px 32px}h1{font-size:1.3rem}.card{padding:8px}
+th.l,td.l{white-space:normal;overflow-wrap:normal}}
 @media print{body{max-width:none;padding:0;font-size:10.5pt}h2,h3,summary{break-after:avoid}
 .card,figure,tr,.chart{break-inside:avoid}.strip,.scroll{overflow:visible}.strip img{min-width:0;max-width:100%}
 .cards{grid-template-columns:1fr 1fr}.small.cards{grid-template-columns:repeat(4,1fr)}table{font-size:9pt}

@@ -83,8 +83,8 @@ std::string curves(const RunReport& report) {
   };
   LineChart loss = both("Loss", "mean of " + report.config.loss, &Metrics::loss);
   loss.logarithmic = true;
-  LineChart iou = both("IoU", "mean over images", &Metrics::iou);
-  LineChart dice = both("Dice", "mean over images", &Metrics::dice);
+  LineChart iou = both("IoU", "IoU", &Metrics::iou);
+  LineChart dice = both("Dice", "Dice", &Metrics::dice);
   iou.series.push_back(pooled(&Metrics::pooled_iou));
   dice.series.push_back(pooled(&Metrics::pooled_dice));
   iou.limit = 0.1;
@@ -103,7 +103,9 @@ std::string curves(const RunReport& report) {
       " (the paper names epochs 6 and 9 for its networks; the dotted line is 0.1). Lesion IoU is the pooled one: "
       "intersection over union of the lesion pixels of all validation images together.</p>\n"
       "<p class=\"note\">Training values are averages over the batches of an epoch, in train mode; validation is "
-      "after it, in evaluation mode. In a mean over images, one without lesion and without prediction counts 1.";
+      "after it, in evaluation mode. IoU and Dice are means over images, where one without lesion and without "
+      "prediction counts 1; pooled: "
+      "from the pixels of all images together.";
   if (rows.size() < report.history.size())
     html += " The curves show " + std::to_string(rows.size()) + " of " + std::to_string(report.history.size()) +
             " epochs; metrics.csv has all.";

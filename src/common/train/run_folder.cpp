@@ -130,7 +130,7 @@ void RunFolder::take_over_panels(int epoch) const {
   const bool same_folder = fs::equivalent(from_, path_);
   for (const fs::path& file : found) {
     int of = 0;
-    if (std::sscanf(file.filename().c_str(), "epoch-%d-", &of) != 1) continue;
+    if (file.extension() != ".png" || std::sscanf(file.filename().c_str(), "epoch-%d-", &of) != 1) continue;
     if (same_folder && of > epoch) fs::remove(file);
     if (same_folder || of > epoch) continue;
     fs::create_directories(panels());
