@@ -7,6 +7,7 @@
 #include <new>
 #include <string>
 
+#include "common/app/audit.h"
 #include "common/app/bench.h"
 #include "common/app/data.h"
 #include "common/app/evaluate.h"
@@ -42,6 +43,7 @@ int main(int argc, char** argv) {
   int exit_code = done;
   app::add_train_command(parser, exit_code);
   app::add_evaluate_command(parser, exit_code);
+  app::add_audit_command(parser, exit_code);
   app::add_gradcheck_command(parser);
   app::add_data_command(parser);
   app::add_info_command(parser);
