@@ -1,6 +1,7 @@
 // attnunet audit, through the program.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "common/data/split.h"
@@ -22,11 +23,12 @@ std::vector<double> lesion_shares(const data::Dataset& dataset, int size) {
 
 TEST(Audit, NothingScoresTheShareOfBackground) {
   const PhantomFolder phantoms;
-  const std::string json = phantoms / "audit.json";
-  const Finished finished = attnunet_run({"audit", "--data", phantoms.data, "--size", "48", "--json", json});
+  const std::string json = phantoms / "audit.json", more = phantoms / "more";
+  data::synthesize(more, 40, 32, 5);
+  const Finished finished = attnunet_run({"audit", "--data", more, "--size", "48", "--json", json});
   expect_success(finished);
   const auto object = nlohmann::json::parse(read_text(json));
-  const std::vector<double> shares = lesion_shares(data::scan(phantoms.data), 48);
+  const std::vector<double> shares = lesion_shares(data::scan(more), 48);
   const auto expect_part = [&](const char* name, std::size_t first, std::size_t last) {
     SCOPED_TRACE(name);
     double lesion = 0;
@@ -35,6 +37,7 @@ TEST(Audit, NothingScoresTheShareOfBackground) {
       lesion += shares[i];
       lesions += shares[i] > 0;
     }
+    ASSERT_GT(lesions, 0);
     const auto& nothing = object[name]["nothing"];
     const double background = 1 - lesion / static_cast<double>(last - first);
     EXPECT_NEAR(nothing["accuracy"].get<double>(), background, 1e-12);
@@ -44,17 +47,25 @@ TEST(Audit, NothingScoresTheShareOfBackground) {
       EXPECT_EQ(nothing[honest], 0.0) << honest;
     EXPECT_FALSE(object[name].contains("checkpoint"));
   };
-  ASSERT_EQ(shares.size(), 20u);
-  expect_part("training", 0, 16);
-  expect_part("validation", 16, 20);
-  for (const char* text : {"0.4910 and 0.4909", "0.9788 (Attention3)", "training, 16 images", "validation, 4 images"})
+  ASSERT_EQ(shares.size(), 40u);
+  expect_part("training", 0, 32);
+  expect_part("validation", 32, 40);
+  for (const char* text :
+       {"0.4910 and 0.4909", "0.9788 (Attention3)", "training, 32 images", "validation, 8 images", "half the share of"})
     EXPECT_NE(finished.out.find(text), std::string::npos) << finished.out;
+}
+
+TEST(Audit, ValidationWithoutALesionIsSaidToMeasureNothing) {
+  const PhantomFolder phantoms;  // of 20 cases in their order the last 4 are normal
+  const Finished finished = attnunet_run({"audit", "--data", phantoms.data, "--size", "32"});
+  expect_success(finished);
+  EXPECT_NE(finished.out.find("No validation image has a lesion"), std::string::npos) << finished.out;
 }
 
 TEST(Audit, CheckpointUnderTheSameProtocol) {
   const PhantomFolder phantoms;
   const std::string run = phantoms / "run", json = phantoms / "audit.json", metrics = phantoms / "metrics.json";
-  expect_success(attnunet_run(phantoms.train(run, {"--split", "paper", "--epochs", "1"})));
+  expect_success(attnunet_run(phantoms.train(run, {"--split", "paper"})));
   const std::string checkpoint = run + "/last.safetensors";
   const Finished finished = attnunet_run({"audit", "--checkpoint", checkpoint, "--json", json});
   expect_success(finished);
@@ -69,7 +80,7 @@ TEST(Audit, CheckpointUnderTheSameProtocol) {
   }
   // Of a checkpoint that has seen images which the paper validates on, audit says so.
   const std::string other = phantoms / "other";
-  expect_success(attnunet_run(phantoms.train(other, {"--split", "random", "--epochs", "0"})));
+  expect_success(attnunet_run(phantoms.train(other, {"--split", "random"})));
   const std::string out = attnunet_run({"audit", "--checkpoint", other + "/last.safetensors"}).out;
   const data::Dataset dataset = data::scan(phantoms.data);
   data::SplitOptions random, paper;

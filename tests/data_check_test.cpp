@@ -115,8 +115,8 @@ TEST(DataCheck, DuplicatesAndTheirConflicts) {
   set.add("malignant", 1, 2, rows(12, 20));  // 18 of 22 rows
   set.add("normal", 1, 3, rows(0, 0));
   const Json found = set.check();
-  EXPECT_EQ(found["near_duplicate_groups"],
-            (Json{Names{"benign (1)", "benign (2)"}, Names{"benign (3)", "malignant (1)"}}));
+  EXPECT_EQ(found["near_duplicate_groups"].get<std::vector<Names>>(),
+            (std::vector<Names>{{"benign (1)", "benign (2)"}, {"benign (3)", "malignant (1)"}}));
   ASSERT_EQ(found["conflicts"].size(), 2u);
   const Json &mask = found["conflicts"][0], &other = found["conflicts"][1];
   EXPECT_EQ(mask["kind"], "mask");
@@ -161,7 +161,8 @@ TEST(DataCheck, BadFilesAreFindings) {
   std::filesystem::create_directory(set.root / "benign/folder.png");
   const Json found = set.check();
   EXPECT_EQ(found["cases"], 4);
-  EXPECT_EQ(found["near_duplicate_groups"], Json{(Names{"benign (1)", "benign (4)"})});
+  EXPECT_EQ(found["near_duplicate_groups"].get<std::vector<Names>>(),
+            std::vector<Names>(1, {"benign (1)", "benign (4)"}));
   std::string problems;
   ASSERT_EQ(found["problems"].size(), 4u);
   for (const auto& problem : found["problems"]) problems += problem.get<std::string>() + "\n";

@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "common/app/dataset.h"
 #include "common/app/options.h"
@@ -120,13 +121,14 @@ std::string trained_on(const data::Dataset& dataset, const Checkpoint& checkpoin
   const std::string unknown = "The checkpoint was trained on other cases than this dataset's";
   try {
     TrainConfig config = checkpoint.config;
-    const data::Split split = split_of(dataset, config);
-    if (!checkpoint.cases.empty() &&
-        hash_of_cases(names_of(dataset, split.train), names_of(dataset, split.val)) != checkpoint.cases)
+    const data::Dataset its_classes = data::scan(dataset.root, config.classes);
+    const data::Split split = split_of(its_classes, config);
+    if (hash_of_cases(names_of(its_classes, split.train), names_of(its_classes, split.val)) != checkpoint.cases)
       return unknown;
-    const auto seen = std::count_if(val.begin(), val.end(), [&](std::size_t one) {
-      return std::binary_search(split.train.begin(), split.train.end(), one);
-    });
+    std::set<std::filesystem::path> trained;
+    for (const std::size_t one : split.train) trained.insert(its_classes.cases[one].image);
+    const auto seen = std::count_if(val.begin(), val.end(),
+                                    [&](std::size_t one) { return trained.count(dataset.cases[one].image) != 0; });
     return "The checkpoint was trained on " + std::to_string(seen) + " of these " + std::to_string(val.size()) +
            " validation images" + (seen == 0 ? "" : ": a network that has not seen them needs train --split paper");
   } catch (const Error&) {  // lists of cases that are not here
@@ -159,16 +161,24 @@ void explain(const data::Dataset& dataset, const Part& val) {
   const auto normal = std::count_if(val.cases.begin(), val.cases.end(),
                                     [&](std::size_t one) { return dataset.cases[one].class_name == "normal"; });
   std::printf(
-      "\n-: not stated here, or nothing to measure. Lesion: mean over the images with a lesion (%lld in validation).\n"
-      "\nThe paper's IoU truncates probabilities to integers, so that a lesion counts as found only where the network "
-      "is "
-      "certain to the last bit, and averages lesion and background: whoever predicts nothing gets half the share of "
-      "background, here %s.\nIts validation images are the last fifth of the folder, %lld of %zu of them normal ones "
-      "without a lesion, where predicting nothing is right and counts as %s accuracy, while it finds no lesion at all: "
+      "\n-: not stated here, or nothing to measure. Lesion IoU, Dice: means over the images with a lesion (%lld in "
+      "validation).\n\n",
+      static_cast<long long>(val.nothing.lesion_images));
+  if (val.nothing.lesion_images == 0) {
+    std::printf(
+        "No validation image has a lesion: predicting nothing is right, and the split measures nothing else.\n");
+    return;
+  }
+  std::printf(
+      "The paper's IoU truncates probabilities to integers, so that a lesion counts as found only where the network "
+      "is\n"
+      "certain to the last bit, and averages lesion and background: whoever predicts nothing gets half the share of\n"
+      "background, here %s. Its validation images are the last fifth of the folder, %lld of %zu of them normal ones\n"
+      "without a lesion, where predicting nothing is right, so that it is %s accurate while it finds no lesion at "
+      "all:\n"
       "lesion IoU %s.\n",
-      static_cast<long long>(val.nothing.lesion_images), fixed(val.nothing.all.keras_mean_iou, 4).c_str(),
-      static_cast<long long>(normal), val.cases.size(), fixed(val.nothing.all.accuracy, 4).c_str(),
-      val.nothing.lesion_images == 0 ? "-" : fixed(val.nothing.lesions.iou, 4).c_str());
+      fixed(val.nothing.all.keras_mean_iou, 4).c_str(), static_cast<long long>(normal), val.cases.size(),
+      fixed(val.nothing.all.accuracy, 4).c_str(), fixed(val.nothing.lesions.iou, 4).c_str());
 }
 
 Json all_json(const data::Dataset& dataset, const std::vector<Part>& parts, int size, const Options& options,

@@ -133,7 +133,7 @@ std::string duplicate_sheet(const data::CheckResult& result) {
   };
   body += section("Groups of two classes", classes) + section("Groups whose masks contradict each other", masks) +
           section("Other groups", others);
-  return html_page("Near-duplicates in " + result.dataset.root.filename().string(), body);
+  return html_page("Near-duplicates in " + result.dataset.root.string(), body);
 }
 
 }  // namespace attnunet::report
