@@ -1,20 +1,14 @@
-// Argument parsing and exit codes. Each command is a file of src/common/app.
+// Exit codes and what stands on standard error. The commands are in src/common/app.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
 
-#include "common/app/audit.h"
-#include "common/app/bench.h"
-#include "common/app/data.h"
-#include "common/app/evaluate.h"
-#include "common/app/gradcheck.h"
-#include "common/app/info.h"
-#include "common/app/options.h"
-#include "common/app/train.h"
+#include "common/app/parser.h"
 #include "common/error.h"
 
 namespace {
@@ -36,25 +30,15 @@ int main(int argc, char** argv) {
   // Whoever follows a log sees each line as it is printed.
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
 
-  CLI::App parser("Attention U-Nets for breast ultrasound, from scratch", "attnunet");
-  parser.set_version_flag("--version", "attnunet " ATTNUNET_VERSION ", backends: " + app::built_backends());
-  parser.require_subcommand(1);
-  parser.option_defaults()->always_capture_default();
   int exit_code = done;
-  app::add_train_command(parser, exit_code);
-  app::add_evaluate_command(parser, exit_code);
-  app::add_audit_command(parser, exit_code);
-  app::add_gradcheck_command(parser);
-  app::add_data_command(parser);
-  app::add_info_command(parser);
-  app::add_bench_command(parser);
+  const std::unique_ptr<CLI::App> parser = app::make_parser(exit_code);
   try {
-    parser.parse(argc, argv);
+    parser->parse(argc, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
       return fail(failed, "standard output cannot be written: is its disk full?");
     return exit_code;
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return parser.exit(error);
+    if (error.get_exit_code() == 0) return parser->exit(error);
     return fail(wrong_usage, std::string(error.what()) + " (attnunet --help, attnunet COMMAND --help)");
   } catch (const UsageError& error) {
     return fail(wrong_usage, error.what());

@@ -256,6 +256,52 @@ def network_pass(levels, base, N, H, W):
     save(name, {**values, **parameter_gradients(network), **statistics_after(network)})
 
 
+def gradcam(levels, base, N, H, W):
+    """Grad-CAM of the evaluation pass of network_pass's network: of the mean logit over the pixels with logit > 0, by
+    its head's bias 70 % of all, and, with a bias that leaves none, over the whole image. Maps at the image's size."""
+    source = f"attention{levels}_{N}x{H}x{W}"
+    name = "gradcam_" + source
+    random = random_for(source)
+    network = random_network(levels, base, {"seed": 5, "step": 3}, random).eval()
+    image = random.random((N, H, W, 1))
+    bias = network.head.bias.item() - torch.quantile(network(nchw(image)), 0.3).item()
+    values, outputs, alphas = {"input": image}, {}, {}
+    blocks = {f"encoder.{i}": network.encoder[i] for i in range(levels)}
+    blocks.update({f"decoder.{i}": network.decoder[i] for i in range(levels)}, bottleneck=network.bottleneck)
+    for block, module in blocks.items():
+        module.register_forward_hook(lambda _module, _input, output, block=block: outputs.update({block: output}))
+    for i in range(levels):
+        network.decoder[i].gate.bn_psi.register_forward_hook(
+            lambda _module, _input, output, i=i: alphas.update({i: torch.sigmoid(output)})
+        )
+
+    def at_image_size(maps):
+        """[1,1,h,w] -> [H,W]"""
+        multiple = 2**levels
+        padded = (H + -H % multiple, W + -W % multiple)
+        return F.interpolate(maps, padded, mode="bilinear", align_corners=False)[0, 0, :H, :W].detach().numpy()
+
+    for case, head_bias in {"lesion": bias, "nothing": bias - 1000}.items():
+        network.head.bias.data.fill_(head_bias)
+        values[case + ".head_bias"] = [head_bias]
+        logits_of_images, lesions = [], []
+        for n in range(N):
+            logits = network(nchw(image[n : n + 1]))
+            logits_of_images.append(nhwc(logits)[0])
+            lesion = logits > 0
+            lesions.append(int(lesion.sum()))
+            score = logits[lesion].mean() if lesion.any() else logits.mean()
+            gradients = torch.autograd.grad(score, list(outputs.values()))
+            for (block, A), dA in zip(outputs.items(), gradients):
+                L = F.relu((dA.mean((2, 3), keepdim=True) * A).sum(1, keepdim=True))
+                values[f"{case}.{n}.{block}"] = at_image_size(L / L.max() if L.max() > 0 else L)
+            for i, alpha in alphas.items():
+                values[f"{case}.{n}.attention.{i}"] = at_image_size(alpha)
+        assert all(lesions) if case == "lesion" else not any(lesions), lesions
+        values[case + ".logits"] = logits_of_images
+    save(name, values)
+
+
 def adam(name, optimiser, weight_decay):
     """Gradients of every size from 1e-9 to 100, so that eps is seen, and some zeros."""
     random = random_for(name)
@@ -312,6 +358,7 @@ def main():
     network_pass(3, 2, 2, 17, 24)
     network_pass(4, 2, 1, 37, 33)
     network_pass(4, 2, 2, 19, 32)
+    gradcam(3, 2, 2, 17, 24)
     adam("adam", torch.optim.Adam, 0)
     adam("adamw", torch.optim.AdamW, 0.01)
     training()

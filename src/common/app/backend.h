@@ -8,6 +8,7 @@
 #include "common/app/layer_timing.h"
 #include "common/app/options.h"
 #include "common/gradcheck/run_all.h"
+#include "common/report/gradcam.h"
 #include "common/train/trainer.h"
 #include "cpu/machine_peaks.h"
 #include "cpu/operations.h"
@@ -20,6 +21,7 @@ namespace attnunet {
   prefix template class AttentionUNetTape<Backend<float>>;                                                          \
   prefix template class AttentionUNet<Backend<float>>;                                                              \
   prefix template class Evaluator<Backend<float>>;                                                                  \
+  prefix template class report::Explainer<Backend<float>>;                                                          \
   prefix template class Trainer<Backend<float>>;                                                                    \
   prefix template app::LayerTiming app::time_layer<Backend<float>>(Backend<float>::Device&, const LayerInfo&, int); \
   prefix template void gradcheck::run_all<Backend<double>>(Backend<double>::Device&,                                \

@@ -5,6 +5,7 @@
 
 namespace attnunet::app {
 
-void add_data_command(CLI::App& app);
+/// Sets exit_code to 130 where it was interrupted.
+void add_data_command(CLI::App& app, int& exit_code);
 
 }  // namespace attnunet::app

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <optional>
 
+#include "common/app/csv.h"
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/app/scores.h"
@@ -37,13 +38,6 @@ std::vector<std::size_t> subset_of(const data::Dataset& dataset, const std::stri
   if (subset == "all") return cases;
   const data::Split split = split_of(dataset, config);
   return subset == "train" ? split.train : split.val;
-}
-
-std::string csv_text(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string result = "\"";
-  for (char c : text) result += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return result + "\"";
 }
 
 std::string csv_row(const data::Case& one, const ImageScore& score) {

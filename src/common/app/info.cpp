@@ -8,7 +8,7 @@
 
 #include "common/app/options.h"
 #include "common/app/table.h"
-#include "common/nn/layer_list.h"
+#include "common/report/layer_rows.h"
 #include "common/train/checkpoint.h"
 #include "cpu/device.h"
 
@@ -26,17 +26,11 @@ void print_network(const NetworkConfig& network, Index batch, int size) {
   const Architecture architecture = make_architecture(network);
   std::printf("%s, base %d, batch %lld, %d x %d: shapes are images x height x width x channels\n\n",
               variant_name(network).c_str(), network.base, static_cast<long long>(batch), size, size);
-  Table table({"layer", "kind", "output", "parameters", "MFLOP", "activation MB"}, 2);
+  Table table(report::layer_headings(), 2);
   double flops = 0;
   Index bytes = 0, made_again = 0;  // the latter where B::recomputes
   for (const LayerInfo& layer : list_layers(network, batch, size, size)) {
-    std::string kind = layer_kind_name(layer.kind);
-    if (layer.kernel > 0) kind += " " + std::to_string(layer.kernel) + "x" + std::to_string(layer.kernel);
-    if (layer.kind == LayerKind::dropout) kind += " " + fixed(layer.dropout_rate, 2);
-    const double megabytes = static_cast<double>(layer.activation_bytes) / 1e6;
-    table.add({layer.name, kind, shape_text(layer.output), layer.parameters > 0 ? grouped(layer.parameters) : "-",
-               layer.forward_flops > 0 ? fixed(layer.forward_flops / 1e6, 1) : "-",
-               layer.activation_bytes > 0 ? fixed(megabytes, 2) : "in place"});
+    table.add(report::layer_row(layer));
     flops += layer.forward_flops;
     bytes += layer.activation_bytes;
     const std::string suffix = ".bn1";

@@ -1,7 +1,9 @@
 #include "common/app/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
@@ -27,6 +29,21 @@ std::string duration(double seconds) {
   else
     std::snprintf(text, sizeof text, "%ld:%02ld", whole / 60, whole % 60);
   return text;
+}
+
+/// Of the terminal; asked each time, for it may be made narrower.
+std::size_t columns() {
+  winsize size{};
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/// "[#####.....] " with `room` characters at most; nothing where that is too little to tell anything.
+std::string bar(double share, std::size_t room) {
+  constexpr std::size_t widest = 24, narrowest = 6, around = 3;
+  if (room < narrowest + around) return "";
+  const std::size_t width = std::min(widest, room - around);
+  const auto filled = static_cast<std::size_t>(share * static_cast<double>(width));
+  return "[" + std::string(filled, '#') + std::string(width - filled, '.') + "] ";
 }
 
 }  // namespace
@@ -55,22 +72,20 @@ void ProgressDisplay::update(const TrainProgress& progress) {
   const double rate = (done - first_work_) / seconds_since(begin_);
   const double left = (progress.epochs * epoch_work - done) / rate;
 
-  constexpr int width = 24;
-  const int filled = static_cast<int>(progress.images * width / progress.of_images);
-  std::string text = "epoch " + std::to_string(progress.epoch) + "/" + std::to_string(progress.epochs) + " ";
-  if (terminal_)
-    text += "[" + std::string(static_cast<std::size_t>(filled), '#') +
-            std::string(static_cast<std::size_t>(width - filled), '.') + "] ";
-  text += (progress.validating ? "validating " : "") + std::to_string(progress.images) + "/" +
-          std::to_string(progress.of_images);
+  const std::string epoch = "epoch " + std::to_string(progress.epoch) + "/" + std::to_string(progress.epochs) + " ";
+  std::string text = (progress.validating ? "validating " : "") + std::to_string(progress.images) + "/" +
+                     std::to_string(progress.of_images);
   if (progress.scored > 0) text += "  loss " + fixed(progress.loss, 4) + "  IoU " + fixed(progress.iou, 3);
   text += "  " + fixed(rate, 1) + " images/s  " + duration(left) + " left";
   if (terminal_) {
-    std::printf("\r%s\033[K", text.c_str());
+    // A line that is wrapped could not be written over; the last column stays free for the cursor.
+    const std::size_t room = columns() - 1, taken = std::min(room, epoch.size() + text.size());
+    const double share = static_cast<double>(progress.images) / static_cast<double>(progress.of_images);
+    std::printf("\r%s\033[K", (epoch + bar(share, room - taken) + text).substr(0, room).c_str());
     std::fflush(stdout);
     bar_shown_ = true;
   } else {
-    std::printf("%s\n", text.c_str());
+    std::printf("%s%s\n", epoch.c_str(), text.c_str());
   }
 }
 

@@ -9,6 +9,8 @@
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/app/progress.h"
+#include "common/report/epoch_files.h"
+#include "common/report/gradcam.h"
 #include "common/train/cases.h"
 #include "common/train/signals.h"
 #include "common/train/trainer.h"
@@ -32,6 +34,7 @@ Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
     const std::string recorded = recorded_data_folder(given.resume);
     if (!recorded.empty()) given.data = recorded;
   }
+  if (options.count("panels") == 0) given.panels = recorded_panels(given.resume, given.panels);
   if (!given.train_list.empty() && !given.val_list.empty()) {
     TrainConfig listed = given;
     listed.classes = checkpoint.config.classes;
@@ -88,10 +91,22 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
   const bool finished =
       with_backend<float>(config.backend, config.threads, config.precision, config.conv, [&](auto& device, auto b) {
         using B = decltype(b);
-        plan_training_memory<B>(device, config, split);  // what does not fit is refused before there is a folder
+        const Architecture architecture = make_architecture(config.network);
+        const auto explainer_bytes = report::Explainer<B>::bytes(device, architecture, 1, config.size, config.size);
+        // What does not fit is refused before there is a folder.
+        plan_training_memory<B>(device, config, split, explainer_bytes);
         folder = config.resume.empty() ? RunFolder::create(config) : RunFolder::resume(start);
         if (!config.quiet) print_start(config, dataset, split, *folder);
-        return Trainer<B>(device, dataset, split, start, *folder).run(callbacks);
+        report::Explainer<B> explainer(device, architecture, 1, config.size, config.size);
+        const report::EpochFiles files(start, *folder, dataset, split);
+        Trainer<B> trainer(device, dataset, split, start, *folder);
+        callbacks.files_missing = [&](int epoch) { return files.missing(epoch); };
+        callbacks.files = [&](int epoch, const std::vector<ImageScore>& validation) {
+          files.write(epoch, validation, [&](const std::vector<float>& image) {
+            return explainer.explain(trainer.network(), image).front();
+          });
+        };
+        return trainer.run(callbacks);
       });
   display.clear();
   if (!finished) {
@@ -105,7 +120,7 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
     else
       std::printf(" before this run was resumed\n");
   }
-  std::printf("run folder %s\n", folder->path().c_str());
+  std::printf("run folder %s; see its report.html\n", folder->path().c_str());
   return true;
 }
 
@@ -142,8 +157,14 @@ void add_train_command(CLI::App& app, int& exit_code) {
   command->add_option("--out", config->out, "run folder; runs/VARIANT-DATE-TIME where not given")->default_str("");
   command->add_option("--init", config->init, "start from the weights of this checkpoint");
   command->add_option("--resume", config->resume,
-                      "continue the run of this checkpoint; only --epochs, --threads, --out, --data and --quiet may "
-                      "differ from it");
+                      "continue the run of this checkpoint; only --epochs, --threads, --out, --data, --panels and "
+                      "--quiet may differ from it");
+  command
+      ->add_option(
+          "--panels", config->panels,
+          "pictures after every epoch, of so many validation cases drawn by the seed, the same in every epoch; "
+          "those with a lesion first")
+      ->check(whole_number(0, 100));
   command->add_flag("--quiet", config->quiet, "no progress, only the result");
   command->callback([config, command, &exit_code] {
     if (!run(*config, given_options(*command))) exit_code = 130;

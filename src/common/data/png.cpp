@@ -9,6 +9,7 @@
 #include <string>
 #include <system_error>
 
+#include "common/data/luma.h"
 #include "common/error.h"
 
 namespace attnunet::data {
@@ -161,8 +162,7 @@ Grey read_luma(const fs::path& path, PngFacts& facts) {
     return image;
   }
   image.pixels.resize(count);
-  for (std::size_t i = 0; i < count; ++i, from += 3)
-    image.pixels[i] = static_cast<std::uint8_t>((19595u * from[0] + 38470u * from[1] + 7471u * from[2] + 32768u) >> 16);
+  for (std::size_t i = 0; i < count; ++i, from += 3) image.pixels[i] = luma(from);
   for (std::size_t i = 0; i < count && !facts.coloured; ++i) {
     const unsigned char* pixel = decoder.pixels + 3 * i;
     facts.coloured = pixel[0] != pixel[1] || pixel[1] != pixel[2];

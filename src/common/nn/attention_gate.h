@@ -26,6 +26,8 @@
 //   da = bn_g'(ds; a)                        db = bn_x'(ds; b), over ds
 //   dwg = wg_w'(da, g),  dg += wg_x'(da)     dwx = wx_w'(db, x),  dx += wx_x'(db)
 //
+//   backward of an evaluation pass, for the gradients of x and g alone: the same without batch norms, da = db = ds
+//
 // Proof: tests/attention_gate_test.cpp
 #pragma once
 
@@ -65,7 +67,7 @@ template <class B, class T>
 void attention_gate_plan_forward(const typename B::Device& device, MemoryPlan& plan, AttentionGateTape<T>& tape,
                                  Index N, Purpose purpose) {
   const Index pixels = N * tape.H * tape.W, half = pixels * (tape.C / 2);
-  const bool training = purpose != Purpose::inference;
+  const bool training = trains(purpose);
   for (Index n = 1; n <= N; ++n) {
     plan.need_workspace<T>(conv2d_workspace(device, tape.wg(n)));
     plan.need_workspace<T>(conv2d_workspace(device, tape.wx(n)));
@@ -89,26 +91,28 @@ void attention_gate_plan_forward(const typename B::Device& device, MemoryPlan& p
     plan.reserve(tape.psi_out, pixels);
   }
   plan.reserve(tape.alpha, pixels);
-  if (!training) {
+  if (purpose == Purpose::inference) {
     plan.release(tape.s);
     plan.release(tape.alpha);
   }
 }
 
 template <class T>
-void attention_gate_plan_backward(MemoryPlan& plan, AttentionGateTape<T>& tape, Index N) {
+void attention_gate_plan_backward(MemoryPlan& plan, AttentionGateTape<T>& tape, Index N, Purpose purpose) {
   const Index pixels = N * tape.H * tape.W, half = pixels * (tape.C / 2);
   plan.reserve(tape.dx, pixels * tape.C);
   plan.reserve(tape.dalpha, pixels);
   plan.release(tape.alpha);
-  plan.release(tape.psi_out);
+  if (trains(purpose)) plan.release(tape.psi_out);
   plan.reserve(tape.ds, half);
   plan.release(tape.dalpha);
   plan.release(tape.s);
-  plan.reserve(tape.d_g_out, half);
-  plan.release(tape.g_out);
-  plan.release(tape.x_out);
-  plan.release(tape.d_g_out);
+  if (trains(purpose)) {
+    plan.reserve(tape.d_g_out, half);
+    plan.release(tape.g_out);
+    plan.release(tape.x_out);
+    plan.release(tape.d_g_out);
+  }
   plan.release(tape.ds);
 }
 
@@ -170,6 +174,23 @@ void attention_gate_backward(const Run<B>& run, AttentionGateTape<T>& tape, cons
   conv2d_backward_weights(device, d.wg, no_bias, tape.d_g_out, g, run.workspace, tape.wg(run.N));
   conv2d_backward_data(device, dg, tape.d_g_out, p.wg, run.workspace, tape.wg(run.N), Write::add);
   conv2d_backward_weights(device, d.wx, no_bias, tape.ds, x, run.workspace, tape.wx(run.N));
+  conv2d_backward_data(device, tape.dx, tape.ds, p.wx, run.workspace, tape.wx(run.N), Write::add);
+}
+
+/// Of an evaluation pass, with folded parameters: d_out -> tape.dx (overwritten) and dg, to which the gate's share is
+/// added.
+template <class B, class T>
+void attention_gate_folded_backward(const Run<B>& run, AttentionGateTape<T>& tape, const AttentionGateTensors<T>& p,
+                                    const T* x, T* d_cat) {
+  auto& device = run.device;
+  const Index pixels = run.N * tape.H * tape.W, half = pixels * (tape.C / 2);
+  const T* d_out = d_cat;
+  T* dg = d_cat + tape.C;
+  attention_multiply_backward(device, tape.dx, tape.dalpha, d_out, x, tape.alpha, pixels, tape.C, 2 * tape.C);
+  sigmoid_backward(device, tape.dalpha, tape.dalpha, tape.alpha, pixels);
+  conv2d_backward_data(device, tape.ds, tape.dalpha, p.psi, run.workspace, tape.psi(run.N), Write::set);
+  relu_backward(device, tape.ds, tape.ds, tape.s, half);
+  conv2d_backward_data(device, dg, tape.ds, p.wg, run.workspace, tape.wg(run.N), Write::add);
   conv2d_backward_data(device, tape.dx, tape.ds, p.wx, run.workspace, tape.wx(run.N), Write::add);
 }
 

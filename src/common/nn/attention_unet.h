@@ -18,37 +18,21 @@
 // Each skip feeds pool, gate and product: its gradient is the sum of three shares. `up` feeds gate and concat: two.
 // gated | up is one tensor, cat [N,H,W,2C], and no operation concatenates: transposed convolution and gate write into
 // its halves, and read their gradients from the halves of double_conv's dx. (src/cpu/concat.h is what that amounts to.)
-// Proof: tests/attention_unet_test.cpp
+//
+// Evaluation runs on folded parameters (src/cpu/fold_batch_norm.h), and so does its backward pass, the same chain with
+// the blocks' folded halves, down to the output of one block and for no parameter: what explains a prediction
+// (report/gradcam.h). Blocks have the numbers of their dropout layers, the order of execution: encoder 0 .. D-1,
+// bottleneck D, decoder D-1 .. 0.
+// Proof: tests/attention_unet_test.cpp, tests/gradcam_test.cpp
 #pragma once
 
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "common/nn/attention_gate.h"
-#include "common/nn/double_conv.h"
+#include "common/nn/attention_unet_tape.h"
 
 namespace attnunet {
-
-template <class T>
-struct EncoderTape {
-  DoubleConvTape<T> block;
-  T* pooled;
-  std::uint8_t* argmax;
-
-  Shape skip_shape(Index N) const { return {N, block.H, block.W, block.K}; }
-};
-
-template <class T>
-struct DecoderTape {
-  Index H, W, C;  ///< of this level; the tensor from below is [N, H/2, W/2, 2C]
-  T* cat;         ///< [N,H,W,2C]: the gated skip, then what came up
-  AttentionGateTape<T> gate;
-  DoubleConvTape<T> block;
-  T* d_below;
-
-  ConvTranspose2dGeometry up_geometry(Index N) const { return {N, H / 2, W / 2, 2 * C, C, 2 * C}; }
-};
 
 /// Pointers to all parameters (or all gradients) of the network, resolved once.
 template <class T>
@@ -76,61 +60,6 @@ struct AttentionUNetTensors {
                          {flat, name}});
     }
   }
-};
-
-/// All memory of a pass over up to N images of H x W, planned and allocated once. The forward context that backward
-/// needs: what forward saved stays valid until the next forward.
-template <class B>
-class AttentionUNetTape {
- public:
-  using T = typename B::Scalar;
-
-  /// H and W at least 2^D. Throws std::bad_alloc where the memory is not to be had.
-  AttentionUNetTape(typename B::Device& device, const Architecture& architecture, Index N, Index H, Index W,
-                    Purpose purpose);
-  AttentionUNetTape(const AttentionUNetTape&) = delete;
-  AttentionUNetTape& operator=(const AttentionUNetTape&) = delete;
-
-  /// The bytes() of such a tape, of which nothing is allocated.
-  static Index planned_bytes(const typename B::Device& device, const Architecture& architecture, Index N, Index H,
-                             Index W, Purpose purpose) {
-    return AttentionUNetTape(PlanOnly(), device, architecture, N, H, W, purpose).bytes();
-  }
-
-  /// Runs with fewer images than planned, as for the last batch of an epoch: 1 <= n <= N.
-  void set_batch(Index n) { batch = n; }
-  Index bytes() const { return plan_.bytes(); }
-
-  Index batch, H, W;
-  Index padded_H, padded_W;
-  Purpose purpose;
-
-  T* input;     ///< [batch,H,W,1], filled by the caller
-  T* logits;    ///< [batch,H,W,1]
-  T* d_logits;  ///< [batch,H,W,1], filled by the caller (training)
-  T* d_input;   ///< [batch,H,W,1] (training_with_input_gradient)
-
-  std::vector<EncoderTape<T>> encoder;
-  DoubleConvTape<T> bottleneck;
-  std::vector<DecoderTape<T>> decoder;
-  T *padded_input, *padded_logits, *d_padded_logits, *d_top;
-  T* workspace;
-
-  bool pads() const { return padded_H != H || padded_W != W; }
-  Shape image_shape() const { return {batch, H, W, 1}; }
-  Conv2dGeometry head_geometry(Index N) const { return {N, padded_H, padded_W, encoder[0].block.K, 1, 1}; }
-  /// All planned memory, for tests that poison it.
-  std::byte* memory() { return memory_.data(); }
-
- private:
-  struct PlanOnly {};
-  AttentionUNetTape(PlanOnly, const typename B::Device& device, const Architecture& architecture, Index N, Index H,
-                    Index W, Purpose purpose);
-  void plan_forward(const typename B::Device& device);
-  void plan_backward();
-
-  MemoryPlan plan_;
-  typename B::template Buffer<std::byte> memory_;
 };
 
 template <class B>
@@ -173,10 +102,14 @@ class AttentionUNet {
   /// tape.d_logits -> gradients(), overwritten, and tape.d_input where planned. Once after each training forward, with
   /// the same pass.
   void backward(Tape& tape, const Pass& pass);
+  /// After an evaluation forward on a tape for explanation, and once: tape.d_logits -> the gradient of a block's
+  /// output, [batch, h, w, K] of tape.block(number), in the tape's memory. Changes nothing of the network.
+  const T* backward_to_block(Tape& tape, int number);
 
  private:
   bool trains() const { return parameters_.size() > 0; }
   void fold_in_place();
+  const T* d_padded_logits(Tape& tape);
 
   typename B::Device& device_;
   Architecture architecture_;
@@ -184,120 +117,6 @@ class AttentionUNet {
   bool folded_is_current_ = false;
   std::optional<AttentionUNetTensors<T>> p_, d_, f_;
 };
-
-// ---- memory
-
-template <class B>
-AttentionUNetTape<B>::AttentionUNetTape(typename B::Device& device, const Architecture& architecture, Index N,
-                                        Index height, Index width, Purpose tape_purpose)
-    : AttentionUNetTape(PlanOnly(), device, architecture, N, height, width, tape_purpose) {
-  memory_ = typename B::template Buffer<std::byte>(device, plan_.bytes());
-  plan_.bind(memory_.data());
-  workspace = reinterpret_cast<T*>(memory_.data() + plan_.workspace_offset());
-}
-
-template <class B>
-AttentionUNetTape<B>::AttentionUNetTape(PlanOnly, const typename B::Device& device, const Architecture& architecture,
-                                        Index N, Index height, Index width, Purpose tape_purpose)
-    : batch(N), H(height), W(width), purpose(tape_purpose) {
-  const NetworkConfig& config = architecture.config;
-  const int D = config.levels;
-  const Index multiple = config.multiple();
-  padded_H = (H + multiple - 1) / multiple * multiple;
-  padded_W = (W + multiple - 1) / multiple * multiple;
-  // Dropout layers are numbered in the order of execution: encoder 0 .. D-1, bottleneck D, decoder D-1 .. 0.
-  const auto block = [&](int level, Index C, int dropout_layer) {
-    DoubleConvTape<T> tape{};
-    tape.H = padded_H >> level;
-    tape.W = padded_W >> level;
-    tape.C = C;
-    tape.K = config.channels(level);
-    tape.dropout_rate = config.dropout_rate(level);
-    tape.dropout_layer = static_cast<std::uint32_t>(dropout_layer);
-    return tape;
-  };
-  encoder.resize(static_cast<std::size_t>(D));
-  decoder.resize(static_cast<std::size_t>(D));
-  for (int i = 0; i < D; ++i) {
-    const auto at = static_cast<std::size_t>(i);
-    encoder[at].block = block(i, i == 0 ? 1 : config.channels(i - 1), i);
-    decoder[at].block = block(i, 2 * config.channels(i), 2 * D - i);
-    decoder[at].H = decoder[at].gate.H = padded_H >> i;
-    decoder[at].W = decoder[at].gate.W = padded_W >> i;
-    decoder[at].C = decoder[at].gate.C = config.channels(i);
-  }
-  bottleneck = block(D, config.channels(D - 1), D);
-
-  plan_forward(device);
-  if (purpose != Purpose::inference) plan_backward();
-}
-
-template <class B>
-void AttentionUNetTape<B>::plan_forward(const typename B::Device& device) {
-  const bool keep = purpose != Purpose::inference;
-  const Index N = batch, padded_pixels = N * padded_H * padded_W;
-  plan_.reserve(input, N * H * W);
-  if (pads()) plan_.reserve(padded_input, padded_pixels);
-  T** from_above = nullptr;
-  const auto plan_block = [&](DoubleConvTape<T>& block) {
-    double_conv_plan_forward<B>(device, plan_, block, N, purpose);
-    if (!keep && from_above != nullptr) plan_.release(*from_above);
-  };
-  for (EncoderTape<T>& level : encoder) {
-    plan_block(level.block);
-    const Index pooled = level.skip_shape(N).size() / 4;
-    plan_.reserve(level.pooled, pooled);
-    plan_.reserve(level.argmax, pooled);
-    if (!keep) plan_.release(level.argmax);
-    from_above = &level.pooled;
-  }
-  plan_block(bottleneck);
-  T** below = &bottleneck.y;
-  for (auto level = decoder.rbegin(); level != decoder.rend(); ++level) {
-    const Index size = N * level->H * level->W * level->C;
-    for (Index n = 1; n <= N; ++n) plan_.need_workspace<T>(conv_transpose2d_workspace(device, level->up_geometry(n)));
-    plan_.reserve(level->cat, 2 * size);
-    if (!keep) plan_.release(*below);
-    attention_gate_plan_forward<B>(device, plan_, level->gate, N, purpose);
-    if (!keep) plan_.release(encoder[static_cast<std::size_t>(decoder.rend() - level - 1)].block.y);
-    double_conv_plan_forward<B>(device, plan_, level->block, N, purpose);
-    if (!keep) plan_.release(level->cat);
-    below = &level->block.y;
-  }
-  for (Index n = 1; n <= N; ++n) plan_.need_workspace<T>(conv2d_workspace(device, head_geometry(n)));
-  plan_.reserve(logits, N * H * W);
-  if (pads()) plan_.reserve(padded_logits, padded_pixels);
-}
-
-template <class B>
-void AttentionUNetTape<B>::plan_backward() {
-  const Index N = batch, padded_pixels = N * padded_H * padded_W;
-  const bool input_gradient = purpose == Purpose::training_with_input_gradient;
-  plan_.reserve(d_logits, N * H * W);
-  if (pads()) plan_.reserve(d_padded_logits, padded_pixels);
-  plan_.reserve(d_top, padded_pixels * decoder[0].C);
-  T** dy = &d_top;
-  for (DecoderTape<T>& level : decoder) {
-    const Index size = N * level.H * level.W * level.C;
-    double_conv_plan_backward(plan_, level.block, *dy, N, true);
-    attention_gate_plan_backward(plan_, level.gate, N);
-    plan_.release(level.cat);
-    plan_.reserve(level.d_below, size / 2);
-    plan_.release(level.block.dx);
-    dy = &level.d_below;
-  }
-  double_conv_plan_backward(plan_, bottleneck, *dy, N, true);
-  T** d_pooled = &bottleneck.dx;
-  for (std::size_t i = encoder.size(); i-- > 0;) {
-    EncoderTape<T>& level = encoder[i];
-    plan_.release(level.pooled);
-    plan_.release(level.argmax);
-    plan_.release(*d_pooled);
-    double_conv_plan_backward(plan_, level.block, decoder[i].gate.dx, N, i > 0 || input_gradient);
-    d_pooled = &level.block.dx;
-  }
-  if (input_gradient) plan_.reserve(d_input, N * H * W);
-}
 
 // ---- network
 
@@ -392,6 +211,14 @@ void AttentionUNet<B>::forward(Tape& tape, const Pass& pass) {
     crop_forward(device_, tape.logits, tape.padded_logits, tape.image_shape(), tape.padded_H, tape.padded_W);
 }
 
+/// Of the head's output, which is the logits or, where the image was padded, more.
+template <class B>
+const typename B::Scalar* AttentionUNet<B>::d_padded_logits(Tape& tape) {
+  if (!tape.pads()) return tape.d_logits;
+  crop_backward(device_, tape.d_padded_logits, tape.d_logits, tape.image_shape(), tape.padded_H, tape.padded_W);
+  return tape.d_padded_logits;
+}
+
 template <class B>
 void AttentionUNet<B>::backward(Tape& tape, const Pass& pass) {
   const AttentionUNetTensors<T>&p = *p_, &d = *d_;
@@ -399,11 +226,7 @@ void AttentionUNet<B>::backward(Tape& tape, const Pass& pass) {
   const Index N = tape.batch;
   const bool input_gradient = tape.purpose == Purpose::training_with_input_gradient;
 
-  T* d_logits = tape.d_logits;
-  if (tape.pads()) {
-    crop_backward(device_, tape.d_padded_logits, tape.d_logits, tape.image_shape(), tape.padded_H, tape.padded_W);
-    d_logits = tape.d_padded_logits;
-  }
+  const T* d_logits = d_padded_logits(tape);
   conv2d_backward_weights(device_, d.head_weight, d.head_bias, d_logits, tape.decoder[0].block.y, tape.workspace,
                           tape.head_geometry(N));
   conv2d_backward_data(device_, tape.d_top, d_logits, p.head_weight, tape.workspace, tape.head_geometry(N), Write::set);
@@ -442,6 +265,41 @@ void AttentionUNet<B>::backward(Tape& tape, const Pass& pass) {
                         tape.padded_W);
     else
       copy_on_device(device_, tape.d_input, tape.encoder[0].block.dx, tape.image_shape().size());
+  }
+}
+
+template <class B>
+const typename B::Scalar* AttentionUNet<B>::backward_to_block(Tape& tape, int number) {
+  const AttentionUNetTensors<T>& p = *f_;
+  const Run<B> run{device_, {false, 0, 0}, tape.batch, tape.workspace};
+  const Index N = tape.batch;
+  const int D = architecture_.config.levels;
+
+  const T* d_logits = d_padded_logits(tape);
+  conv2d_backward_data(device_, tape.d_top, d_logits, p.head_weight, tape.workspace, tape.head_geometry(N), Write::set);
+  T* dy = tape.d_top;
+  for (int i = 0; i < D; ++i) {
+    if (number == 2 * D - i) return dy;
+    const auto at = static_cast<std::size_t>(i);
+    DecoderTape<T>& level = tape.decoder[at];
+    double_conv_folded_backward(run, level.block, p.decoder[at].block, dy);
+    T* d_cat = level.block.dx;
+    attention_gate_folded_backward(run, level.gate, p.decoder[at].gate, tape.encoder[at].block.y, d_cat);
+    conv_transpose2d_backward_data(device_, level.d_below, d_cat + level.C, p.decoder[at].up_weight, tape.workspace,
+                                   level.up_geometry(N), Write::set);
+    dy = level.d_below;
+  }
+  if (number == D) return dy;
+  double_conv_folded_backward(run, tape.bottleneck, p.bottleneck, dy);
+  const T* d_pooled = tape.bottleneck.dx;
+  for (int i = D - 1;; --i) {
+    const auto at = static_cast<std::size_t>(i);
+    EncoderTape<T>& level = tape.encoder[at];
+    T* d_skip = tape.decoder[at].gate.dx;
+    max_pool_backward(device_, d_skip, d_pooled, level.argmax, level.skip_shape(N), Write::add);
+    if (number == i) return d_skip;
+    double_conv_folded_backward(run, level.block, p.encoder[at], d_skip);
+    d_pooled = level.block.dx;
   }
 }
 

@@ -20,7 +20,9 @@
 // wanted) h stays, for its signs tell which side of the kinks a pass was on.
 //
 // Inference takes the running statistics, which are constants: batch norms are folded into the convolutions
-// (src/cpu/fold_batch_norm.h), h = relu(conv1'(x) + b1'), y = relu(conv2'(h) + b2'). Nothing is dropped or saved.
+// (src/cpu/fold_batch_norm.h), h = relu(conv1'(x) + b1'), y = relu(conv2'(h) + b2'). Nothing is dropped, and h and y
+// are saved only to explain a prediction, which asks for dx alone:
+//   dy <- relu'(dy; y)      dh = conv2'_x'(dy)      dh <- relu'(dh; h)      dx = conv1'_x'(dh)
 // The operations' math is in src/cpu/conv2d_statistics.h, batch_norm_relu_dropout.h and, layer by layer, in conv2d.h,
 // batch_norm.h, relu.h, dropout.h.
 // Proof: tests/double_conv_test.cpp
@@ -66,7 +68,7 @@ template <class B, class T>
 void double_conv_plan_forward(const typename B::Device& device, MemoryPlan& plan, DoubleConvTape<T>& tape, Index N,
                               Purpose purpose) {
   const Index pixels = N * tape.H * tape.W, size = pixels * tape.K;
-  const bool training = purpose != Purpose::inference;
+  const bool training = trains(purpose);
   tape.recomputes = B::recomputes && purpose == Purpose::training;
   for (Index n = 1; n <= N; ++n) {  // a tape may run any smaller batch
     for (const Conv2dGeometry& g : {tape.conv1(n), tape.conv2(n)}) {
@@ -85,20 +87,21 @@ void double_conv_plan_forward(const typename B::Device& device, MemoryPlan& plan
   }
   plan.reserve(tape.hidden, size);
   plan.reserve(tape.y, size);
-  if (!training || tape.recomputes) plan.release(tape.hidden);
+  if (purpose == Purpose::inference || tape.recomputes) plan.release(tape.hidden);
 }
 
 /// `dy` is the caller's pointer to the gradient of y, reserved by the caller and released here.
 template <class T>
-void double_conv_plan_backward(MemoryPlan& plan, DoubleConvTape<T>& tape, T*& dy, Index N, bool input_gradient) {
+void double_conv_plan_backward(MemoryPlan& plan, DoubleConvTape<T>& tape, T*& dy, Index N, Purpose purpose,
+                               bool input_gradient) {
   const Index pixels = N * tape.H * tape.W;
   plan.release(tape.y);
-  plan.release(tape.conv2_out);
+  if (trains(purpose)) plan.release(tape.conv2_out);
   if (tape.recomputes) plan.reserve(tape.hidden_again, pixels * tape.K);
   plan.reserve(tape.d_hidden, pixels * tape.K);
   plan.release(dy);
   plan.release(tape.recomputes ? tape.hidden_again : tape.hidden);
-  plan.release(tape.conv1_out);
+  if (trains(purpose)) plan.release(tape.conv1_out);
   if (input_gradient) plan.reserve(tape.dx, pixels * tape.C);
   plan.release(tape.d_hidden);
 }
@@ -153,6 +156,17 @@ void double_conv_backward(const Run<B>& run, DoubleConvTape<T>& tape, const Doub
   conv2d_backward_weights(device, d.conv1, no_bias, tape.d_hidden, x, run.workspace, tape.conv1(run.N));
   if (input_gradient)
     conv2d_backward_data(device, tape.dx, tape.d_hidden, p.conv1, run.workspace, tape.conv1(run.N), Write::set);
+}
+
+/// Of an evaluation pass, with folded parameters: dy, which is overwritten, -> tape.dx.
+template <class B, class T>
+void double_conv_folded_backward(const Run<B>& run, DoubleConvTape<T>& tape, const DoubleConvTensors<T>& p, T* dy) {
+  auto& device = run.device;
+  const Index size = run.N * tape.H * tape.W * tape.K;
+  relu_backward(device, dy, dy, tape.y, size);
+  conv2d_backward_data(device, tape.d_hidden, dy, p.conv2, run.workspace, tape.conv2(run.N), Write::set);
+  relu_backward(device, tape.d_hidden, tape.d_hidden, tape.hidden, size);
+  conv2d_backward_data(device, tape.dx, tape.d_hidden, p.conv1, run.workspace, tape.conv1(run.N), Write::set);
 }
 
 }  // namespace attnunet

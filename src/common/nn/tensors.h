@@ -15,8 +15,13 @@ struct Pass {
   std::uint32_t step = 0;  ///< global step, of the dropout masks
 };
 
-/// What a tape is planned for. Inference keeps activations only as long as the forward pass needs them.
-enum class Purpose { inference, training, training_with_input_gradient };
+/// What a tape is planned for. Inference keeps activations only as long as the forward pass needs them; explanation is
+/// an evaluation pass that keeps them and has a backward pass to the output of a block.
+enum class Purpose { inference, explanation, training, training_with_input_gradient };
+
+inline bool trains(Purpose purpose) {
+  return purpose == Purpose::training || purpose == Purpose::training_with_input_gradient;
+}
 
 /// Where and with what a block runs. T is B::Scalar.
 template <class B>

@@ -77,8 +77,8 @@ std::string card(const data::CheckResult& result, const std::vector<std::size_t>
     const double lesion = result.facts[member].lesion;
     body += html_figure(pictures.at(member), one.name + " with the outline of its mask",
                         "<b>" + escape_html(one.name) + "</b><br>" + escape_html(one.class_name) + ", " +
-                            (lesion == 0 ? "no lesion" : "lesion " + number(100 * lesion, 1) + " %") +
-                            "<br>correlation " + number(closest, 4));
+                            (lesion == 0 ? "no lesion" : number(100 * lesion, 1) + " %") + "<br>correlation " +
+                            number(closest, 4));
   }
   for (const data::Conflict& conflict : result.conflicts)
     if (in_group(conflict.a)) notes += "<li>" + contradiction(result, conflict) + "</li>";

@@ -26,13 +26,13 @@ pre{background:var(--box);border:1px solid var(--line);border-radius:6px;padding
 img{max-width:100%;height:auto;vertical-align:middle}
 figure{margin:0}figcaption{font-size:13px;color:var(--soft);margin-top:4px}
 .note{font-size:13px;color:var(--soft)}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));gap:16px}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px}
 .small.cards{grid-template-columns:repeat(auto-fill,minmax(min(46%,170px),1fr));gap:12px}
 .card{background:var(--box);border:1px solid var(--line);border-radius:8px;padding:10px 12px;min-width:0}
-.small .card{padding:8px}.small img{width:100%;image-rendering:auto}
-.facts{display:flex;flex-wrap:wrap;gap:8px 28px;margin:12px 0}
-.facts div{min-width:7em}.facts b{display:block;font-size:1.45rem;line-height:1.2;font-variant-numeric:tabular-nums}
-.facts span{font-size:13px;color:var(--soft)}
+.single.card{max-width:570px;margin-top:16px}.small .card{padding:8px}.small img{width:100%;image-rendering:auto}
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px 20px;margin:12px 0}
+.facts b{display:block;font-size:1.45rem;line-height:1.2;font-variant-numeric:tabular-nums}
+.facts span{display:block;font-size:13px;line-height:1.35;color:var(--soft)}
 .scroll,.strip{overflow-x:auto}
 .strip img{max-width:none;min-width:760px;width:100%;margin:0 0 2px}
 table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
@@ -137,15 +137,16 @@ std::string html_figure(const std::vector<std::uint8_t>& png, const std::string&
 }
 
 std::string html_table(const std::vector<std::string>& headings, const std::vector<std::vector<std::string>>& rows,
-                       std::size_t left) {
-  const auto cells = [&](const std::vector<std::string>& row, const std::string& tag) {
-    std::string result = "<tr>";
+                       std::size_t left, bool marked) {
+  const auto cells = [&](const std::vector<std::string>& row, const std::string& tag, const std::string& begin) {
+    std::string result = begin;
     for (std::size_t column = 0; column < row.size(); ++column)
       result += "<" + tag + (column < left ? " class=\"l\">" : ">") + row[column] + "</" + tag + ">";
     return result + "</tr>\n";
   };
-  std::string table = "<div class=\"scroll\"><table>\n<thead>" + cells(headings, "th") + "</thead>\n<tbody>\n";
-  for (const std::vector<std::string>& row : rows) table += cells(row, "td");
+  std::string table = "<div class=\"scroll\"><table>\n<thead>" + cells(headings, "th", "<tr>") + "</thead>\n<tbody>\n";
+  for (const std::vector<std::string>& row : rows)
+    table += cells(row, "td", marked ? "<tr class=\"differs\">" : "<tr>");
   return table + "</tbody></table></div>\n";
 }
 

@@ -2,9 +2,9 @@
 // network. Readable on a phone, on paper, in light and in dark. Reports, comparisons and contact sheets are such pages.
 //
 // A page is put together from strings: what comes from outside (names, paths, options) goes through escape_html, what
-// returns HTML says so. Classes that the style knows: "cards" (a grid of equal boxes), "card", "chart", "strip" (wide
-// pictures, scrolled sideways where they do not fit), "note" (small grey text), "facts" (big numbers in a row).
-// Proof: tests/html_test.cpp, tests/report_page_test.cpp (in a browser)
+// returns HTML says so. Classes that the style knows: "cards" (a grid of equal boxes), "card" ("single card": one by
+// itself), "chart", "strip" (wide pictures, scrolled sideways where they do not fit), "note" (small grey text), "facts"
+// (big numbers in a row). Proof: tests/html_test.cpp, tests/report_page_test.cpp (in a browser)
 #pragma once
 
 #include <cstdint>
@@ -34,9 +34,9 @@ std::string html_figure(const std::vector<std::uint8_t>& png, const std::string&
                         const std::string& caption);
 
 /// HTML: a table in a box that scrolls sideways where it is too wide. Cells are HTML; `left` columns are aligned to the
-/// left, counted from the first, the others, numbers, to the right.
+/// left, counted from the first, the others, numbers, to the right. `marked`: its rows stand out.
 std::string html_table(const std::vector<std::string>& headings, const std::vector<std::vector<std::string>>& rows,
-                       std::size_t left = 1);
+                       std::size_t left = 1, bool marked = false);
 
 /// HTML: a section with a heading (escaped here).
 std::string html_section(const std::string& heading, const std::string& body);

@@ -30,6 +30,11 @@ data::Rgb blend(const data::Rgb& image, const data::Rgb& top, double weight);
 /// next to a pixel outside or, seen from inside, to the border of the image.
 void draw_outline(data::Rgb& image, const data::Grey& mask, Colour colour, int thickness = 1);
 
+/// Of an outline that looks about as wide in an image of any size.
+constexpr int outline_thickness(int width, int height) {
+  return 1 + (width < height ? width : height) / 400;
+}
+
 /// Mixes the colour into the pixels of a mask of the same size.
 void tint(data::Rgb& image, const data::Grey& mask, Colour colour, double weight);
 

@@ -31,11 +31,12 @@ inline std::vector<std::size_t> unchanging_cases(const data::Split& split, const
   return cases;
 }
 
-/// Throws Error where it does not fit. Cases are cached where the device's reads wait and they take at most half of
-/// what all else leaves free (the rest is for whoever else uses the device), or less than batches on their way would.
+/// `beside`: what the device must hold besides training. Throws Error where it does not fit. Cases are cached where the
+/// device's reads wait and they take at most half of what all else leaves free (the rest is for whoever else uses the
+/// device), or less than batches on their way would.
 template <class B>
 TrainingMemory plan_training_memory(const typename B::Device& device, const TrainConfig& config,
-                                    const data::Split& split) {
+                                    const data::Split& split, Index beside = 0) {
   const Architecture architecture = make_architecture(config.network);
   const int size = config.size;
   const Index N = useful_batch(split, config.batch);
@@ -48,14 +49,14 @@ TrainingMemory plan_training_memory(const typename B::Device& device, const Trai
     return network + BatchFeed<B>::bytes(cached && config.augment == "none", size, N, train) +
            Evaluator<B>::bytes(size, config.loss, N, val, cached);
   };
-  const Index free = device.available_bytes();
+  const Index free = device.available_bytes() - beside;
   TrainingMemory memory{all_but_cases(false), {}};
   if (B::reads_wait) {
     std::vector<std::size_t> cases = unchanging_cases(split, config.augment);
     const Index rest = all_but_cases(true), cache = CachedCases<B>::bytes(cases.size(), size);
     if (cache <= (free - rest) / 2 || rest + cache <= memory.bytes) memory = {rest + cache, std::move(cases)};
   }
-  require_memory("training", memory.bytes, free);
+  require_memory("training", memory.bytes + beside, device.available_bytes());
   return memory;
 }
 

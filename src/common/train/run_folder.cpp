@@ -69,6 +69,13 @@ std::string csv_line(const EpochRow& row) {
   return line + "\n";
 }
 
+/// An entry of the config.json beside a checkpoint; null where there is none.
+nlohmann::json recorded(const fs::path& checkpoint, const char* key) {
+  std::ifstream file(checkpoint.parent_path() / "config.json");
+  const nlohmann::json config = nlohmann::json::parse(file, nullptr, false);
+  return config.is_object() && config.contains(key) ? config[key] : nlohmann::json();
+}
+
 }  // namespace
 
 RunFolder RunFolder::create(const TrainConfig& config) {
@@ -91,6 +98,7 @@ RunFolder RunFolder::resume(const Checkpoint& checkpoint) {
 
 void RunFolder::begin(const Checkpoint& start) const {
   if (!from_.empty()) take_over_best(start);
+  if (!from_.empty()) take_over_panels(start.epoch);
   write_file_atomically(csv(), rows_);
   write_file_atomically(path_ / "config.json", config_json(start.config));
 }
@@ -105,6 +113,28 @@ void RunFolder::take_over_best(const Checkpoint& start) const {
   } else if (!same_folder || found.config.epochs != start.config.epochs) {
     found.config.epochs = start.config.epochs;
     save_checkpoint(best(), found);
+  }
+}
+
+fs::path RunFolder::panel(int epoch, const std::string& name) const {
+  char number[32];
+  std::snprintf(number, sizeof number, "epoch-%03d-", epoch);
+  return panels() / (number + name + ".png");
+}
+
+void RunFolder::take_over_panels(int epoch) const {
+  const fs::path source = from_ / "epochs";
+  std::error_code none;
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(source, none)) found.push_back(entry.path());
+  const bool same_folder = fs::equivalent(from_, path_);
+  for (const fs::path& file : found) {
+    int of = 0;
+    if (std::sscanf(file.filename().c_str(), "epoch-%d-", &of) != 1) continue;
+    if (same_folder && of > epoch) fs::remove(file);
+    if (same_folder || of > epoch) continue;
+    fs::create_directories(panels());
+    fs::copy_file(file, panels() / file.filename(), fs::copy_options::overwrite_existing);
   }
 }
 
@@ -123,11 +153,41 @@ void RunFolder::append(const EpochRow& row) const {
   if (code != 0) throw file_error("cannot write", csv(), code);
 }
 
+std::vector<EpochRow> read_metrics(const fs::path& csv) {
+  std::ifstream file(csv, std::ios::binary);
+  if (!file) throw file_error("cannot read", csv, errno);
+  const Error damaged("cannot read " + csv.string() + ": it is not the metrics.csv of a run");
+  std::string line;
+  if (!std::getline(file, line) || line != csv_header) throw damaged;
+  std::vector<EpochRow> rows;
+  while (std::getline(file, line)) {
+    EpochRow row;
+    Metrics &t = row.train, &v = row.val;
+    double epoch = 0;
+    const char* at = line.c_str();
+    for (double* value : {&epoch, &row.lr, &row.seconds, &t.loss, &t.accuracy, &t.iou, &t.dice, &t.keras_mean_iou,
+                          &v.loss, &v.accuracy, &v.iou, &v.dice, &v.pooled_iou, &v.pooled_dice, &v.keras_mean_iou}) {
+      char* end = nullptr;
+      *value = std::strtod(at, &end);
+      const char after = value == &v.keras_mean_iou ? '\0' : ',';
+      if (end == at || *end != after) throw damaged;
+      at = end + 1;
+    }
+    if (epoch != static_cast<double>(rows.size() + 1)) throw damaged;
+    row.epoch = static_cast<int>(epoch);
+    rows.push_back(row);
+  }
+  return rows;
+}
+
 std::string recorded_data_folder(const fs::path& checkpoint) {
-  std::ifstream file(checkpoint.parent_path() / "config.json");
-  const nlohmann::json config = nlohmann::json::parse(file, nullptr, false);
-  if (!config.is_object() || !config.contains("data") || !config["data"].is_string()) return "";
-  return config["data"].get<std::string>();
+  const nlohmann::json data = recorded(checkpoint, "data");
+  return data.is_string() ? data.get<std::string>() : "";
+}
+
+int recorded_panels(const fs::path& checkpoint, int otherwise) {
+  const nlohmann::json panels = recorded(checkpoint, "panels");
+  return panels.is_number_unsigned() ? panels.get<int>() : otherwise;
 }
 
 }  // namespace attnunet

@@ -1,8 +1,9 @@
-// The folder of a run: config.json, metrics.csv, last.safetensors, best.safetensors.
+// The folder of a run: config.json, metrics.csv, last.safetensors, best.safetensors, panels in epochs/, report.html.
 #pragma once
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "common/train/checkpoint.h"
 #include "common/train/metrics.h"
@@ -30,13 +31,17 @@ class RunFolder {
   /// Until here no file was touched. Writes config.json and metrics.csv: its header, and where a run is resumed the
   /// rows up to the checkpoint. A best.safetensors comes along to another folder, is removed where its epoch is one of
   /// those dropped, and takes on the new number of epochs, so that the folder ends up as if the run had never been
-  /// stopped.
+  /// stopped; the panels of the epochs likewise.
   void begin(const Checkpoint& start) const;
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path last() const { return path_ / "last.safetensors"; }
   std::filesystem::path best() const { return path_ / "best.safetensors"; }
   std::filesystem::path csv() const { return path_ / "metrics.csv"; }
+  std::filesystem::path report() const { return path_ / "report.html"; }
+  std::filesystem::path panels() const { return path_ / "epochs"; }
+  /// epochs/epoch-007-NAME.png
+  std::filesystem::path panel(int epoch, const std::string& name) const;
 
   /// Appends a row to metrics.csv, on disk when it returns; where that fails, no part of it stays.
   void append(const EpochRow& row) const;
@@ -44,14 +49,20 @@ class RunFolder {
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
   void take_over_best(const Checkpoint& start) const;
+  void take_over_panels(int epoch) const;
 
   std::filesystem::path path_;
   std::filesystem::path from_;  // the folder of the run that is resumed
   std::string rows_;            // what metrics.csv begins with
 };
 
+/// The rows of a run's metrics.csv. Throws Error naming the file where it is missing or not such a file.
+std::vector<EpochRow> read_metrics(const std::filesystem::path& csv);
+
 /// The dataset folder that the config.json beside a checkpoint names, so that a run can be continued or evaluated
 /// without --data; "" where there is none.
 std::string recorded_data_folder(const std::filesystem::path& checkpoint);
+/// The number of panels that it names; `otherwise` where it names none.
+int recorded_panels(const std::filesystem::path& checkpoint, int otherwise);
 
 }  // namespace attnunet

@@ -60,6 +60,7 @@ void for_each_other(Config& config, Visit visit) {
   visit("resume", config.resume);
   visit("threads", config.threads);
   visit("quiet", config.quiet);
+  visit("panels", config.panels);
 }
 
 json deciding(const TrainConfig& config) {
@@ -181,6 +182,7 @@ void validate(const TrainConfig& config) {
   if (config.folds != 0 && (!config.train_list.empty() || !config.train_cases.empty()))
     throw UsageError("--folds and --train-list exclude each other: choose one");
   require(config.threads >= 1 && config.threads <= 1024, "threads", std::to_string(config.threads), "1 to 1024");
+  require(config.panels >= 0 && config.panels <= 100, "panels", std::to_string(config.panels), "0 to 100");
   if (!config.init.empty() && !config.resume.empty())
     throw UsageError("--init and --resume exclude each other: --resume continues a run, --init starts another");
 }
@@ -241,7 +243,7 @@ TrainConfig parse_deciding_json(const std::string& text) {
 
 TrainConfig resumed_config(const TrainConfig& stored, const TrainConfig& given,
                            const std::set<std::string>& given_options) {
-  static const std::set<std::string> free{"epochs", "threads", "out", "data", "quiet", "resume"};
+  static const std::set<std::string> free{"epochs", "threads", "out", "data", "quiet", "panels", "resume"};
   const json before = everything(stored), asked = everything(given);
   for (const std::string& option : given_options) {
     if (free.count(option) != 0 || !asked.contains(option)) continue;
@@ -249,13 +251,14 @@ TrainConfig resumed_config(const TrainConfig& stored, const TrainConfig& given,
     if (asked[key] != before[key])
       throw UsageError("--" + option +
                        " differs from the run that --resume continues (there: " + in_quotes(dump(before[key], -1)) +
-                       "): leave it out; only --epochs, --threads, --out, --data and "
-                       "--quiet may differ");
+                       "): leave it out; only --epochs, --threads, --out, --data, "
+                       "--panels and --quiet may differ");
   }
   TrainConfig config = stored;
   if (given_options.count("epochs") != 0) config.epochs = given.epochs;
   config.threads = given.threads;
   config.quiet = given.quiet;
+  config.panels = given.panels;
   config.data = given.data;
   config.resume = given.resume;
   config.out = given.out.empty() ? std::filesystem::path(given.resume).parent_path().string() : given.out;

@@ -38,6 +38,7 @@ struct TrainConfig {
   std::string init, resume;             ///< checkpoints
   int threads = 1;
   bool quiet = false;
+  int panels = 1;  ///< pictures after every epoch
   /// With lists: the names they hold, so that a checkpoint needs no lists. The command fills them in.
   std::vector<std::string> train_cases, val_cases;
 };

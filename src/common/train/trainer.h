@@ -8,7 +8,8 @@
 // its metric sums. Everything random is a function of (seed, epoch, step, case), nothing is carried along. So a run
 // stopped at any step and resumed gives the bits of the run that was never stopped.
 // The row is written first, then the best checkpoint, then the last: whatever moment a process dies at, resuming from
-// last.safetensors finds nothing missing and drops what is too much.
+// last.safetensors finds nothing missing and drops what is too much. What its owner writes after an epoch (panels, the
+// report) comes after that, so that nothing is lost where it fails; a resumed run makes up for it.
 // On a device whose reads make the host wait (B::reads_wait) the host only gives orders during an epoch: the cases lie
 // on the device where they fit, and scores are read when all steps of the epoch are under way, or where it is
 // interrupted. A loss that is not finite then shows at that moment, not at its step; the files are the same.
@@ -52,6 +53,10 @@ struct TrainProgress {
 struct TrainCallbacks {
   std::function<void(const TrainProgress&)> progress = [](const TrainProgress&) {};
   std::function<void(const EpochRow&, bool best)> epoch = [](const EpochRow&, bool) {};
+  /// Told with the epoch, the network in its state and the scores of the validation cases; and before a resumed run
+  /// goes on where files_missing says that this did not happen.
+  std::function<void(int epoch, const std::vector<ImageScore>& validation)> files;
+  std::function<bool(int epoch)> files_missing = [](int) { return false; };
   std::function<bool()> interrupted = [] { return false; };  ///< asked between steps
 };
 
@@ -75,6 +80,8 @@ class Trainer {
   /// True when all epochs are done, false where it was interrupted; last.safetensors is the state either way.
   /// Throws Error where the loss is not finite (last.safetensors is then the last good state) or a file fails.
   bool run(const TrainCallbacks& callbacks);
+
+  AttentionUNet<B>& network() { return network_; }
 
  private:
   bool run_epoch(const TrainCallbacks& callbacks);
@@ -152,6 +159,12 @@ bool Trainer<B>::run(const TrainCallbacks& callbacks) {
   // checkpoint goes first, so that it is never later than the rows.
   save_checkpoint(folder_.last(), state_);
   folder_.begin(state_);
+  if (state_.epoch > 0 && state_.batch == 0 && callbacks.files_missing(state_.epoch)) {
+    const std::vector<ImageScore> validation =
+        evaluator_.run(network_, tape_, split_.val, [&](Index) { return !callbacks.interrupted(); });
+    if (validation.size() < split_.val.size()) return false;
+    callbacks.files(state_.epoch, validation);
+  }
   while (state_.epoch < state_.config.epochs) {
     if (run_epoch(callbacks)) continue;
     fetch_state();
@@ -265,6 +278,7 @@ void Trainer<B>::finish_epoch(const std::vector<ImageScore>& validation, double 
   if (best) save_checkpoint(folder_.best(), state_);
   save_checkpoint(folder_.last(), state_);
   callbacks.epoch(row, best);
+  if (callbacks.files) callbacks.files(row.epoch, validation);
 }
 
 template <class B>

@@ -35,7 +35,7 @@ LayerCase attention_gate_case(typename B::Device& device, Shape in, std::uint64_
   block->plan.reserve(block->cat, 2 * in.size());
   attention_gate_plan_forward<B>(device, block->plan, tape, in.N, Purpose::training);
   block->plan.reserve(block->d_cat, 2 * in.size());
-  attention_gate_plan_backward(block->plan, tape, in.N);
+  attention_gate_plan_backward(block->plan, tape, in.N, Purpose::training);
   block->allocate();
 
   const auto forward = [block, in](const std::vector<Array>& inputs) {

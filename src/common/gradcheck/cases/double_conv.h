@@ -61,7 +61,7 @@ LayerCase double_conv_case(typename B::Device& device, Shape in, Index K, double
   block->plan.reserve(block->x, in.size());
   double_conv_plan_forward<B>(device, block->plan, tape, in.N, Purpose::training);
   block->plan.reserve(block->dy, out);
-  double_conv_plan_backward(block->plan, tape, block->dy, in.N, true);
+  double_conv_plan_backward(block->plan, tape, block->dy, in.N, Purpose::training, true);
   block->allocate();
 
   const auto forward = [block, in, pass](const std::vector<Array>& inputs) {

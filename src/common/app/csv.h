@@ -1,0 +1,11 @@
+// Cells of CSV files.
+#pragma once
+
+#include <string>
+
+namespace attnunet::app {
+
+/// A text as a cell: in quotes where it holds a comma, quotes or an end of line (RFC 4180).
+std::string csv_text(const std::string& text);
+
+}  // namespace attnunet::app

@@ -1,0 +1,163 @@
+#include "common/app/data_show.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+#include <system_error>
+#include <thread>
+
+#include "common/app/counter_bar.h"
+#include "common/app/dataset.h"
+#include "common/app/options.h"
+#include "common/app/table.h"
+#include "common/error.h"
+#include "common/in_parallel.h"
+#include "common/random.h"
+#include "common/report/contact_sheet.h"
+#include "common/report/picture.h"
+#include "common/train/atomic_file.h"
+#include "common/train/signals.h"
+
+namespace attnunet::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int sheet_columns = 8, cases_on_a_sheet = 4;
+
+struct Options {
+  std::string out, sheet;
+  std::vector<std::string> cases;
+  int count = 0, size = 0;  // 0: all; their own
+  std::uint64_t seed = 0;
+  TrainConfig config;  // data, classes
+};
+
+/// Indices of the cases asked for, in case order.
+std::vector<std::size_t> choose(const data::Dataset& dataset, const Options& options, int count) {
+  std::set<std::string> missing(options.cases.begin(), options.cases.end());
+  const std::set<std::string> asked = missing;
+  std::map<std::string, std::vector<std::size_t>> by_class;
+  for (std::size_t i = 0; i < dataset.cases.size(); ++i) {
+    const data::Case& one = dataset.cases[i];
+    if (!asked.empty() && asked.count(one.name) == 0) continue;
+    missing.erase(one.name);
+    by_class[one.class_name].push_back(i);
+  }
+  if (!missing.empty())
+    throw UsageError("--cases: the dataset " + dataset.root.string() + " has no case '" + *missing.begin() + "'");
+
+  std::vector<std::size_t> chosen;
+  std::uint32_t class_number = 0;
+  for (auto& [class_name, cases] : by_class) {
+    const auto kept = count == 0 ? cases.size() : std::min(cases.size(), static_cast<std::size_t>(count));
+    // The first `kept` steps of a shuffle.
+    Random random(options.seed, streams::split, class_number++);
+    for (std::size_t i = 0; i < kept && kept < cases.size(); ++i)
+      std::swap(cases[i], cases[i + random.below(static_cast<std::uint32_t>(cases.size() - i))]);
+    cases.resize(kept);
+    std::sort(cases.begin(), cases.end());
+    chosen.insert(chosen.end(), cases.begin(), cases.end());
+  }
+  return chosen;
+}
+
+struct Shown {
+  data::Rgb picture;
+  std::string caption;
+};
+
+Shown show(const data::Case& one, int size) {
+  const data::Sample sample = size == 0 ? data::load_full(one) : data::load(one, size);
+  const data::Grey& mask = sample.mask;
+  Shown shown{report::to_rgb(sample.image), one.name};
+  report::draw_outline(shown.picture, mask, report::truth_colour, report::outline_thickness(mask.width, mask.height));
+  const auto lesion =
+      std::count_if(mask.pixels.begin(), mask.pixels.end(), [](std::uint8_t pixel) { return pixel != 0; });
+  const double percent = 100.0 * static_cast<double>(lesion) / static_cast<double>(mask.pixels.size());
+  shown.caption += "  " + std::to_string(mask.width) + " x " + std::to_string(mask.height) +
+                   (lesion == 0 ? ", no lesion" : ", lesion " + fixed(percent, 1) + " %");
+  return shown;
+}
+
+/// False where interrupted.
+bool run(const Options& options) {
+  if (options.out.empty() && options.sheet.empty())
+    throw UsageError("--out DIR for a picture a case or --sheet FILE for all on one is required");
+  const data::Dataset dataset = open_dataset(options.config);
+  const bool of_sheet_only = options.out.empty() && options.cases.empty();
+  const std::vector<std::size_t> cases =
+      choose(dataset, options, options.count == 0 && of_sheet_only ? cases_on_a_sheet : options.count);
+  std::map<std::string, fs::path> folders;
+  for (const std::size_t one : cases) {
+    const std::string& class_name = dataset.cases[one].class_name;
+    if (options.out.empty() || folders.count(class_name) != 0) continue;
+    const fs::path folder = folders[class_name] = fs::path(options.out) / class_name;
+    if (fs::weakly_canonical(fs::absolute(folder)) == fs::weakly_canonical(fs::absolute(dataset.root / class_name)))
+      throw UsageError("--out: " + options.out + " is the dataset itself; choose another folder");
+    std::error_code failure;
+    fs::create_directories(folder, failure);
+    if (failure) throw file_error("cannot make the folder", folder, failure.value());
+  }
+  if (!options.sheet.empty()) AtomicFile(options.sheet);  // whether it can be written; leaves nothing
+
+  catch_interrupts();
+  CounterBar bar("cases", cases.size());
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  const std::size_t at_once = 16 * std::size_t{cores};
+  std::vector<report::SheetRow> rows;
+  for (std::size_t first = 0; first < cases.size() && !interrupted(); first += at_once) {
+    std::vector<Shown> shown(std::min(at_once, cases.size() - first));
+    in_parallel(shown.size(), static_cast<int>(cores), [&](std::size_t i) {
+      const data::Case& one = dataset.cases[cases[first + i]];
+      if (interrupted()) return;
+      shown[i] = show(one, options.size);
+      if (!options.out.empty())
+        data::write_png(folders.at(one.class_name) / (one.name + "_outline.png"), shown[i].picture);
+    });
+    bar.update(first + shown.size());
+    if (options.sheet.empty()) continue;
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+      const std::string& heading = dataset.cases[cases[first + i]].class_name;
+      if (rows.empty() || rows.back().heading != heading) rows.push_back({heading, {}});
+      rows.back().pictures.push_back({std::move(shown[i].picture), std::move(shown[i].caption)});
+    }
+  }
+  bar.clear();
+  if (interrupted()) return false;
+  if (!options.sheet.empty()) data::write_png(options.sheet, report::contact_sheet(rows, sheet_columns));
+  const std::string both = options.out.empty() || options.sheet.empty() ? "" : " and ";
+  std::printf("%zu cases in %s%s%s\n", cases.size(), options.out.c_str(), both.c_str(), options.sheet.c_str());
+  return true;
+}
+
+}  // namespace
+
+void add_data_show_command(CLI::App& data, int& exit_code) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = data.add_subcommand("show", "Images with the outline of their true mask");
+  command->add_option("--data", options->config.data, "dataset folder in BUSI's layout");
+  command->add_option("--out", options->out, "folder for CLASS/NAME_outline.png of every case");
+  command->add_option("--sheet", options->sheet, "PNG file with all of them, in rows by class");
+  command->add_option("--classes", options->config.classes, "classes to show, separated by commas")->delimiter(',');
+  CLI::Option* cases = command->add_option("--cases", options->cases, "names of cases, separated by commas");
+  cases->delimiter(',');
+  command
+      ->add_option("--count", options->count,
+                   "cases of each class, drawn at random; else all, on a sheet without --out 4")
+      ->check(whole_number(1, 1000000))
+      ->default_str("")
+      ->excludes(cases);
+  command->add_option("--seed", options->seed, "of --count")->check(whole_number(0, largest_seed));
+  command->add_option("--size", options->size, "side of the square images, as training sees them; else their own size")
+      ->check(whole_number(8, largest_size))
+      ->default_str("");
+  command->callback([options, &exit_code] {
+    if (!run(*options)) exit_code = 130;
+  });
+}
+
+}  // namespace attnunet::app

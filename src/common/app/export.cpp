@@ -1,0 +1,89 @@
+#include "common/app/export.h"
+
+#include <cstdio>
+#include <memory>
+
+#include "common/app/backend.h"
+#include "common/app/table.h"
+#include "common/export/network_graph.h"
+#include "common/train/atomic_file.h"
+#include "common/train/checkpoint.h"
+
+namespace attnunet::app {
+namespace {
+
+struct Options {
+  std::string checkpoint, out;
+};
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+/// What a user of the file must know and the graph does not say.
+void describe(onnx::Model& model, const Checkpoint& checkpoint) {
+  const TrainConfig& config = checkpoint.config;
+  const std::string size = std::to_string(config.size), multiple = std::to_string(config.network.multiple());
+  const std::string preprocessing =
+      "luma = (19595 R + 38470 G + 7471 B + 32768) >> 16 of the 8-bit image; where the size differs, resized to " +
+      size + "x" + size + " by Pillow's BILINEAR; divided by 255; padded on the right and at the bottom by edge " +
+      "replication to multiples of " + multiple + ", the outputs cropped back";
+  model.name = variant_name(config.network);
+  model.producer_version = ATTNUNET_VERSION;
+  model.description =
+      "Attention U-Net for lesions in breast ultrasound, batch norm folded. image [N,1,H,W]: " + preprocessing +
+      ". A pixel is lesion where logits > 0, which is probability > 0.5. Not a medical "
+      "device.";
+  model.metadata = {{"attnunet_version", ATTNUNET_VERSION},
+                    {"variant", variant_name(config.network)},
+                    {"base", std::to_string(config.network.base)},
+                    {"size", size},
+                    {"multiple", multiple},
+                    {"preprocessing", preprocessing},
+                    {"classes", "lesion"},
+                    {"trained_on", config.classes.empty() ? "all classes" : joined(config.classes)},
+                    {"threshold", "0.5"},
+                    {"epoch", std::to_string(checkpoint.epoch)},
+                    {"step", std::to_string(checkpoint.step)}};
+}
+
+void run(const Options& options) {
+  const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+  const NetworkConfig& config = checkpoint.config.network;
+  cpu::Device device(1);
+  AttentionUNet<Cpu<float>> network(device, make_architecture(config), false);
+  network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
+               {checkpoint.statistics.begin(), checkpoint.statistics.end()});
+  const std::vector<FoldedConvolution<float>> convolutions = folded_convolutions(network);
+  onnx::Model model = network_graph(config, convolutions);
+  describe(model, checkpoint);
+  const std::string file = onnx::serialise(model);
+  write_file_atomically(options.out, file);
+
+  Index numbers = 0;
+  for (const auto& convolution : convolutions)
+    numbers += static_cast<Index>(convolution.weights.size() + convolution.bias.size());
+  std::printf("%s: %s, base %d, %d epochs trained\n", options.out.c_str(), variant_name(config).c_str(), config.base,
+              checkpoint.epoch);
+  std::printf("ONNX opset %d, %zu operations, %s weights, %s bytes; batch norm is folded into the convolutions\n",
+              onnx::opset, model.nodes.size(), grouped(numbers).c_str(),
+              grouped(static_cast<Index>(file.size())).c_str());
+  std::printf("input   image [N,1,H,W], grey in [0, 1]; trained at %d x %d; H and W multiples of %lld\n",
+              checkpoint.config.size, checkpoint.config.size, static_cast<long long>(config.multiple()));
+  std::printf("output  logits, probability [N,1,H,W]; a pixel is lesion where the logit is above 0\n");
+}
+
+}  // namespace
+
+void add_export_command(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("export", "The trained network as an ONNX file, for other programs");
+  command->add_option("--checkpoint", options->checkpoint, "the network: a .safetensors file that train wrote")
+      ->required();
+  command->add_option("--out", options->out, "the file to write, e.g. model.onnx")->required();
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace attnunet::app

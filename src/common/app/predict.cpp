@@ -1,0 +1,217 @@
+#include "common/app/predict.h"
+
+#include <cstdio>
+#include <future>
+#include <memory>
+#include <optional>
+#include <set>
+#include <system_error>
+
+#include "common/app/backend.h"
+#include "common/app/counter_bar.h"
+#include "common/app/csv.h"
+#include "common/app/options.h"
+#include "common/data/image_file.h"
+#include "common/data/resize.h"
+#include "common/in_parallel.h"
+#include "common/predict/inputs.h"
+#include "common/predict/predictor.h"
+#include "common/predict/results.h"
+#include "common/report/lesion_table.h"
+#include "common/train/atomic_file.h"
+#include "common/train/signals.h"
+
+namespace attnunet::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string checkpoint, out, csv, gradcam_layer = "bottleneck";
+  std::vector<std::string> inputs;
+  ResultOptions results;
+  bool tta = false, skip_bad = false;
+  TrainConfig config;  // backend, precision, conv, batch and threads of it
+};
+
+struct Loaded {
+  const Input* input;
+  data::Grey image, resized;
+  std::string failure;  // why it could not be read
+};
+
+/// What came of the images so far; every other member is as in find_inputs, in the same order.
+struct Outcome {
+  std::vector<std::string> rows;  // of the table; empty where the image has no results
+  std::size_t skipped = 0;
+};
+
+std::vector<Loaded> load(const std::vector<Input>& inputs, std::size_t first, std::size_t batch, int size,
+                         int threads) {
+  std::vector<Loaded> loaded(std::min(batch, inputs.size() - first));
+  in_parallel(loaded.size(), threads, [&](std::size_t i) {
+    Loaded& one = loaded[i];
+    one.input = &inputs[first + i];
+    try {
+      one.image = data::read_image(one.input->file);
+      one.resized = data::resize_bilinear(one.image, size, size);
+    } catch (const Error& error) {
+      one.failure = error.what();
+    }
+  });
+  return loaded;
+}
+
+std::vector<float> network_input(const std::vector<Loaded>& loaded) {
+  std::vector<float> images;
+  for (const Loaded& one : loaded)
+    for (const std::uint8_t pixel : one.resized.pixels) images.push_back(static_cast<float>(pixel) / 255.0f);
+  return images;
+}
+
+/// Three batches are under way: one being read, one in the network, one being written.
+template <class B>
+void predict(typename B::Device& device, const Checkpoint& checkpoint, const Options& options,
+             const std::vector<Input>& inputs, Outcome& outcome) {
+  const auto batch = std::min(static_cast<std::size_t>(options.config.batch), inputs.size());
+  const int threads = options.config.threads;
+  const bool explain = options.results.attention || options.results.gradcam;
+  Predictor<B> predictor(device, checkpoint, static_cast<Index>(batch),
+                         explain ? std::optional<std::string>(options.gradcam_layer) : std::nullopt, options.tta);
+  const auto start_loading = [&](std::size_t first) {
+    return std::async(std::launch::async,
+                      [&, first] { return load(inputs, first, batch, checkpoint.config.size, threads); });
+  };
+  const auto write = [&](const std::vector<Loaded>& loaded, const std::vector<report::Explanation>& explanations) {
+    in_parallel(explanations.size(), threads, [&](std::size_t i) {
+      if (interrupted()) return;  // between images, so that each has all its files
+      const Input& input = *loaded[i].input;
+      outcome.rows[static_cast<std::size_t>(&input - inputs.data())] = write_results(
+          options.out / input.name, csv_text(input.name.string()), loaded[i].image, explanations[i], options.results);
+    });
+  };
+
+  CounterBar bar("images", inputs.size());
+  std::future<std::vector<Loaded>> loading = start_loading(0);
+  std::future<void> writing;
+  std::size_t written = 0, in_writing = 0;
+  const auto finish_writing = [&] {
+    if (writing.valid()) writing.get();
+    written += std::exchange(in_writing, 0);
+    bar.update(written);
+  };
+  std::string failure;
+  for (std::size_t first = 0; first < inputs.size() && failure.empty() && !interrupted(); first += batch) {
+    std::vector<Loaded> loaded, read = loading.get();
+    if (first + batch < inputs.size()) loading = start_loading(first + batch);
+    for (Loaded& one : read) {
+      if (one.failure.empty()) {
+        loaded.push_back(std::move(one));
+      } else if (options.skip_bad) {
+        bar.clear();
+        std::printf("skipped: %s\n", one.failure.c_str());
+        ++outcome.skipped;
+      } else {
+        failure = one.failure;
+        break;  // what comes before it still gets its results
+      }
+    }
+    std::vector<report::Explanation> explanations;
+    if (!loaded.empty()) explanations = predictor.run(network_input(loaded), [] { return !interrupted(); });
+    finish_writing();
+    in_writing = read.size();
+    writing = std::async(std::launch::async, [&write, loaded = std::move(loaded),
+                                              explanations = std::move(explanations)] { write(loaded, explanations); });
+  }
+  finish_writing();
+  if (!failure.empty()) throw Error(failure + "; --skip-bad goes on without such images");
+}
+
+/// Makes the output folders and finds out whether they can be written to.
+void make_folders(const fs::path& out, const std::vector<Input>& inputs) {
+  std::set<fs::path> folders;
+  for (const Input& input : inputs) folders.insert((out / input.name).parent_path());
+  for (const fs::path& folder : folders) {
+    std::error_code failure;
+    fs::create_directories(folder, failure);
+    if (failure) throw file_error("cannot make the folder", folder, failure.value());
+    AtomicFile(folder / "mask.png");  // leaves nothing
+  }
+}
+
+/// False where interrupted.
+bool run(const Options& options) {
+  const TrainConfig& config = options.config;
+  require_backend(config.backend, config.precision, config.conv);
+  const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+  report::gradcam_block(checkpoint.config.network, options.gradcam_layer);
+  const std::vector<Input> inputs = find_inputs(options.inputs, options.out);
+  make_folders(options.out, inputs);
+  std::optional<AtomicFile> csv_file;
+  if (!options.csv.empty()) csv_file.emplace(options.csv);
+
+  catch_interrupts();
+  Outcome outcome;
+  outcome.rows.resize(inputs.size());
+  // Also of a job that ends early: the rows of what it has written.
+  const auto write_table = [&] {
+    std::string table = report::lesion_table_head();
+    for (const std::string& row : outcome.rows) table += row;
+    if (csv_file) csv_file->write(table.data(), table.size());
+    if (csv_file) csv_file->commit();
+  };
+  try {
+    with_backend<float>(config.backend, config.threads, config.precision, config.conv, [&](auto& device, auto b) {
+      predict<decltype(b)>(device, checkpoint, options, inputs, outcome);
+    });
+  } catch (...) {
+    write_table();
+    throw;
+  }
+  write_table();
+
+  const auto predicted = static_cast<std::size_t>(
+      std::count_if(outcome.rows.begin(), outcome.rows.end(), [](const std::string& row) { return !row.empty(); }));
+  std::printf("%zu of %zu images predicted in %s", predicted, inputs.size(), options.out.c_str());
+  if (outcome.skipped > 0) std::printf(", %zu skipped", outcome.skipped);
+  std::printf("\n");
+  if (outcome.skipped == inputs.size()) throw Error("none of the images could be read");
+  return predicted + outcome.skipped == inputs.size();
+}
+
+}  // namespace
+
+void add_predict_command(CLI::App& app, int& exit_code) {
+  const auto options = std::make_shared<Options>();
+  TrainConfig& config = options->config;
+  ResultOptions& results = options->results;
+  CLI::App* command = app.add_subcommand(
+      "predict", "Masks of images (PNG, JPEG, BMP), which are prepared as the checkpoint's training data were");
+  command->add_option("inputs", options->inputs, "images, and folders that are searched for them")->required();
+  command->add_option("--checkpoint", options->checkpoint, "the model")->required();
+  command->add_option("--out", options->out, "folder for a_mask.png of each a.png; sub-folders are kept")->required();
+  command->add_option("--threshold", results.threshold, "lesion is where the probability is above")
+      ->check(number([](double value) { return value > 0 && value < 1; }, "above 0 and below 1"));
+  command->add_flag("--overlay", results.overlay, "also a_overlay.png: outline and tint of the mask on the image");
+  command->add_flag("--probability", results.probability, "also a_probability.png: 0 to 255");
+  command->add_flag("--attention", results.attention,
+                    "also a_attention_L.png: what the gate of each level let through");
+  command->add_flag("--gradcam", results.gradcam, "also a_gradcam.png: what counted for the mask (Grad-CAM)");
+  command->add_option("--gradcam-layer", options->gradcam_layer, "its layer; naming one asks for --gradcam");
+  command->add_flag("--tta", options->tta, "mean logits over the 8 flips and turns of the image; 8 times the work");
+  command->add_option("--csv", options->csv,
+                      "file for area, box, centroid and probability of the lesion of every image, in pixels");
+  command->add_flag("--skip-bad", options->skip_bad, "report images that cannot be read and go on");
+  add_backend_option(*command, config.backend);
+  add_precision_option(*command, config.precision);
+  add_conv_option(*command, config.conv);
+  command->add_option("--batch", config.batch, "images at a time; three times as many are in memory")
+      ->check(whole_number(1, largest_batch));
+  add_threads_option(*command, config.threads);
+  command->callback([options, command, &exit_code] {
+    if (command->count("--gradcam-layer") > 0) options->results.gradcam = true;
+    if (!run(*options)) exit_code = 130;
+  });
+}
+
+}  // namespace attnunet::app

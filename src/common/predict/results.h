@@ -1,0 +1,29 @@
+// What is written of one predicted image: pictures of its own size, and a row of the table.
+//
+// The network sees the image at its own size and answers there with logits. These, not probabilities, are resized to
+// the image (bilinear), as nnU-Net does: a logit above ln(t / (1 - t)) is a probability above t, so at the default of
+// 0.5 the mask is where the resized logit is above 0, the very rule of training and evaluation, equal to the bit where
+// nothing is resized; and far from a lesion a saturated probability of 0 would say less about where between two pixels
+// the border runs.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "common/data/png.h"
+#include "common/report/gradcam.h"
+
+namespace attnunet {
+
+struct ResultOptions {
+  double threshold = 0.5;  ///< lesion is where the probability is above; above 0 and below 1
+  bool overlay = false, probability = false, attention = false, gradcam = false;
+};
+
+/// Writes PATH_mask.png (0 or 255), and as asked _overlay.png (the image with the mask's outline and tint),
+/// _probability.png (0 to 255), _attention_L.png of each level and _gradcam.png (both as heat, half over the image).
+/// Returns the image's row of report::lesion_table. Throws Error naming the file that cannot be written.
+std::string write_results(const std::filesystem::path& path, const std::string& name, const data::Grey& image,
+                          const report::Explanation& explanation, const ResultOptions& options);
+
+}  // namespace attnunet

@@ -1,0 +1,42 @@
+// What a training writes for people after every epoch: panels and report.html.
+// Nothing of it changes the training. An epoch's files can be made again from its weights: the same panels.
+// Proof: tests/epoch_files_test.cpp
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/data/split.h"
+#include "common/report/gradcam.h"
+#include "common/train/run_folder.h"
+
+namespace attnunet::report {
+
+class EpochFiles {
+ public:
+  /// Of an image of the run's size, 0 to 1.
+  using Explain = std::function<Explanation(const std::vector<float>& image)>;
+
+  /// `run`: its configuration and the hash of its cases. The dataset must outlive this. Chooses the cases that panels
+  /// show (panel_cases). Throws Error where one of those cannot be read.
+  EpochFiles(const Checkpoint& run, const RunFolder& folder, const data::Dataset& dataset, const data::Split& split);
+
+  /// Whether the epoch's panels or the report after it are missing.
+  bool missing(int epoch) const;
+
+  /// Writes them; metrics.csv has the epoch's row, `validation` the scores of split.val after it. Throws Error naming
+  /// the file that cannot be written; other files of the run stay as they are.
+  void write(int epoch, const std::vector<ImageScore>& validation, const Explain& explain) const;
+
+ private:
+  const TrainConfig config_;
+  const RunFolder folder_;
+  const data::Dataset& dataset_;
+  const data::Split split_;
+  std::string cases_hash_;
+  std::vector<std::size_t> shown_;  // indices into the dataset, with the names of their files
+  std::vector<std::string> names_;
+};
+
+}  // namespace attnunet::report

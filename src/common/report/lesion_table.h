@@ -1,0 +1,31 @@
+// What a predicted mask says in numbers, and the table of it: one row an image, for spreadsheets and scripts.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/data/png.h"
+
+namespace attnunet::report {
+
+/// All that is marked in an image, taken together.
+struct Lesion {
+  std::int64_t pixels = 0;
+  // The smallest box that holds it: its upper left pixel (from 0), width and height in pixels; 0 where there is none.
+  int left = 0, top = 0, width = 0, height = 0;
+  /// Mean of the pixels' coordinates, from 0 at the centre of the upper left pixel; 0 where there is none.
+  double centroid_x = 0, centroid_y = 0;
+  double mean_probability = 0;  ///< over it; 0 where there is none
+  double max_probability = 0;   ///< over the whole image
+};
+
+/// Of a mask (0: outside, else: inside) and the probabilities, both at the image's size.
+Lesion measure_lesion(const data::Grey& mask, const std::vector<float>& probability);
+
+/// The columns, and a row of them; with the end of the line. `name` is a cell as it is to stand there. Where there is
+/// no lesion, what it would have (box, centroid, mean probability) is empty.
+std::string lesion_table_head();
+std::string lesion_table_row(const std::string& name, int width, int height, const Lesion& lesion);
+
+}  // namespace attnunet::report

@@ -1,0 +1,232 @@
+#include "common/app/export.h"
+
+#include <set>
+
+#include "common/app/backend.h"
+#include "common/export/onnx.h"
+#include "common/nn/folded_convolutions.h"
+#include "common/train/checkpoint.h"
+#include "common/train/safetensors.h"
+#include "support/command_line.h"
+#include "support/onnx_interpreter.h"
+#include "support/python.h"
+
+namespace attnunet {
+namespace {
+
+using onnx_interpreter::Graph;
+using onnx_interpreter::Tensor;
+using protobuf::Message;
+
+// A checkpoint with gammas, betas and running statistics away from 1, 0, 0, 1, and what `export` makes of it.
+struct Exported {
+  TemporaryFolder folder;
+  std::string path = (folder / "model.onnx").string(), vectors = (folder / "vectors.safetensors").string();
+  Checkpoint checkpoint;
+  Finished finished;
+
+  Exported(int levels, int base) {
+    TrainConfig config;
+    config.network.levels = levels;
+    config.network.base = base;
+    config.size = 32;
+    config.classes = {"benign", "malignant"};
+    checkpoint = initial_checkpoint(config);
+    Random random(static_cast<std::uint64_t>(levels));
+    const Architecture architecture = make_architecture(config.network);
+    for (const TensorSpec& spec : architecture.parameters)
+      for (Index i = 0; i < spec.size; ++i) {
+        float& value = checkpoint.parameters[static_cast<std::size_t>(spec.offset + i)];
+        if (spec.kind == TensorKind::gamma) value = static_cast<float>(random.uniform(0.5, 1.5));
+        if (spec.kind == TensorKind::beta || spec.kind == TensorKind::bias)
+          value = static_cast<float>(0.3 * random.normal());
+      }
+    for (const TensorSpec& spec : architecture.statistics)
+      for (Index i = 0; i < spec.size; ++i)
+        checkpoint.statistics[static_cast<std::size_t>(spec.offset + i)] =
+            static_cast<float>(spec.kind == TensorKind::running_var ? random.uniform(0.5, 2) : 0.3 * random.normal());
+    const std::string file = (folder / "last.safetensors").string();
+    save_checkpoint(file, checkpoint);
+    finished = attnunet_run({"export", "--checkpoint", file, "--out", path});
+  }
+  Message model() const { return Message(read_text(path)); }
+  std::unique_ptr<AttentionUNet<Cpu<float>>> network(cpu::Device& device) const {
+    const Architecture architecture = make_architecture(checkpoint.config.network);
+    auto network = std::make_unique<AttentionUNet<Cpu<float>>>(device, architecture, false);
+    network->load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
+                  {checkpoint.statistics.begin(), checkpoint.statistics.end()});
+    return network;
+  }
+  // One channel: NHWC and NCHW are the same.
+  std::vector<float> logits(const std::vector<float>& image, Index N, Index H, Index W) const {
+    cpu::Device device(1);
+    const auto unet = network(device);
+    AttentionUNetTape<Cpu<float>> tape(device, unet->architecture(), N, H, W, Purpose::inference);
+    copy_to_device(device, tape.input, image.data(), N * H * W);
+    Pass pass;
+    pass.training = false;
+    unet->forward(tape, pass);
+    std::vector<float> result(image.size());
+    copy_to_host(device, result.data(), tape.logits, N * H * W);
+    return result;
+  }
+};
+
+std::vector<float> random_image(Index size) {
+  Random random(7);
+  std::vector<float> image(static_cast<std::size_t>(size));
+  for (float& value : image) value = static_cast<float>(random.uniform());
+  return image;
+}
+
+TEST(Export, SaysWhatItWrote) {
+  const Exported exported(3, 2);
+  expect_success(exported.finished);
+  for (const char* word : {"attention3", "base 2", "multiples of 8", "image", "logits", "probability"})
+    EXPECT_NE(exported.finished.out.find(word), std::string::npos) << word << " is not in " << exported.finished.out;
+
+  const Message model = exported.model();
+  EXPECT_EQ(model.value(1), 7);  // IR version
+  EXPECT_EQ(model.text(2), "attnunet");
+  EXPECT_EQ(model.message(8).value(2), 13);  // opset
+  std::map<std::string, std::string> metadata;
+  for (const Message& entry : model.messages(14)) metadata[entry.text(1)] = entry.text(2);
+  EXPECT_EQ("attnunet " + metadata.at("attnunet_version") + ",",
+            attnunet_run({"--version"}).out.substr(0, metadata["attnunet_version"].size() + 10));
+  EXPECT_EQ(metadata.at("variant"), "attention3");
+  EXPECT_EQ(metadata.at("base"), "2");
+  EXPECT_EQ(metadata.at("size"), "32");
+  EXPECT_EQ(metadata.at("multiple"), "8");
+  EXPECT_EQ(metadata.at("trained_on"), "benign, malignant");
+  EXPECT_EQ(metadata.at("threshold"), "0.5");
+  EXPECT_NE(metadata.at("preprocessing").find("32x32"), std::string::npos);
+}
+
+// Extents that a caller may choose have names; the channel is 1.
+TEST(Export, ImageAndOutputsHaveFreeSizes) {
+  const Message graph = Exported(4, 2).model().message(7);
+  std::vector<std::string> names;
+  for (const std::uint64_t list : {11u, 12u})
+    for (const Message& value : graph.messages(list)) {
+      names.push_back(value.text(1));
+      const Message tensor = value.message(2).message(1);
+      EXPECT_EQ(tensor.value(1), 1) << "not float32";
+      const auto dimensions = tensor.message(2).messages(1);
+      ASSERT_EQ(dimensions.size(), 4u);
+      EXPECT_EQ(dimensions[0].text(2), "N");
+      EXPECT_EQ(dimensions[1].value(1), 1);
+      EXPECT_EQ(dimensions[2].text(2), "H");
+      EXPECT_EQ(dimensions[3].text(2), "W");
+    }
+  EXPECT_EQ(names, (std::vector<std::string>{"image", "logits", "probability"}));
+}
+
+// Weights to the bit, and every node and weight has its part in an output.
+TEST(Export, HoldsTheFoldedNetworkAndNothingElse) {
+  for (const int levels : {3, 4}) {
+    const Exported exported(levels, 4);
+    const Graph graph = onnx_interpreter::read_graph(exported.model().message(7));
+    cpu::Device device(1);
+    const auto network = exported.network(device);
+    const auto convolutions = folded_convolutions(*network);
+    EXPECT_EQ(graph.initializers.size(), 2 * convolutions.size());
+    for (const auto& convolution : convolutions) {
+      const Tensor& weights = graph.initializers.at(convolution.name + ".weight");
+      EXPECT_EQ(weights.shape, convolution.shape);
+      EXPECT_EQ(weights.values, std::vector<double>(convolution.weights.begin(), convolution.weights.end()));
+      EXPECT_EQ(graph.initializers.at(convolution.name + ".bias").values,
+                std::vector<double>(convolution.bias.begin(), convolution.bias.end()));
+    }
+    std::map<std::string, int> count;
+    std::set<std::string> needed = {"logits", "probability"};
+    for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+      ++count[node->operation];
+      EXPECT_EQ(needed.erase(node->outputs.at(0)), 1u) << node->outputs[0] << " reaches no output";
+      needed.insert(node->inputs.begin(), node->inputs.end());
+    }
+    std::set<std::string> sources = {"image"};
+    for (const auto& item : graph.initializers) sources.insert(item.first);
+    EXPECT_EQ(needed, sources);
+    const int D = levels;
+    EXPECT_EQ(count, (std::map<std::string, int>{{"Conv", 2 * (2 * D + 1) + 3 * D + 1},
+                                                 {"ConvTranspose", D},
+                                                 {"Relu", 2 * (2 * D + 1) + D},
+                                                 {"Sigmoid", D + 1},
+                                                 {"MaxPool", D},
+                                                 {"Add", D},
+                                                 {"Mul", D},
+                                                 {"Concat", D}}));
+  }
+}
+
+// The graph, run by the standard's definitions, gives the logits of evaluation.
+TEST(Export, ComputesWhatTheNetworkDoes) {
+  struct {
+    int levels, base;
+    Index N, H, W;
+  } const cases[] = {{3, 2, 2, 24, 8}, {3, 6, 1, 8, 16}, {4, 2, 2, 16, 48}, {4, 4, 1, 32, 16}};
+  for (const auto& c : cases) {
+    const Exported exported(c.levels, c.base);
+    const std::vector<float> image = random_image(c.N * c.H * c.W);
+    const std::vector<float> logits = exported.logits(image, c.N, c.H, c.W);
+    const auto made = onnx_interpreter::run(onnx_interpreter::read_graph(exported.model().message(7)),
+                                            {{"image", {{c.N, 1, c.H, c.W}, {image.begin(), image.end()}}}});
+    const gradcheck::Array expected{"logits", {logits.begin(), logits.end()}};
+    const double bound = 1e-5 * std::max(1.0, largest_magnitude(expected.values));
+    EXPECT_TRUE(close({"logits", made.at("logits").values}, expected, everywhere(expected, bound)));
+    EXPECT_EQ(made.at("probability").shape, (std::vector<Index>{c.N, 1, c.H, c.W}));
+    for (std::size_t i = 0; i < logits.size(); ++i)
+      EXPECT_NEAR(made.at("probability").values[i], 1 / (1 + std::exp(-made.at("logits").values[i])), 1e-15);
+  }
+}
+
+TEST(Export, TheSameBytesTwice) {
+  EXPECT_EQ(read_text(Exported(3, 2).path), read_text(Exported(3, 2).path));
+}
+
+// onnxruntime and OpenCV, where a Python has them.
+TEST(Export, OtherRuntimesComputeTheSame) {
+  const std::vector<std::string> pythons = pythons_with({"numpy, onnxruntime", "numpy, cv2"});
+  if (pythons.empty()) GTEST_SKIP() << "needs a Python with numpy and onnxruntime or cv2 (ATTNUNET_PYTHON may name it)";
+  struct {
+    int levels, base;
+    Index N, H, W;
+  } const cases[] = {{3, 8, 2, 40, 24}, {4, 6, 1, 16, 80}};
+  for (const auto& c : cases) {
+    const Exported exported(c.levels, c.base);
+    const std::vector<float> image = random_image(c.N * c.H * c.W);
+    const std::vector<float> logits = exported.logits(image, c.N, c.H, c.W);
+    const std::vector<Index> shape = {c.N, 1, c.H, c.W};
+    write_safetensors(exported.vectors, {}, {{"image", shape}, {"logits", shape}}, [&](std::size_t i, float* values) {
+      std::copy_n((i == 0 ? image : logits).data(), image.size(), values);
+    });
+    for (const std::string& python : pythons) {
+      const Finished checked = run_tool(python, "check_onnx.py", {exported.path, exported.vectors});
+      EXPECT_EQ(checked.exit_code, 0) << python << ": " << checked.out << checked.err;
+      std::printf("%s", checked.out.c_str());
+    }
+  }
+}
+
+TEST(Export, MistakesAreNamed) {
+  TemporaryFolder folder;
+  const std::string missing = (folder / "missing.safetensors").string(), out = (folder / "m.onnx").string();
+  expect_failure(attnunet_run({"export", "--checkpoint", missing, "--out", out}), 1, {"missing.safetensors"});
+  expect_failure(attnunet_run({"export", "--out", out}), 2, {"--checkpoint"});
+  const Exported exported(3, 2);
+  const std::string checkpoint = (exported.folder / "last.safetensors").string();
+  expect_failure(attnunet_run({"export", "--checkpoint", checkpoint}), 2, {"--out"});
+  expect_failure(attnunet_run({"export", "--checkpoint", checkpoint, "--out", (folder / "no" / "m.onnx").string()}), 1,
+                 {"m.onnx"});
+}
+
+// The size is known before anything is made.
+TEST(Export, TooLargeForTheFormatIsAnError) {
+  const std::vector<float> weights(std::size_t{1} << 20);
+  onnx::Model model;
+  for (int i = 0; i < 600; ++i) model.tensors.push_back({"w" + std::to_string(i), {1 << 20}, &weights});
+  EXPECT_NE(message_of<Error>([&] { onnx::serialise(model); }).find("2 GiB"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace attnunet

@@ -1,0 +1,42 @@
+// Bytes as a command line, an argument a line: every command, its options and their checks, without the work. It is
+// taken, or is a ParseError or a UsageError.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/app/parser.h"
+#include "common/error.h"
+
+namespace {
+
+// What parsing would run otherwise: the command.
+void take_the_work_out(CLI::App& app) {
+  app.callback([] {});
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) take_the_work_out(*command);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  int exit_code = 0;
+  const std::unique_ptr<CLI::App> parser = attnunet::app::make_parser(exit_code);
+  take_the_work_out(*parser);
+  std::vector<std::string> arguments(1);
+  for (std::size_t i = 0; i < size; ++i) {
+    const char letter = static_cast<char>(bytes[i]);
+    if (letter == '\n')
+      arguments.emplace_back();
+    else if (letter != '\0')  // execve's arguments have none
+      arguments.back() += letter;
+  }
+  if (arguments.back().empty()) arguments.pop_back();
+  std::vector<const char*> argv{"attnunet"};
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  try {
+    parser->parse(static_cast<int>(argv.size()), argv.data());
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) parser->help();
+  } catch (const attnunet::UsageError&) {
+  }
+  return 0;
+}

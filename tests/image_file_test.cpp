@@ -1,0 +1,182 @@
+#include "common/data/image_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "common/error.h"
+#include "common/random.h"
+#include "support/files.h"
+
+namespace attnunet::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path golden(const std::string& name) {
+  return fs::path(source_folder()) / "tests/golden/images" / name;
+}
+
+/// The largest and the mean difference from what Pillow read.
+std::pair<int, double> difference_from_pillow(const std::string& name) {
+  const Grey actual = read_image(golden(name)), expected = read_luma(golden(name + "_luma.png"));
+  EXPECT_EQ(actual.width, 37);
+  EXPECT_EQ(actual.height, 29);
+  EXPECT_EQ(actual.pixels.size(), expected.pixels.size());
+  int largest = 0;
+  double sum = 0;
+  for (std::size_t i = 0; i < std::min(actual.pixels.size(), expected.pixels.size()); ++i) {
+    const int difference = std::abs(actual.pixels[i] - expected.pixels[i]);
+    largest = std::max(largest, difference);
+    sum += difference;
+  }
+  return {largest, sum / static_cast<double>(expected.pixels.size())};
+}
+
+TEST(ImageFile, BmpOfEveryKindIsExact) {
+  for (const char* name :
+       {"grey.bmp", "black_and_white.bmp", "palette.bmp", "colour.bmp", "alpha.bmp", "top_down.bmp"}) {
+    SCOPED_TRACE(name);
+    EXPECT_EQ(difference_from_pillow(name).first, 0);
+  }
+}
+
+// The standard leaves decoders some freedom: a step of 1 in each of the inverse cosine transform and the conversion of
+// colours, and how coarse chroma becomes fine, which shows at hard edges of colour.
+TEST(ImageFile, JpegIsWithinTheFreedomOfDecoders) {
+  EXPECT_LE(difference_from_pillow("grey.jpg").first, 1);
+  for (const char* name : {"colour_444.jpg", "cmyk.jpg"}) {
+    SCOPED_TRACE(name);
+    EXPECT_LE(difference_from_pillow(name).first, 3);
+  }
+  for (const char* name : {"colour_420.jpg", "progressive.jpg"}) {
+    SCOPED_TRACE(name);
+    const auto [largest, mean] = difference_from_pillow(name);
+    EXPECT_LE(largest, 8);
+    EXPECT_LE(mean, 0.5);
+  }
+}
+
+TEST(ImageFile, WhatAFileHoldsDecidesNotItsName) {
+  const TemporaryFolder folder;
+  fs::copy_file(golden("grey.jpg"), folder / "a.png");
+  EXPECT_EQ(read_image(folder / "a.png").pixels, read_image(golden("grey.jpg")).pixels);
+  write_png(folder / "b.jpeg", Grey{2, 1, {7, 9}});
+  EXPECT_EQ(read_image(folder / "b.jpeg").pixels, (std::vector<std::uint8_t>{7, 9}));
+}
+
+TEST(ImageFile, NamesOfImages) {
+  for (const char* name : {"a.png", "b/c.JPG", "a.b.jpeg", "a.Bmp", "a.PNG"}) EXPECT_TRUE(has_image_name(name)) << name;
+  for (const char* name : {"a.txt", "png", ".png", "a.png.tmp", "a.gif", ""})
+    EXPECT_FALSE(has_image_name(name)) << name;
+}
+
+void expect_refused(const fs::path& path, const std::string& reason) {
+  const std::string message = message_of<Error>([&] { read_image(path); });
+  EXPECT_NE(message.find(path.string()), std::string::npos) << message;
+  EXPECT_NE(message.find(reason), std::string::npos) << message;
+}
+
+TEST(ImageFile, BadFilesAreNamed) {
+  const TemporaryFolder folder;
+  expect_refused(folder / "missing.jpg", "No such file");
+  write_text(folder / "empty.jpg", "");
+  expect_refused(folder / "empty.jpg", "empty");
+  write_text(folder / "text.bmp", "Text, however long it goes on.");
+  expect_refused(folder / "text.bmp", "neither PNG nor JPEG nor BMP");
+  fs::create_directory(folder / "folder.jpg");
+  expect_refused(folder / "folder.jpg", "is a folder");
+  ASSERT_EQ(mkfifo((folder / "pipe.jpg").c_str(), 0600), 0);
+  expect_refused(folder / "pipe.jpg", "not a regular file");
+}
+
+// Cut anywhere they are refused, which stb_image by itself does not: it reads what is missing as zeros.
+TEST(ImageFile, CutFilesAreDamaged) {
+  const TemporaryFolder folder;
+  for (const char* name : {"grey.jpg", "progressive.jpg", "colour.bmp", "palette.bmp"}) {
+    SCOPED_TRACE(name);
+    const std::string whole = read_text(golden(name));
+    for (std::size_t length = 2; length < whole.size(); length += 1 + length / 40) {
+      write_text(folder / "cut", whole.substr(0, length));
+      expect_refused(folder / "cut", "damaged");
+    }
+    write_text(folder / "cut", whole.substr(0, whole.size() - 1));
+    expect_refused(folder / "cut", "damaged");
+    write_text(folder / "cut", whole);
+    EXPECT_EQ(read_image(folder / "cut").pixels, read_image(golden(name)).pixels);
+  }
+}
+
+TEST(ImageFile, HugeClaimsAreRefusedBeforeAllocating) {
+  const TemporaryFolder folder;
+  std::string bmp = read_text(golden("colour.bmp"));
+  const auto claim = [&](std::uint32_t width, std::uint32_t height) {
+    for (std::size_t i = 0; i < 4; ++i) {
+      bmp[18 + i] = static_cast<char>(width >> (8 * i));
+      bmp[22 + i] = static_cast<char>(height >> (8 * i));
+    }
+    write_text(folder / "a.bmp", bmp);
+  };
+  claim(1u << 16, 1u << 15);
+  expect_refused(folder / "a.bmp", "limit of 268435456");
+  claim(1u << 13, 1u << 13);
+  expect_refused(folder / "a.bmp", "bytes hold");
+  claim(5, 0x80000000u);
+  expect_refused(folder / "a.bmp", "limit of 268435456");
+  claim(5, 0);
+  expect_refused(folder / "a.bmp", "5 x 0");
+
+  std::string jpeg = read_text(golden("progressive.jpg"));
+  const std::size_t frame = jpeg.find("\xff\xc2");  // then length 2, depth 1, height 2, width 2
+  for (std::size_t i = 5; i < 9; ++i) jpeg[frame + i] = '\x7f';
+  write_text(folder / "a.jpg", jpeg);
+  expect_refused(folder / "a.jpg", "limit of 268435456");
+  for (std::size_t i = 5; i < 9; i += 2) jpeg[frame + i] = '\x20';
+  write_text(folder / "a.jpg", jpeg);
+  expect_refused(folder / "a.jpg", "bytes hold");
+}
+
+// stb_image 2.27 writes beyond its tables where a table has more than 256 codes, and reads beyond them where 256 are
+// short.
+TEST(ImageFile, HuffmanTablesThatNoEncoderWritesAreRefused) {
+  const TemporaryFolder folder;
+  const std::string whole = read_text(golden("grey.jpg"));
+  const std::size_t counts = whole.find("\xff\xc4") + 5;
+  for (const auto& [length, count] : {std::pair<std::size_t, int>{16, 255}, {9, 245}}) {
+    std::string bytes = whole;
+    bytes[counts + length - 1] = static_cast<char>(count);
+    write_text(folder / "a.jpg", bytes);
+    expect_refused(folder / "a.jpg", "Huffman table");
+  }
+}
+
+// Whatever is in a file: an image or one line, no crash (the sanitizers see this test too).
+TEST(ImageFile, ScrambledFilesAreAnImageOrAnError) {
+  const TemporaryFolder folder;
+  Random random(3);
+  int images = 0, errors = 0;
+  for (const char* name : {"grey.jpg", "colour_420.jpg", "progressive.jpg", "palette.bmp", "alpha.bmp"}) {
+    const std::string whole = read_text(golden(name));
+    for (int i = 0; i < 100; ++i) {
+      std::string bytes = whole;
+      for (std::uint32_t changes = 1 + random.below(3); changes > 0; --changes)
+        bytes[2 + random.below(static_cast<std::uint32_t>(bytes.size()) - 2)] = static_cast<char>(random.below(256));
+      write_text(folder / "a", bytes);
+      try {
+        const Grey image = read_image(folder / "a");
+        EXPECT_EQ(image.pixels.size(), static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height));
+        ++images;
+      } catch (const Error& error) {
+        EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+        ++errors;
+      }
+    }
+  }
+  EXPECT_GT(images, 50);
+  EXPECT_GT(errors, 50);
+}
+
+}  // namespace
+}  // namespace attnunet::data
