@@ -17,7 +17,8 @@ TEST(CommandLine, HelpAndVersion) {
   EXPECT_EQ(version.rfind("attnunet ", 0), 0u);
   EXPECT_NE(version.find("backends: cpu, cuda-sim"), std::string::npos) << version;
   const std::vector<std::vector<std::string>> commands = {
-      {"train"}, {"evaluate"}, {"gradcheck"}, {"info"}, {"bench"}, {"data", "synth"}, {"predict"}, {"data", "show"}};
+      {"train"}, {"evaluate"}, {"predict"},   {"compare"},       {"export"},       {"audit"},
+      {"info"},  {"bench"},    {"gradcheck"}, {"data", "synth"}, {"data", "show"}, {"data", "check"}};
   for (std::vector<std::string> command : commands) {
     command.push_back("--help");
     const Finished finished = attnunet_run(command);
@@ -87,6 +88,9 @@ TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
       {{"gradcheck", "--conv", "automatic"}, {"--conv", "auto|direct|gemm|winograd"}},
       {{"bench", "--conv", ""}, {"--conv", "auto|direct|gemm|winograd"}},
       {{"data"}, {}},
+      {{"data", "check", "--folds", "1"}, {"--folds", "2 to 1000"}},
+
+      {{"audit", "--size", "2"}, {"--size", "8 to 4096"}},
       {{"data", "synth"}, {"--out"}},
       {{"data", "synth", "--out", "x", "--count", "0"}, {"--count", "1 to"}},
       {{"data", "synth", "--out", "x", "--size", "4"}, {"--size", "32 to"}},

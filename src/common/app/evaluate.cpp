@@ -1,6 +1,7 @@
 #include "common/app/evaluate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -8,62 +9,28 @@
 #include <numeric>
 #include <optional>
 
-#include "common/app/backend.h"
 #include "common/app/csv.h"
 #include "common/app/dataset.h"
 #include "common/app/options.h"
+#include "common/app/scores.h"
+#include "common/app/set_report.h"
 #include "common/app/table.h"
+#include "common/data/similarity.h"
+#include "common/error.h"
 #include "common/train/atomic_file.h"
 #include "common/train/cases.h"
 #include "common/train/checkpoint.h"
-#include "common/train/device_memory.h"
-#include "common/train/evaluator.h"
-#include "common/train/run_folder.h"
 #include "common/train/signals.h"
 
 namespace attnunet::app {
 namespace {
 
 struct Options {
-  std::string checkpoint, subset = "val", json, csv;
+  std::vector<std::string> checkpoints;
+  std::string subset = "val", json, csv;
+  int pool_batch = 8;
   TrainConfig config;  // of what is given on the command line
 };
-
-/// The checkpoint's configuration, with what was given in its place.
-TrainConfig merged_config(const Checkpoint& checkpoint, const Options& options, const std::set<std::string>& given) {
-  const TrainConfig& asked = options.config;
-  TrainConfig config = checkpoint.config;
-  const auto is_given = [&](const char* name) { return given.count(name) != 0; };
-  const bool lists = is_given("train-list") || is_given("val-list"), folds = is_given("folds");
-  if (is_given("split") || lists || folds) {  // one way of splitting replaces another
-    config.train_cases.clear();
-    config.val_cases.clear();
-    config.folds = config.fold = 0;
-  }
-  if (is_given("split")) config.split = asked.split;
-  if (lists) {
-    config.train_list = asked.train_list;
-    config.val_list = asked.val_list;
-  }
-  if (folds) config.folds = asked.folds;
-  if (is_given("fold")) config.fold = asked.fold;
-  if (is_given("classes")) config.classes = asked.classes;
-  if (is_given("size")) config.size = asked.size;
-  if (is_given("seed")) config.seed = asked.seed;
-  if (is_given("loss")) config.loss = asked.loss;
-  config.backend = asked.backend;
-  config.precision = asked.precision;
-  config.conv = asked.conv;
-  config.batch = asked.batch;
-  config.threads = asked.threads;
-  config.data = asked.data;
-  if (!is_given("data")) {
-    const std::string recorded = recorded_data_folder(options.checkpoint);
-    if (!recorded.empty()) config.data = recorded;
-  }
-  validate(config);
-  return config;
-}
 
 std::vector<std::size_t> subset_of(const data::Dataset& dataset, const std::string& subset, TrainConfig& config) {
   std::vector<std::size_t> cases(dataset.cases.size());
@@ -71,26 +38,6 @@ std::vector<std::size_t> subset_of(const data::Dataset& dataset, const std::stri
   if (subset == "all") return cases;
   const data::Split split = split_of(dataset, config);
   return subset == "train" ? split.train : split.val;
-}
-
-/// Name and value of every metric of a set, in the order in which tables and files have them.
-std::vector<std::pair<const char*, double>> named(const Metrics& m) {
-  return {{"loss", m.loss},
-          {"accuracy", m.accuracy},
-          {"iou", m.iou},
-          {"dice", m.dice},
-          {"precision", m.precision},
-          {"recall", m.recall},
-          {"specificity", m.specificity},
-          {"pooled_iou", m.pooled_iou},
-          {"pooled_dice", m.pooled_dice},
-          {"keras_mean_iou", m.keras_mean_iou}};
-}
-
-nlohmann::ordered_json to_json(const Metrics& metrics) {
-  nlohmann::ordered_json object;
-  for (const auto& [name, value] : named(metrics)) object[name] = value;
-  return object;
 }
 
 std::string csv_row(const data::Case& one, const ImageScore& score) {
@@ -105,87 +52,197 @@ std::string csv_row(const data::Case& one, const ImageScore& score) {
   return row + "," + std::to_string(c.tp + c.fn) + "," + std::to_string(c.tp + c.fp) + "\n";
 }
 
-/// The scores of the cases, in their order; fewer where interrupted.
-template <class B>
-std::vector<ImageScore> scores_of(typename B::Device& device, const Checkpoint& checkpoint, const TrainConfig& config,
-                                  const data::Dataset& dataset, const std::vector<std::size_t>& cases) {
-  const Architecture architecture = make_architecture(config.network);
-  const Index most = static_cast<Index>(cases.size()), batch = std::min(config.batch, most);
-  const int size = config.size;
-  require_memory("evaluation",
-                 AttentionUNet<B>::bytes(architecture, false) + Evaluator<B>::bytes(size, config.loss, batch, most) +
-                     AttentionUNetTape<B>::planned_bytes(device, architecture, batch, size, size, Purpose::inference),
-                 device.available_bytes());
-  AttentionUNet<B> network(device, architecture, false);
-  network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
-               {checkpoint.statistics.begin(), checkpoint.statistics.end()});
-  AttentionUNetTape<B> tape(device, architecture, batch, size, size, Purpose::inference);
-  Evaluator<B> evaluator(device, dataset, size, config.loss, batch, most);
-  return evaluator.run(network, tape, cases, [](Index) { return !interrupted(); });
+/// One checkpoint evaluated.
+struct Evaluation {
+  std::string checkpoint;
+  data::Dataset dataset;
+  std::vector<std::size_t> cases;
+  TrainConfig config;
+  ImageReports images;
+  SetReport overall;
+  std::map<std::string, SetReport> by_class;
+};
+
+/// Places 0, 1, ... of the cases, in the order in which batches are pooled: that of a list where one was given.
+std::vector<std::size_t> pooling_order(const Evaluation& evaluation, const std::string& subset) {
+  const TrainConfig& config = evaluation.config;
+  const std::string& list = subset == "val" ? config.val_list : config.train_list;
+  std::vector<std::size_t> order(evaluation.cases.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (list.empty() || subset == "all") return order;
+  const std::vector<std::size_t> cases = data::list_order(evaluation.dataset, list);
+  for (std::size_t i = 0; i < order.size(); ++i) {  // both hold the same cases, evaluation.cases sorted
+    const auto place = std::lower_bound(evaluation.cases.begin(), evaluation.cases.end(), cases[i]);
+    order[i] = static_cast<std::size_t>(place - evaluation.cases.begin());
+  }
+  return order;
 }
 
-/// False where interrupted.
-bool run(const Options& options, const std::set<std::string>& given) {
-  require_backend(options.config.backend, options.config.precision, options.config.conv);
+/// Places of the cases by near-duplicates; a case without one is a group.
+std::vector<std::vector<std::size_t>> duplicate_groups(const Evaluation& evaluation) {
+  data::Dataset part{evaluation.dataset.root, {}, {}};
+  for (const std::size_t one : evaluation.cases) part.cases.push_back(evaluation.dataset.cases[one]);
+  auto groups = data::near_duplicate_groups(data::thumbnails(part), data::near_duplicate_threshold);
+  std::vector<bool> grouped(part.cases.size(), false);
+  for (const auto& group : groups)
+    for (const std::size_t place : group) grouped[place] = true;
+  for (std::size_t place = 0; place < grouped.size(); ++place)
+    if (!grouped[place]) groups.push_back({place});
+  return groups;
+}
+
+void report_sets(Evaluation& evaluation, const Options& options) {
+  std::vector<std::size_t> all(evaluation.cases.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  std::map<std::string, std::vector<std::size_t>> classes;
+  for (const std::size_t place : all)
+    classes[evaluation.dataset.cases[evaluation.cases[place]].class_name].push_back(place);
+  const auto order = pooling_order(evaluation, options.subset);
+  const auto groups = duplicate_groups(evaluation);
+  const auto report = [&](const std::vector<std::size_t>& places) {
+    return set_report(evaluation.images, places, order, groups, options.pool_batch, evaluation.config.seed);
+  };
+  evaluation.overall = report(all);
+  for (const auto& [name, places] : classes) evaluation.by_class[name] = report(places);
+}
+
+/// Where interrupted, fewer images than cases and no reports.
+Evaluation evaluate(const std::string& path, const Options& options, const std::set<std::string>& given) {
   const auto asked = [&](const char* name, int value) {
     return given.count(name) != 0 ? std::optional<int>(value) : std::nullopt;
   };
   const NetworkConfig& network_asked = options.config.network;
   const Checkpoint checkpoint =
-      load_checkpoint(options.checkpoint, asked("variant", network_asked.levels), asked("base", network_asked.base));
-  TrainConfig config = merged_config(checkpoint, options, given);
-  const data::Dataset dataset = open_dataset(config);
-  const std::vector<std::size_t> cases = subset_of(dataset, options.subset, config);
+      load_checkpoint(path, asked("variant", network_asked.levels), asked("base", network_asked.base));
+  Evaluation evaluation;
+  evaluation.checkpoint = path;
+  evaluation.config = merged_config(checkpoint, path, options.config, given);
+  evaluation.dataset = open_dataset(evaluation.config);
+  evaluation.cases = subset_of(evaluation.dataset, options.subset, evaluation.config);
+  ImageReports& images = evaluation.images;
+  images.scores = scores_of(
+      checkpoint, evaluation.config, evaluation.dataset, evaluation.cases,
+      [&](std::size_t, const float* logits, const float* truth) { images.see(logits, truth, evaluation.config.size); });
+  if (images.scores.size() == evaluation.cases.size()) report_sets(evaluation, options);
+  return evaluation;
+}
+
+void print(const Evaluation& evaluation, const Options& options) {
+  std::printf("%s, subset %s of %s, %d x %d\n\n", evaluation.checkpoint.c_str(), options.subset.c_str(),
+              evaluation.dataset.root.c_str(), evaluation.config.size, evaluation.config.size);
+  std::vector<std::pair<std::string, SetReport>> sets(evaluation.by_class.begin(), evaluation.by_class.end());
+  sets.emplace_back("all", evaluation.overall);
+  print_tables(sets, options.pool_batch);
+}
+
+nlohmann::ordered_json to_json(const Evaluation& evaluation, const Options& options) {
+  nlohmann::ordered_json per_class = nlohmann::ordered_json::object();
+  for (const auto& [name, report] : evaluation.by_class) {
+    per_class[name] = {{"cases", report.images}};
+    per_class[name].update(to_json(report));
+  }
+  return {{"checkpoint", evaluation.checkpoint},    {"subset", options.subset},
+          {"cases", evaluation.overall.images},     {"pool_batch", options.pool_batch},
+          {"overall", to_json(evaluation.overall)}, {"per_class", per_class}};
+}
+
+/// Mean and standard deviation (n - 1) of every number over the checkpoints; none where a checkpoint has none.
+struct OverCheckpoints {
+  std::string name;
+  std::optional<double> mean, deviation;
+};
+std::vector<OverCheckpoints> over_checkpoints(const std::vector<Evaluation>& evaluations) {
+  std::vector<OverCheckpoints> result;
+  for (const auto& metric : named(evaluations[0].overall)) result.push_back({metric.first, 0.0, 0.0});
+  const auto n = static_cast<double>(evaluations.size());
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    std::optional<double>&mean = result[i].mean, &deviation = result[i].deviation;
+    for (const Evaluation& one : evaluations) {
+      const std::optional<double> value = named(one.overall)[i].second;
+      if (mean && value)
+        *mean += *value / n;
+      else
+        mean = std::nullopt;
+    }
+    if (!mean) deviation = std::nullopt;
+    for (const Evaluation& one : evaluations)
+      if (mean) *deviation += std::pow(*named(one.overall)[i].second - *mean, 2) / (n - 1);
+    if (mean) deviation = std::sqrt(*deviation);
+  }
+  return result;
+}
+
+void print_summary(const std::vector<Evaluation>& evaluations, const std::vector<OverCheckpoints>& over) {
+  std::vector<std::string> headings{"checkpoint", "cases"};
+  for (const OverCheckpoints& one : over) headings.push_back(one.name);
+  Table table(headings);
+  const auto cell = [](const std::optional<double>& value) { return value ? fixed(*value, 4) : "-"; };
+  for (const Evaluation& one : evaluations) {
+    std::vector<std::string> row{one.checkpoint, std::to_string(one.overall.images)};
+    for (const auto& metric : named(one.overall)) row.push_back(cell(metric.second));
+    table.add(row);
+  }
+  std::vector<std::string> means{"mean", ""}, deviations{"standard deviation", ""};
+  for (const OverCheckpoints& one : over) {
+    means.push_back(cell(one.mean));
+    deviations.push_back(cell(one.deviation));
+  }
+  table.add(means);
+  table.add(deviations);
+  table.print();
+}
+
+nlohmann::ordered_json summary_json(const std::vector<Evaluation>& evaluations,
+                                    const std::vector<OverCheckpoints>& over, const Options& options) {
+  nlohmann::ordered_json object{{"checkpoints", nlohmann::ordered_json::array()}};
+  for (const Evaluation& one : evaluations) object["checkpoints"].push_back(to_json(one, options));
+  for (const OverCheckpoints& one : over) {
+    object["mean"][one.name] = object["standard_deviation"][one.name] = nullptr;
+    if (!one.mean) continue;
+    object["mean"][one.name] = *one.mean;
+    object["standard_deviation"][one.name] = *one.deviation;
+  }
+  return object;
+}
+
+/// False where interrupted.
+bool run(const Options& options, const std::set<std::string>& given) {
+  require_backend(options.config.backend, options.config.precision, options.config.conv);
+  if (options.checkpoints.size() > 1 && !options.csv.empty())
+    throw UsageError("--csv is of one checkpoint: leave it out, or name one --checkpoint");
   // Made before the work: a file that cannot be written shows now.
   std::optional<AtomicFile> json_file, csv_file;
   if (!options.json.empty()) json_file.emplace(options.json);
   if (!options.csv.empty()) csv_file.emplace(options.csv);
 
   catch_interrupts();
-  const std::vector<ImageScore> scores = with_backend<float>(
-      config.backend, config.threads, config.precision, config.conv,
-      [&](auto& device, auto b) { return scores_of<decltype(b)>(device, checkpoint, config, dataset, cases); });
-  if (scores.size() < cases.size()) return false;
-
-  MetricSums overall;
-  std::map<std::string, MetricSums> by_class;
-  std::string csv = "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels\n";
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    const data::Case& one = dataset.cases[cases[i]];
-    overall.add(scores[i]);
-    by_class[one.class_name].add(scores[i]);
-    csv += csv_row(one, scores[i]);
+  std::vector<Evaluation> evaluations;
+  for (const std::string& path : options.checkpoints) {
+    evaluations.push_back(evaluate(path, options, given));
+    const Evaluation& one = evaluations.back();
+    if (one.images.scores.size() < one.cases.size()) return false;
+    if (evaluations.size() > 1) std::printf("\n");
+    print(one, options);
   }
-
-  std::printf("%s, subset %s of %s, %d x %d\n\n", options.checkpoint.c_str(), options.subset.c_str(),
-              dataset.root.c_str(), config.size, config.size);
-  Table table({"class", "cases", "loss", "accuracy", "IoU", "Dice", "precision", "recall", "specificity", "pooled IoU",
-               "pooled Dice", "Keras mean IoU"});
-  const auto add_row = [&](const std::string& name, const MetricSums& sums) {
-    std::vector<std::string> row{name, std::to_string(sums.images())};
-    for (const auto& metric : named(sums.metrics())) row.push_back(fixed(metric.second, 4));
-    table.add(row);
-  };
-  for (const auto& [name, sums] : by_class) add_row(name, sums);
-  add_row("all", overall);
-  table.print();
-
+  nlohmann::ordered_json object;
+  if (evaluations.size() == 1) {
+    object = to_json(evaluations[0], options);
+  } else {
+    const std::vector<OverCheckpoints> over = over_checkpoints(evaluations);
+    std::printf("\n");
+    print_summary(evaluations, over);
+    object = summary_json(evaluations, over, options);
+  }
   if (json_file) {
-    nlohmann::ordered_json per_class = nlohmann::ordered_json::object();
-    for (const auto& [name, sums] : by_class) {
-      per_class[name] = {{"cases", sums.images()}};
-      per_class[name].update(to_json(sums.metrics()));
-    }
-    const nlohmann::ordered_json object{{"checkpoint", options.checkpoint},
-                                        {"subset", options.subset},
-                                        {"cases", overall.images()},
-                                        {"overall", to_json(overall.metrics())},
-                                        {"per_class", per_class}};
     const std::string text = object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     json_file->write(text.data(), text.size());
     json_file->commit();
   }
   if (csv_file) {
+    std::string csv = "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels\n";
+    const Evaluation& one = evaluations[0];
+    for (std::size_t i = 0; i < one.cases.size(); ++i)
+      csv += csv_row(one.dataset.cases[one.cases[i]], one.images.scores[i]);
     csv_file->write(csv.data(), csv.size());
     csv_file->commit();
   }
@@ -199,7 +256,12 @@ void add_evaluate_command(CLI::App& app, int& exit_code) {
   TrainConfig& config = options->config;
   CLI::App* command =
       app.add_subcommand("evaluate", "Metrics of a checkpoint. What is not given comes from the checkpoint.");
-  command->add_option("--checkpoint", options->checkpoint, "the model")->required();
+  command
+      ->add_option(
+          "--checkpoint", options->checkpoints,
+          "the model; several, as of the folds of a cross-validation, give mean and standard deviation too, each "
+          "evaluated on its own split")
+      ->required();
   command->add_option("--subset", options->subset, "which cases")->check(one_of({"train", "val", "all"}));
   add_backend_option(*command, config.backend);
   add_precision_option(*command, config.precision);
@@ -211,6 +273,11 @@ void add_evaluate_command(CLI::App& app, int& exit_code) {
   command->add_option("--seed", config.seed, "of the split")->check(whole_number(0, largest_seed));
   command->add_option("--batch", config.batch, "images at a time")->check(whole_number(1, largest_batch));
   add_threads_option(*command, config.threads);
+  command
+      ->add_option(
+          "--pool-batch", options->pool_batch,
+          "images whose pixels are pooled for the batch-pooled scores, in the order of the list, else of the cases")
+      ->check(whole_number(1, largest_batch));
   command->add_option("--json", options->json, "file for the metrics of the set and of each class");
   command->add_option("--csv", options->csv, "file for the metrics of every image");
   for (const char* name : {"--variant", "--base", "--size", "--data", "--split", "--loss", "--seed"})

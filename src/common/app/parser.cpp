@@ -1,5 +1,6 @@
 #include "common/app/parser.h"
 
+#include "common/app/audit.h"
 #include "common/app/bench.h"
 #include "common/app/compare.h"
 #include "common/app/data.h"
@@ -20,6 +21,7 @@ std::unique_ptr<CLI::App> make_parser(int& exit_code) {
   parser->option_defaults()->always_capture_default();
   add_train_command(*parser, exit_code);
   add_evaluate_command(*parser, exit_code);
+  add_audit_command(*parser, exit_code);
   add_predict_command(*parser, exit_code);
   add_compare_command(*parser);
   add_export_command(*parser);

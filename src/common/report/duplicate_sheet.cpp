@@ -57,10 +57,11 @@ std::map<std::size_t, std::vector<std::uint8_t>> thumbnails(const data::CheckRes
 /// HTML: what two cases say against each other.
 std::string contradiction(const data::CheckResult& result, const data::Conflict& one) {
   const data::Case &a = result.dataset.cases[one.a], &b = result.dataset.cases[one.b];
-  const std::string names = escape_html(a.name) + " and " + escape_html(b.name) + ": ";
+  const std::string names =
+      escape_html(a.name) + " and " + escape_html(b.name) + " (" + number(one.correlation, 4) + "): ";
   if (one.kind == "class")
     return names + "two classes, " + escape_html(a.class_name) + " and " + escape_html(b.class_name);
-  return names + "masks overlap with IoU " + number(one.mask_iou, 2);
+  return names + "masks overlap with IoU " + number(one.mask_iou, 3);
 }
 
 /// HTML: one group as a card.
@@ -76,8 +77,8 @@ std::string card(const data::CheckResult& result, const std::vector<std::size_t>
     const double lesion = result.facts[member].lesion;
     body += html_figure(pictures.at(member), one.name + " with the outline of its mask",
                         "<b>" + escape_html(one.name) + "</b><br>" + escape_html(one.class_name) + ", " +
-                            (lesion == 0 ? "no lesion" : "lesion " + number(100 * lesion, 1) + " %") +
-                            "<br>correlation " + number(closest, 4));
+                            (lesion == 0 ? "no lesion" : number(100 * lesion, 1) + " %") + "<br>correlation " +
+                            number(closest, 4));
   }
   for (const data::Conflict& conflict : result.conflicts)
     if (in_group(conflict.a)) notes += "<li>" + contradiction(result, conflict) + "</li>";
@@ -100,14 +101,17 @@ font-size:13px}
 
 std::string duplicate_sheet(const data::CheckResult& result) {
   const auto pictures = thumbnails(result);
-  std::string contradicting, others;
+  std::string classes, masks, others;
   std::size_t group_number = 0, conflicting_groups = 0;
   for (const auto& group : result.groups) {
-    const bool conflicts = std::any_of(result.conflicts.begin(), result.conflicts.end(), [&](const auto& one) {
-      return std::binary_search(group.begin(), group.end(), one.a);
-    });
-    conflicting_groups += conflicts ? 1 : 0;
-    (conflicts ? contradicting : others) += card(result, group, ++group_number, pictures);
+    const auto has = [&](const std::string& kind) {
+      return std::any_of(result.conflicts.begin(), result.conflicts.end(), [&](const data::Conflict& one) {
+        return one.kind == kind && std::binary_search(group.begin(), group.end(), one.a);
+      });
+    };
+    const bool class_conflict = has("class"), mask_conflict = has("mask");
+    conflicting_groups += class_conflict || mask_conflict ? 1 : 0;
+    (class_conflict ? classes : mask_conflict ? masks : others) += card(result, group, ++group_number, pictures);
   }
   const auto fact = [](std::size_t value, const std::string& what) {
     return "<div><b>" + std::to_string(value) + "</b><span>" + what + "</span></div>";
@@ -127,8 +131,9 @@ std::string duplicate_sheet(const data::CheckResult& result) {
   const auto section = [](const std::string& heading, const std::string& cards) {
     return cards.empty() ? "" : html_section(heading, "<div class=\"groups\">\n" + cards + "</div>\n");
   };
-  body += section("Groups that contradict themselves", contradicting) + section("Other groups", others);
-  return html_page("Near-duplicates in " + result.dataset.root.filename().string(), body);
+  body += section("Groups of two classes", classes) + section("Groups whose masks contradict each other", masks) +
+          section("Other groups", others);
+  return html_page("Near-duplicates in " + result.dataset.root.string(), body);
 }
 
 }  // namespace attnunet::report

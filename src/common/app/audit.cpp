@@ -1,0 +1,266 @@
+#include "common/app/audit.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+#include "common/app/dataset.h"
+#include "common/app/options.h"
+#include "common/app/scores.h"
+#include "common/app/table.h"
+#include "common/data/split.h"
+#include "common/train/atomic_file.h"
+#include "common/train/cases.h"
+#include "common/train/signals.h"
+
+namespace attnunet::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Cases = std::vector<std::size_t>;
+
+struct Options {
+  std::string checkpoint, json;
+  TrainConfig config;  // of what is given on the command line
+};
+
+/// Of a part of the split, by one predictor.
+struct Column {
+  Metrics all, lesions;  // of all its images, of those with a lesion
+  Index lesion_images = 0;
+};
+
+Column column_of(const std::vector<ImageScore>& scores) {
+  MetricSums all, lesions;
+  for (const ImageScore& score : scores) {
+    all.add(score);
+    if (score.counts.tp + score.counts.fn > 0) lesions.add(score);
+  }
+  Column column{all.metrics(), {}, lesions.images()};
+  if (lesions.images() > 0) column.lesions = lesions.metrics();
+  return column;
+}
+
+/// Nothing predicted: of the truth alone.
+std::vector<ImageScore> scores_of_nothing(const data::Dataset& dataset, const Cases& cases, int size) {
+  std::vector<ImageScore> scores(cases.size());
+  std::vector<std::exception_ptr> failures(cases.size());
+#pragma omp parallel for schedule(dynamic)
+  for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(cases.size()); ++i) {
+    const auto index = static_cast<std::size_t>(i);
+    try {
+      const std::vector<std::uint8_t> mask = data::load(dataset.cases[cases[index]], size).mask.pixels;
+      PixelCounts& counts = scores[index].counts;
+      counts.fn = std::count(mask.begin(), mask.end(), 1);
+      counts.tn = static_cast<std::int64_t>(mask.size()) - counts.fn;
+    } catch (...) {
+      failures[index] = std::current_exception();
+    }
+  }
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
+  return scores;
+}
+
+/// What the paper's Table I gives, as far as it is stated here.
+struct Reported {
+  const char* iou;
+  const char* accuracy;
+};
+constexpr Reported reported_training{"-", "-"};
+constexpr Reported reported_validation{"0.4910 and 0.4909", "0.9788 (Attention3)"};
+
+/// One part of the split.
+struct Part {
+  const char* name;
+  Cases cases;
+  Reported reported;
+  Column nothing;
+  std::optional<Column> checkpoint;
+};
+
+/// A measure of a column as text; "-" where it has none.
+struct Measure {
+  const char *name, *key;
+  double (*value)(const Column&);
+  bool of_lesions;
+};
+constexpr Measure measures[] = {
+    {"IoU as the paper's", "keras_mean_iou", [](const Column& c) { return c.all.keras_mean_iou; }, false},
+    {"accuracy", "accuracy", [](const Column& c) { return c.all.accuracy; }, false},
+    {"lesion IoU", "lesion_iou", [](const Column& c) { return c.lesions.iou; }, true},
+    {"lesion Dice", "lesion_dice", [](const Column& c) { return c.lesions.dice; }, true},
+    {"pooled IoU", "pooled_iou", [](const Column& c) { return c.all.pooled_iou; }, false},
+    {"pooled Dice", "pooled_dice", [](const Column& c) { return c.all.pooled_dice; }, false},
+};
+
+std::string text(const Measure& measure, const Column& column) {
+  return measure.of_lesions && column.lesion_images == 0 ? "-" : fixed(measure.value(column), 4);
+}
+
+Json to_json(const Column& column) {
+  Json object;
+  for (const Measure& measure : measures) {
+    object[measure.key] = nullptr;
+    if (!measure.of_lesions || column.lesion_images > 0) object[measure.key] = measure.value(column);
+  }
+  object["images_with_lesion"] = column.lesion_images;
+  return object;
+}
+
+std::string pixels(int size) {
+  return std::to_string(size) + " x " + std::to_string(size);
+}
+
+/// Whether the checkpoint has seen what it is asked about.
+std::string trained_on(const data::Dataset& dataset, const Checkpoint& checkpoint, const Cases& val) {
+  const std::string unknown = "The checkpoint was trained on other cases than this dataset's";
+  try {
+    TrainConfig config = checkpoint.config;
+    const data::Dataset its_classes = data::scan(dataset.root, config.classes);
+    const data::Split split = split_of(its_classes, config);
+    if (hash_of_cases(names_of(its_classes, split.train), names_of(its_classes, split.val)) != checkpoint.cases)
+      return unknown;
+    std::set<std::filesystem::path> trained;
+    for (const std::size_t one : split.train) trained.insert(its_classes.cases[one].image);
+    const auto seen = std::count_if(val.begin(), val.end(),
+                                    [&](std::size_t one) { return trained.count(dataset.cases[one].image) != 0; });
+    return "The checkpoint was trained on " + std::to_string(seen) + " of these " + std::to_string(val.size()) +
+           " validation images" + (seen == 0 ? "" : ": a network that has not seen them needs train --split paper");
+  } catch (const Error&) {  // lists of cases that are not here
+    return unknown;
+  }
+}
+
+void print(const std::vector<Part>& parts, const std::string& nothing, const std::string& checkpoint) {
+  std::vector<std::string> headings{"", "", "paper", nothing};
+  if (!checkpoint.empty()) headings.push_back(checkpoint);
+  Table table(headings, 2);
+  for (const Part& part : parts) {
+    std::string name = std::string(part.name) + ", " + std::to_string(part.cases.size()) + " images";
+    for (const Measure& measure : measures) {
+      const std::string key = measure.key;
+      const std::string paper = key == "keras_mean_iou" ? part.reported.iou
+                                : key == "accuracy"     ? part.reported.accuracy
+                                                        : "-";
+      std::vector<std::string> row{name, measure.name, paper, text(measure, part.nothing)};
+      if (part.checkpoint) row.push_back(text(measure, *part.checkpoint));
+      table.add(row);
+      name = "";
+    }
+  }
+  table.print();
+}
+
+/// The two sentences.
+void explain(const data::Dataset& dataset, const Part& val) {
+  const auto normal = std::count_if(val.cases.begin(), val.cases.end(),
+                                    [&](std::size_t one) { return dataset.cases[one].class_name == "normal"; });
+  std::printf(
+      "\n-: not stated here, or nothing to measure. Lesion IoU, Dice: means over the images with a lesion (%lld in "
+      "validation).\n\n",
+      static_cast<long long>(val.nothing.lesion_images));
+  if (val.nothing.lesion_images == 0) {
+    std::printf(
+        "No validation image has a lesion: predicting nothing is right, and the split measures nothing else.\n");
+    return;
+  }
+  std::printf(
+      "The paper's IoU truncates probabilities to integers, so that a lesion counts as found only where the network "
+      "is\n"
+      "certain to the last bit, and averages lesion and background: whoever predicts nothing gets half the share of\n"
+      "background, here %s. Its validation images are the last fifth of the folder, %lld of %zu of them normal ones\n"
+      "without a lesion, where predicting nothing is right, so that it is %s accurate while it finds no lesion at "
+      "all:\n"
+      "lesion IoU %s.\n",
+      fixed(val.nothing.all.keras_mean_iou, 4).c_str(), static_cast<long long>(normal), val.cases.size(),
+      fixed(val.nothing.all.accuracy, 4).c_str(), fixed(val.nothing.lesions.iou, 4).c_str());
+}
+
+Json all_json(const data::Dataset& dataset, const std::vector<Part>& parts, int size, const Options& options,
+              int checkpoint_size) {
+  Json object{{"data", dataset.root.string()}, {"split", "paper"}, {"size", size}};
+  if (!options.checkpoint.empty()) {
+    object["checkpoint"] = options.checkpoint;
+    object["checkpoint_size"] = checkpoint_size;
+  }
+  for (const Part& part : parts) {
+    Json& one = object[part.name];
+    one["cases"] = part.cases.size();
+    one["nothing"] = to_json(part.nothing);
+    if (part.checkpoint) one["checkpoint"] = to_json(*part.checkpoint);
+  }
+  return object;
+}
+
+/// False where interrupted.
+bool run(const Options& options, const std::set<std::string>& given) {
+  require_backend(options.config.backend, options.config.precision, options.config.conv);
+  std::optional<Checkpoint> checkpoint;
+  TrainConfig config = options.config;
+  const int size = config.size;
+  if (!options.checkpoint.empty()) {
+    checkpoint = load_checkpoint(options.checkpoint);
+    config = merged_config(*checkpoint, options.checkpoint, options.config, given);
+    config.classes.clear();
+  }
+  validate(config);
+  const data::Dataset dataset = open_dataset(config);
+  data::SplitOptions paper;
+  paper.kind = "paper";
+  const data::Split split = data::make_split(dataset, paper);
+  std::optional<AtomicFile> json_file;  // made before the work: a file that cannot be written shows now
+  if (!options.json.empty()) json_file.emplace(options.json);
+
+  catch_interrupts();
+  std::vector<Part> parts{{"training", split.train, reported_training, {}, {}},
+                          {"validation", split.val, reported_validation, {}, {}}};
+  for (Part& part : parts) {
+    part.nothing = column_of(scores_of_nothing(dataset, part.cases, size));
+    if (!checkpoint) continue;
+    const std::vector<ImageScore> scores = scores_of(*checkpoint, config, dataset, part.cases);
+    if (scores.size() < part.cases.size()) return false;
+    part.checkpoint = column_of(scores);
+  }
+
+  std::printf("Table I of Laghmati et al. 2023 recomputed on %s\n\n", dataset.root.c_str());
+  print(parts, "predicting nothing, " + pixels(size), checkpoint ? "checkpoint, " + pixels(config.size) : "");
+  explain(dataset, parts[1]);
+  if (checkpoint)
+    std::printf("\n%s (%s).\n", trained_on(dataset, *checkpoint, split.val).c_str(), options.checkpoint.c_str());
+  if (json_file) {
+    const std::string text = all_json(dataset, parts, size, options, config.size)
+                                 .dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
+                             "\n";
+    json_file->write(text.data(), text.size());
+    json_file->commit();
+  }
+  return true;
+}
+
+}  // namespace
+
+void add_audit_command(CLI::App& app, int& exit_code) {
+  const auto options = std::make_shared<Options>();
+  TrainConfig& config = options->config;
+  CLI::App* command = app.add_subcommand(
+      "audit", "The paper's Table I beside what predicting nothing scores under its split and metric");
+  command->add_option("--data", config.data, "dataset folder in BUSI's layout");
+  command->add_option("--checkpoint", options->checkpoint, "a model to score under the same protocol, at its own size");
+  add_size_option(*command, config.size);
+  add_backend_option(*command, config.backend);
+  add_precision_option(*command, config.precision);
+  add_conv_option(*command, config.conv);
+  command->add_option("--batch", config.batch, "images at a time")->check(whole_number(1, largest_batch));
+  add_threads_option(*command, config.threads);
+  command->add_option("--json", options->json, "file for the numbers that were computed");
+  command->callback([options, command, &exit_code] {
+    if (!run(*options, given_options(*command))) exit_code = 130;
+  });
+}
+
+}  // namespace attnunet::app

@@ -1,0 +1,89 @@
+#include "common/app/scores.h"
+
+#include <algorithm>
+
+#include "common/app/backend.h"
+#include "common/train/device_memory.h"
+#include "common/train/evaluator.h"
+#include "common/train/run_folder.h"
+#include "common/train/signals.h"
+
+namespace attnunet::app {
+namespace {
+
+template <class B>
+std::vector<ImageScore> scores_on(typename B::Device& device, const Checkpoint& checkpoint, const TrainConfig& config,
+                                  const data::Dataset& dataset, const std::vector<std::size_t>& cases,
+                                  const SeeImage& see) {
+  const Architecture architecture = make_architecture(config.network);
+  const Index most = static_cast<Index>(cases.size()), batch = std::min(config.batch, most);
+  const int size = config.size;
+  require_memory("evaluation",
+                 AttentionUNet<B>::bytes(architecture, false) + Evaluator<B>::bytes(size, config.loss, batch, most) +
+                     AttentionUNetTape<B>::planned_bytes(device, architecture, batch, size, size, Purpose::inference),
+                 device.available_bytes());
+  AttentionUNet<B> network(device, architecture, false);
+  network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
+               {checkpoint.statistics.begin(), checkpoint.statistics.end()});
+  AttentionUNetTape<B> tape(device, architecture, batch, size, size, Purpose::inference);
+  Evaluator<B> evaluator(device, dataset, size, config.loss, batch, most);
+
+  const Index pixels = Index{size} * size;
+  std::vector<float> logits(static_cast<std::size_t>(see ? batch * pixels : 0)), truth(logits.size());
+  const auto look = [&](Index done) {
+    copy_to_host(device, logits.data(), tape.logits, tape.batch * pixels);
+    copy_to_host(device, truth.data(), evaluator.truth(), tape.batch * pixels);
+    for (Index i = 0; i < tape.batch; ++i)
+      see(static_cast<std::size_t>(done - tape.batch + i), logits.data() + i * pixels, truth.data() + i * pixels);
+  };
+  return evaluator.run(network, tape, cases, [&](Index done) {
+    if (see) look(done);
+    return !interrupted();
+  });
+}
+
+}  // namespace
+
+TrainConfig merged_config(const Checkpoint& checkpoint, const std::string& path, const TrainConfig& asked,
+                          const std::set<std::string>& given) {
+  TrainConfig config = checkpoint.config;
+  const auto is_given = [&](const char* name) { return given.count(name) != 0; };
+  const bool lists = is_given("train-list") || is_given("val-list"), folds = is_given("folds");
+  if (is_given("split") || lists || folds) {  // one way of splitting replaces another
+    config.train_cases.clear();
+    config.val_cases.clear();
+    config.folds = config.fold = 0;
+  }
+  if (is_given("split")) config.split = asked.split;
+  if (lists) {
+    config.train_list = asked.train_list;
+    config.val_list = asked.val_list;
+  }
+  if (folds) config.folds = asked.folds;
+  if (is_given("fold")) config.fold = asked.fold;
+  if (is_given("classes")) config.classes = asked.classes;
+  if (is_given("size")) config.size = asked.size;
+  if (is_given("seed")) config.seed = asked.seed;
+  if (is_given("loss")) config.loss = asked.loss;
+  config.backend = asked.backend;
+  config.precision = asked.precision;
+  config.conv = asked.conv;
+  config.batch = asked.batch;
+  config.threads = asked.threads;
+  config.data = asked.data;
+  if (!is_given("data")) {
+    const std::string recorded = recorded_data_folder(path);
+    if (!recorded.empty()) config.data = recorded;
+  }
+  validate(config);
+  return config;
+}
+
+std::vector<ImageScore> scores_of(const Checkpoint& checkpoint, const TrainConfig& config, const data::Dataset& dataset,
+                                  const std::vector<std::size_t>& cases, const SeeImage& see) {
+  return with_backend<float>(config.backend, config.threads, config.precision, config.conv, [&](auto& device, auto b) {
+    return scores_on<decltype(b)>(device, checkpoint, config, dataset, cases, see);
+  });
+}
+
+}  // namespace attnunet::app
