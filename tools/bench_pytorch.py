@@ -4,7 +4,7 @@
     python3 tools/bench_pytorch.py --attnunet ./attnunet --rounds 3 --python venv/bin/python
     python3 tools/bench_pytorch.py --attnunet ./attnunet --backend cuda --batch 16 --precision bf16 --compile
 
-The peers: PyTorch plain, the module of pytorch_network.py and default settings; on the CPU also PyTorch tuned, what
+The peers: PyTorch plain, the module of pytorch_reference.py and default settings; on the CPU also PyTorch tuned, what
 pytorch_tuned.py makes of it (which first proves that it is the same network), in both layouts of memory, under an
 allocator that keeps its pages; with --compile also PyTorch compiled, channels_last and torch.compile. --python adds the
 PyTorch of another interpreter. On a GPU, float32 means that TF32 is off, bf16 is autocast, and peak memory is what the
@@ -50,7 +50,7 @@ def measure(options):
     """One peer's training or inference, in this process; None where this PyTorch has no such peer."""
     import torch
 
-    from pytorch_network import LEVELS, AttentionUNet, bce
+    from pytorch_reference import LEVELS, AttentionUNet, bce
     from pytorch_tuned import LAYOUTS, fastest_adam, frozen, tuned
 
     kind, *layout = options.peer.split()

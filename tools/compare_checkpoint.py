@@ -12,7 +12,7 @@ import sys
 import torch
 
 import safetensors_io
-from pytorch_network import LEVELS, AttentionUNet
+from pytorch_reference import LEVELS, AttentionUNet
 
 
 def load(path):

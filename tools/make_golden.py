@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional as F
 
 import safetensors_io
-from pytorch_network import (
+from pytorch_reference import (
     AttentionGate,
     AttentionUNet,
     DoubleConv,

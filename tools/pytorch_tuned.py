@@ -1,4 +1,4 @@
-"""The plain PyTorch network (pytorch_network.py) made as fast on a CPU as PyTorch gets it; the same network.
+"""The plain PyTorch network (pytorch_reference.py) made as fast on a CPU as PyTorch gets it; the same network.
 
 What pays, each measured on attention4 in float32 on two cores:
 - channels_last (`nhwc`), with which oneDNN convolves without reordering every tensor; but in AVX2, for want of
@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pytorch_network import LEVELS, AttentionUNet, bce
+from pytorch_reference import LEVELS, AttentionUNet, bce
 
 LAYOUTS = {"nhwc": torch.channels_last, "nchw": torch.contiguous_format}
 
