@@ -1,11 +1,12 @@
 // The lines of each layer's derivation (top of src/cpu/NAME.h), literally, in plain loops in double: one test a line,
 // named after layer and line. tools/check_layers.sh holds that every layer has some. Shapes are small and odd.
+// The blocks: formulas_blocks_test.cpp.
+#include "support/formulas.h"
+
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "common/gradcheck/cases/add.h"
-#include "common/gradcheck/cases/attention_gate.h"
 #include "common/gradcheck/cases/attention_multiply.h"
 #include "common/gradcheck/cases/batch_norm.h"
 #include "common/gradcheck/cases/batch_norm_relu_dropout.h"
@@ -16,7 +17,6 @@
 #include "common/gradcheck/cases/conv_transpose2d.h"
 #include "common/gradcheck/cases/crop.h"
 #include "common/gradcheck/cases/dice.h"
-#include "common/gradcheck/cases/double_conv.h"
 #include "common/gradcheck/cases/dropout.h"
 #include "common/gradcheck/cases/edge_pad.h"
 #include "common/gradcheck/cases/max_pool.h"
@@ -24,99 +24,17 @@
 #include "common/gradcheck/cases/sigmoid.h"
 #include "cpu/operations.h"
 #include "support/backends.h"
-#include "support/expect.h"
 
 namespace attnunet {
 namespace {
 
 using namespace gradcheck;
+using namespace formulas;
 using B = Cpu<double>;
-using Values = std::vector<double>;
-
-std::size_t at(Index i) {
-  return static_cast<std::size_t>(i);
-}
-
-/// A layer's own forward and backward on random inputs and a random gradient from above.
-struct Ran {
-  std::map<std::string, Values> in, out, d;  // inputs, outputs, gradients: of inputs, and of outputs from above
-
-  explicit Ran(const LayerCase& layer) {
-    Random random(8);
-    std::vector<Array> upstream;
-    for (const Array& output : layer.forward(layer.inputs).outputs) {
-      out[output.name] = output.values;
-      upstream.push_back(random_array("", static_cast<Index>(output.values.size()), random));
-      d[output.name] = upstream.back().values;
-    }
-    const std::vector<Array> gradients = layer.backward(layer.inputs, upstream);
-    for (std::size_t i = 0; i < layer.inputs.size(); ++i) {
-      in[layer.inputs[i].name] = layer.inputs[i].values;
-      d[layer.inputs[i].name] = gradients[i].values;
-    }
-  }
-};
-
-void expect_formula(const Values& actual, const Values& formula) {
-  double largest = 0;
-  for (const double value : formula) largest = std::max(largest, std::abs(value));
-  const Array expected{"formula", formula};
-  EXPECT_TRUE(close({"layer", actual}, expected, Values(formula.size(), 1e-12 * std::max(largest, 1e-3))));
-}
-
-/// f(i) for i = 0 .. n - 1
-template <class F>
-Values each(std::size_t n, F f) {
-  Values values(n);
-  for (std::size_t i = 0; i < n; ++i) values[i] = f(i);
-  return values;
-}
 
 cpu::Device device(1);
 
 // ---- convolutions
-
-struct Convolution : Conv2dGeometry {
-  explicit Convolution(const Conv2dGeometry& g) : Conv2dGeometry(g) {}
-  Index q() const { return (R - 1) / 2; }
-  double pixel(const Values& v, Index channels, Index n, Index h, Index w, Index c) const {
-    return h < 0 || h >= H || w < 0 || w >= W ? 0 : v[at(((n * H + h) * W + w) * channels + c)];
-  }
-  std::size_t weight(Index k, Index r, Index s, Index c) const { return at(((k * R + r) * R + s) * C + c); }
-  /// f(n, h, w, k, r, s, c) for every product of the sum.
-  template <class F>
-  void each_product(F f) const {
-    for (Index n = 0; n < N; ++n)
-      for (Index h = 0; h < H; ++h)
-        for (Index w = 0; w < W; ++w)
-          for (Index k = 0; k < K; ++k)
-            for (Index r = 0; r < R; ++r)
-              for (Index s = 0; s < R; ++s)
-                for (Index c = 0; c < C; ++c) f(n, h, w, k, r, s, c);
-  }
-  Values forward(const Values& x, const Values& w, const Values& b) const {
-    Values y(at(pixels() * K));
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] = b.empty() ? 0 : b[i % at(K)];
-    each_product([&](Index n, Index h, Index v, Index k, Index r, Index s, Index c) {
-      y[at(((n * H + h) * W + v) * K + k)] += w[weight(k, r, s, c)] * pixel(x, C, n, h + r - q(), v + s - q(), c);
-    });
-    return y;
-  }
-  Values dw(const Values& dy, const Values& x) const {
-    Values result(at(weights()));
-    each_product([&](Index n, Index h, Index v, Index k, Index r, Index s, Index c) {
-      result[weight(k, r, s, c)] += pixel(dy, K, n, h, v, k) * pixel(x, C, n, h + r - q(), v + s - q(), c);
-    });
-    return result;
-  }
-  Values dx(const Values& dy, const Values& w) const {
-    Values result(at(pixels() * C));
-    each_product([&](Index n, Index i, Index j, Index k, Index r, Index s, Index c) {
-      result[at(((n * H + i) * W + j) * C + c)] += w[weight(k, r, s, c)] * pixel(dy, K, n, i - r + q(), j - s + q(), k);
-    });
-    return result;
-  }
-};
 
 class FormulaConv2d : public ::testing::TestWithParam<Index> {
  protected:
@@ -180,34 +98,6 @@ TEST(FormulaConvTranspose2d, ForwardDbDwDx) {
 }
 
 // ---- batch norm
-
-/// Statistics, xhat and the gradients of one batch norm, from g = dL/dy.
-struct Norm {
-  std::size_t n, C;
-  Values mean, var, inv_std, xhat, dbeta, dgamma;
-
-  Norm(const Values& x, const Values& g, std::size_t channels) : n(x.size() / channels), C(channels) {
-    const auto sums = [&](auto f) {
-      Values sum(C);
-      for (std::size_t i = 0; i < x.size(); ++i) sum[i % C] += f(i);
-      return sum;
-    };
-    const double count = static_cast<double>(n);
-    mean = sums([&](std::size_t i) { return x[i] / count; });
-    var = sums([&](std::size_t i) { return (x[i] - mean[i % C]) * (x[i] - mean[i % C]) / count; });
-    inv_std = each(C, [&](std::size_t c) { return 1 / std::sqrt(var[c] + 1e-5); });
-    xhat = each(x.size(), [&](std::size_t i) { return (x[i] - mean[i % C]) * inv_std[i % C]; });
-    dbeta = sums([&](std::size_t i) { return g[i]; });
-    dgamma = sums([&](std::size_t i) { return g[i] * xhat[i]; });
-  }
-  Values dx(const Values& g, const Values& gamma) const {
-    return each(xhat.size(), [&](std::size_t i) {
-      const std::size_t c = i % C;
-      const double count = static_cast<double>(n);
-      return gamma[c] * inv_std[c] * (g[i] - dbeta[c] / count - xhat[i] * dgamma[c] / count);
-    });
-  }
-};
 
 TEST(FormulaBatchNorm, Forward) {
   const Ran ran(batch_norm_case<B>(device, 7, 3, 2));
@@ -416,70 +306,6 @@ TEST(FormulaFoldBatchNorm, WeightsAndBias) {
   fold_batch_norm(device, w.data(), beta.data(), gamma.data(), mean.data(), var.data(), 3, 2);
   expect_formula(w, folded);
   expect_formula(beta, bias);
-}
-
-// ---- blocks (src/common/nn)
-
-/// gamma xhat + beta with the batch's statistics.
-Values normalised(const Values& x, const Values& gamma, const Values& beta) {
-  const std::size_t C = gamma.size();
-  const Norm norm(x, x, C);
-  return each(x.size(), [&](std::size_t i) { return gamma[i % C] * norm.xhat[i] + beta[i % C]; });
-}
-
-TEST(FormulaDoubleConv, ForwardAndBackward) {
-  const Ran ran(double_conv_case<B>(device, {2, 3, 5, 2}, 3, 0.3, Pass{true, 5, 3}, 1, 2));
-  const auto p = [&](const char* name) { return ran.in.at(std::string("block.") + name); };
-  const auto d = [&](const char* name) { return ran.d.at(std::string("block.") + name); };
-  const Convolution conv1(Conv2dGeometry{2, 3, 5, 2, 3, 3}), conv2(Conv2dGeometry{2, 3, 5, 3, 3, 3});
-  const Values& x = ran.in.at("x");
-  Values m(90, 1.0);
-  dropout_forward(device, m.data(), m.data(), 0.3, DropoutKey{5, 1, 3}, 90);
-  const Values a = conv1.forward(x, p("conv1.weight"), {});
-  const Values z = normalised(a, p("bn1.weight"), p("bn1.bias"));
-  const Values h = each(90, [&](std::size_t i) { return std::max(z[i], 0.0) * m[i]; });
-  const Values b = conv2.forward(h, p("conv2.weight"), {});
-  const Values y = normalised(b, p("bn2.weight"), p("bn2.bias"));
-  expect_formula(ran.out.at("y"), each(90, [&](std::size_t i) { return std::max(y[i], 0.0); }));
-
-  const Values g2 = each(90, [&](std::size_t i) { return y[i] > 0 ? ran.d.at("y")[i] : 0; });
-  const Values db = Norm(b, g2, 3).dx(g2, p("bn2.weight"));
-  expect_formula(d("conv2.weight"), conv2.dw(db, h));
-  const Values dh = conv2.dx(db, p("conv2.weight"));
-  const Values g1 = each(90, [&](std::size_t i) { return z[i] > 0 ? dh[i] * m[i] : 0; });
-  const Values da = Norm(a, g1, 3).dx(g1, p("bn1.weight"));
-  expect_formula(d("conv1.weight"), conv1.dw(da, x));
-  expect_formula(ran.d.at("x"), conv1.dx(da, p("conv1.weight")));
-}
-
-TEST(FormulaAttentionGate, ForwardAndBackward) {
-  const Ran ran(attention_gate_case<B>(device, {2, 3, 5, 4}, 2));
-  const auto p = [&](const char* name) { return ran.in.at(std::string("block.") + name); };
-  const auto d = [&](const char* name) { return ran.d.at(std::string("block.") + name); };
-  const Convolution half(Conv2dGeometry{2, 3, 5, 4, 2, 1}), one(Conv2dGeometry{2, 3, 5, 2, 1, 1});
-  const Values &g = ran.in.at("g"), &x = ran.in.at("x"), &d_out = ran.d.at("out");
-  const Values a = half.forward(g, p("wg.weight"), {}), b = half.forward(x, p("wx.weight"), {});
-  const Values of_g = normalised(a, p("bn_g.weight"), p("bn_g.bias"));
-  const Values of_x = normalised(b, p("bn_x.weight"), p("bn_x.bias"));
-  const Values s = each(60, [&](std::size_t i) { return std::max(of_g[i] + of_x[i], 0.0); });
-  const Values q = one.forward(s, p("psi.weight"), {});
-  const Values z = normalised(q, p("bn_psi.weight"), p("bn_psi.bias"));
-  const Values alpha = each(30, [&](std::size_t i) { return 1 / (1 + std::exp(-z[i])); });
-  expect_formula(ran.out.at("out"), each(120, [&](std::size_t i) { return x[i] * alpha[i / 4]; }));
-
-  Values dalpha(30);
-  for (std::size_t i = 0; i < 120; ++i) dalpha[i / 4] += d_out[i] * x[i];
-  const Values dz = each(30, [&](std::size_t i) { return dalpha[i] * alpha[i] * (1 - alpha[i]); });
-  const Values dq = Norm(q, dz, 1).dx(dz, p("bn_psi.weight"));
-  expect_formula(d("psi.weight"), one.dw(dq, s));
-  const Values from_psi = one.dx(dq, p("psi.weight"));
-  const Values ds = each(60, [&](std::size_t i) { return s[i] > 0 ? from_psi[i] : 0; });
-  const Values da = Norm(a, ds, 2).dx(ds, p("bn_g.weight")), db = Norm(b, ds, 2).dx(ds, p("bn_x.weight"));
-  expect_formula(d("wg.weight"), half.dw(da, g));
-  expect_formula(d("wx.weight"), half.dw(db, x));
-  expect_formula(ran.d.at("g"), half.dx(da, p("wg.weight")));
-  const Values through_wx = half.dx(db, p("wx.weight"));
-  expect_formula(ran.d.at("x"), each(120, [&](std::size_t i) { return d_out[i] * alpha[i / 4] + through_wx[i]; }));
 }
 
 }  // namespace
