@@ -27,7 +27,7 @@ struct Results {
 
 template <class MakeCase>
 Results run(const MakeCase& make_case) {
-  cpu::Device device(2);
+  cpu::Device device(1);
   const gradcheck::LayerCase layer = make_case(device);
   const gradcheck::Forward forward = layer.forward(layer.inputs);
   Random random(2);
@@ -108,7 +108,7 @@ TEST(Formula, AddY) {
 
 // da = db = dy: L = sum dy y, which is linear, grows by dy_i where a_i or b_i grows by 1.
 TEST(Formula, AddDaDb) {
-  cpu::Device device(2);
+  cpu::Device device(1);
   const auto layer = gradcheck::add_case<B>(device, n, 1);
   const Results at = run([](auto& other) { return gradcheck::add_case<B>(other, n, 1); });
   const Tensor y(at.y, n), dy(at.dy, n);

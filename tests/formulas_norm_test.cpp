@@ -40,7 +40,7 @@ struct Norm {
   std::vector<Array> gradients;
 
   Norm() {
-    cpu::Device device(2);
+    cpu::Device device(1);
     const auto layer = gradcheck::batch_norm_case<B>(device, n, C, 1);
     x_in = layer.inputs[0], gamma_in = layer.inputs[1], beta_in = layer.inputs[2];
     Random random(2);
@@ -137,12 +137,24 @@ TEST(Formula, BatchNormDxThreeWays) {
                  }));
 }
 
+// dL/dvar and dL/dmean in their short forms, as the derivation then puts them together.
+TEST(Formula, BatchNormDvarDmean) {
+  const Norm at;
+  expect_formula(at.gradients[0], each(at.n, at.C, [&](Index i, Index c) {
+                   const double gamma = at.gamma()(c), n = at.size, inv_std = inv_std_of(at.x(), at.n, c);
+                   const double xhat = xhat_of(at.x(), at.n, i, c);
+                   const double d_var = -0.5 * gamma * inv_std * inv_std * at.dgamma(c);
+                   const double d_mean = -gamma * inv_std * at.dbeta(c);
+                   return gamma * at.g()(i, c) * inv_std + d_var * (2 / n) * xhat / inv_std + d_mean / n;
+                 }));
+}
+
 // Inference takes constants for mean and var.
 struct InferenceNorm : Norm {
   Array eval_y, dx, dgamma_out, dbeta_out;
 
   InferenceNorm() {
-    cpu::Device device(2);
+    cpu::Device device(1);
     const auto x = upload<B>(device, x_in), gamma = upload<B>(device, gamma_in), beta = upload<B>(device, beta_in);
     const auto mean = upload<B>(device, running_mean_in), var = upload<B>(device, running_var_in);
     const auto dy = upload<B>(device, dy_in);
@@ -191,7 +203,7 @@ struct NormReluDropout : Norm {
   Array out;
 
   NormReluDropout() {
-    cpu::Device device(2);
+    cpu::Device device(1);
     const auto layer = gradcheck::batch_norm_relu_dropout_case<B>(device, n, C, rate, key, 1);
     out = layer.forward({x_in, gamma_in, beta_in}).outputs[0];
     gradients = layer.backward({x_in, gamma_in, beta_in}, {dy_in});
@@ -252,7 +264,7 @@ struct ConvNorm {
   Array dy_in, y, mean, inv_std, running_mean, running_var;
 
   ConvNorm() {
-    cpu::Device device(2);
+    cpu::Device device(1);
     const auto layer = gradcheck::conv2d_statistics_case<B>(device, g, 1);
     inputs = layer.inputs;
     Random random(2);

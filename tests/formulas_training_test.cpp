@@ -33,7 +33,7 @@ struct Loss {
 };
 
 Array bce_loss(const Loss& at) {
-  cpu::Device device(2);
+  cpu::Device device(1);
   return gradcheck::bce_case<B>(device, at.N, at.P, at.t_in.values, 1).forward({at.z_in}).outputs[0];
 }
 
@@ -73,7 +73,7 @@ TEST(Formula, BceLossStable) {
 
 TEST(Formula, BceDz) {
   const Loss at;
-  cpu::Device device(2);
+  cpu::Device device(1);
   const auto layer = gradcheck::bce_case<B>(device, at.N, at.P, at.t_in.values, 1);
   expect_formula(layer.backward({at.z_in}, {{"dloss", {1}}})[0], each(at.N, at.P, [&](Index n, Index i) {
                    return (at.p(n, i) - at.t(n, i)) / static_cast<double>(at.N * at.P);
@@ -97,7 +97,7 @@ struct Dice : Loss {
 
 TEST(Formula, DiceSums) {
   const Dice at;
-  cpu::Device device(2);
+  cpu::Device device(1);
   const auto logits = upload<B>(device, at.z_in), target = upload<B>(device, at.t_in);
   auto loss = poisoned<B>(device, at.N), sums = poisoned<B>(device, 3 * at.N);
   dice_forward(device, loss.data(), sums.data(), logits.data(), target.data(), at.N, at.P);
@@ -108,7 +108,7 @@ TEST(Formula, DiceSums) {
 
 TEST(Formula, DiceLoss) {
   const Dice at;
-  cpu::Device device(2);
+  cpu::Device device(1);
   const auto layer = gradcheck::dice_case<B>(device, at.N, at.P, at.t_in.values, 1);
   expect_formula(layer.forward({at.z_in}).outputs[0],
                  at.mean([&](Index n) { return 1 - (2 * at.I(n) + Dice::s) / (at.U(n) + Dice::s); }));
@@ -118,7 +118,7 @@ TEST(Formula, DiceLoss) {
 TEST(Formula, DiceDz) {
   const Dice at;
   constexpr double s = Dice::s;
-  cpu::Device device(2);
+  cpu::Device device(1);
   const auto layer = gradcheck::dice_case<B>(device, at.N, at.P, at.t_in.values, 1);
   const Array dz = layer.backward({at.z_in}, {{"dloss", {1}}})[0];
   const auto dz_from = [&](const auto& dloss_dp) {
@@ -144,7 +144,7 @@ struct Adam {
     Random random(1);
     w_in = random_array("w", n, random), m_in = random_array("m", n, random);
     v_in = magnitudes(random_array("v", n, random)), g_in = random_array("g", n, random);
-    cpu::Device device(2);
+    cpu::Device device(1);
     auto w_ = upload<B>(device, w_in), m_ = upload<B>(device, m_in), v_ = upload<B>(device, v_in);
     const auto g_ = upload<B>(device, g_in);
     adam_step(device, w_.data(), m_.data(), v_.data(), g_.data(), n, options);
@@ -194,7 +194,7 @@ TEST(Formula, AdamWeightDecay) {
 
 // From 0, after t steps of a constant g: m = (1 - beta1^t) g, and v likewise.
 TEST(Formula, AdamConstantGradient) {
-  cpu::Device device(2);
+  cpu::Device device(1);
   auto w = upload<B>(device, {"w", {1}}), m = upload<B>(device, {"m", {0}}), v = upload<B>(device, {"v", {0}});
   const auto g = upload<B>(device, {"g", {-3}});
   AdamOptions options;
@@ -216,7 +216,7 @@ struct Fold {
     w_in = random_array("w", K * C, random), gamma_in = random_array("gamma", K, random, 1, 0.5);
     beta_in = random_array("beta", K, random), mean_in = random_array("mean", K, random);
     var_in = magnitudes(random_array("var", K, random)), x_in = random_array("x", pixels * C, random);
-    cpu::Device device(2);
+    cpu::Device device(1);
     auto w = upload<B>(device, w_in), beta = upload<B>(device, beta_in);
     const auto gamma = upload<B>(device, gamma_in), mean = upload<B>(device, mean_in), var = upload<B>(device, var_in);
     fold_batch_norm(device, w.data(), beta.data(), gamma.data(), mean.data(), var.data(), K, C);
@@ -255,7 +255,7 @@ TEST(Formula, FoldBatchNormY) {
 TEST(Formula, BatchInput) {
   const std::vector<std::uint8_t> images{0, 1, 127, 128, 254, 255}, masks{0, 1, 1, 0, 0, 1};
   const std::vector<std::int32_t> cases{2, 0};
-  cpu::Device device(2);
+  cpu::Device device(1);
   auto input = poisoned<B>(device, 4), target = poisoned<B>(device, 4);
   batch_input(device, input.data(), target.data(), images.data(), masks.data(), cases.data(), Index{2}, Index{2});
   EXPECT_EQ(download<B>(device, "input", input).values,
@@ -265,7 +265,7 @@ TEST(Formula, BatchInput) {
 
 TEST(Formula, SegmentationCounts) {
   const Loss at;
-  cpu::Device device(2);
+  cpu::Device device(1);
   const auto logits = upload<B>(device, at.z_in), target = upload<B>(device, at.t_in);
   cpu::Buffer<PixelCounts> counts(device, at.N);
   segmentation_counts(device, counts.data(), logits.data(), target.data(), at.N, at.P);
