@@ -267,6 +267,12 @@ Split split_of_kind(const Dataset& dataset, const SplitOptions& options) {
 
 }  // namespace
 
+Cases all_cases(const Split& split) {
+  Cases cases = split.train;
+  cases.insert(cases.end(), split.val.begin(), split.val.end());
+  return cases;
+}
+
 Split make_split(const Dataset& dataset, const SplitOptions& options) {
   Split split = split_of_kind(dataset, options);
   for (const auto& [cases, purpose] : {std::pair{&split.train, "training"}, std::pair{&split.val, "validation"}})

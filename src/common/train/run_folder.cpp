@@ -1,6 +1,8 @@
 #include "common/train/run_folder.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,7 +11,10 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "common/error.h"
 #include "common/train/atomic_file.h"
@@ -32,12 +37,50 @@ void make_folder(const fs::path& path) {
     throw Error("the run folder " + path.string() + " is a file; choose another --out");
 }
 
+// This process' lock of the folder. flock belongs to an open file: two RunFolders of one process must share it.
+std::shared_ptr<const int> lock(const fs::path& folder) {
+  static std::mutex mutex;
+  static std::map<std::pair<dev_t, ino_t>, std::weak_ptr<const int>> held;
+  const std::lock_guard guard(mutex);
+  const fs::path path = folder / ".lock";
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (file < 0) throw file_error("cannot write", path, errno);
+  std::shared_ptr<const int> descriptor(new int(file), [](const int* last) {
+    close(*last);
+    delete last;
+  });
+  struct stat identity {};
+  if (fstat(file, &identity) != 0) throw file_error("cannot read", path, errno);
+  std::weak_ptr<const int>& known = held[{identity.st_dev, identity.st_ino}];
+  if (const auto ours = known.lock()) return ours;
+  if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK)
+      throw Error("another process is writing the run folder " + folder.string() +
+                  "; wait for it, stop it or choose another --out");
+    if (errno != ENOLCK && errno != EOPNOTSUPP && errno != ENOSYS) throw file_error("cannot lock", path, errno);
+  }
+  known = descriptor;
+  return descriptor;
+}
+
+constexpr const char* run_files[] = {"config.json", "metrics.csv", "last.safetensors", "best.safetensors"};
+
 void refuse_a_run(const fs::path& path) {
-  for (const char* name : {"config.json", "metrics.csv", "last.safetensors", "best.safetensors"})
+  for (const char* name : run_files)
     if (fs::exists(fs::symlink_status(path / name)))
       throw Error("the folder " + path.string() + " holds a run already (" + name +
                   "); choose another --out, or continue that run with --resume " +
                   (path / "last.safetensors").string());
+}
+
+// What AtomicFile had begun when a process was killed: no other of ours writes here, so nobody will finish it.
+void remove_unfinished(const fs::path& path) {
+  std::vector<fs::path> unfinished;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path))
+    for (const char* name : run_files)
+      if (entry.path().extension() == ".tmp" && entry.path().filename().string().rfind("." + std::string(name), 0) == 0)
+        unfinished.push_back(entry.path());
+  for (const fs::path& file : unfinished) fs::remove(file);
 }
 
 // The rows of a metrics.csv up to an epoch, as they stand; the header alone where there is no such file.
@@ -69,11 +112,23 @@ std::string csv_line(const EpochRow& row) {
   return line + "\n";
 }
 
+// A text in the config.json beside a checkpoint; "" where there is none.
+std::string recorded(const fs::path& checkpoint, const char* key) {
+  std::ifstream file(checkpoint.parent_path() / "config.json");
+  const nlohmann::json config = nlohmann::json::parse(file, nullptr, false);
+  if (!config.is_object() || !config.contains(key) || !config[key].is_string()) return "";
+  return config[key].get<std::string>();
+}
+
 }  // namespace
+
+RunFolder::RunFolder(fs::path path) : path_(std::move(path)) {
+  make_folder(path_);
+  lock_ = lock(path_);
+}
 
 RunFolder RunFolder::create(const TrainConfig& config) {
   RunFolder folder(config.out);
-  make_folder(folder.path_);
   refuse_a_run(folder.path_);
   folder.rows_ = std::string(csv_header) + "\n";
   return folder;
@@ -83,13 +138,13 @@ RunFolder RunFolder::resume(const Checkpoint& checkpoint) {
   const fs::path resumed(checkpoint.config.resume);
   RunFolder folder(checkpoint.config.out);
   folder.from_ = resumed.has_parent_path() ? resumed.parent_path() : fs::path(".");
-  make_folder(folder.path_);
   if (!fs::equivalent(folder.from_, folder.path_)) refuse_a_run(folder.path_);
   folder.rows_ = rows_until(folder.from_ / "metrics.csv", checkpoint.epoch);
   return folder;
 }
 
 void RunFolder::begin(const Checkpoint& start) const {
+  remove_unfinished(path_);
   if (!from_.empty()) take_over_best(start);
   write_file_atomically(csv(), rows_);
   write_file_atomically(path_ / "config.json", config_json(start.config));
@@ -124,10 +179,11 @@ void RunFolder::append(const EpochRow& row) const {
 }
 
 std::string recorded_data_folder(const fs::path& checkpoint) {
-  std::ifstream file(checkpoint.parent_path() / "config.json");
-  const nlohmann::json config = nlohmann::json::parse(file, nullptr, false);
-  if (!config.is_object() || !config.contains("data") || !config["data"].is_string()) return "";
-  return config["data"].get<std::string>();
+  return recorded(checkpoint, "data");
+}
+
+std::string recorded_files(const fs::path& checkpoint) {
+  return recorded(checkpoint, "files");
 }
 
 }  // namespace attnunet
