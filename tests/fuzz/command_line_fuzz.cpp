@@ -12,12 +12,17 @@ namespace {
 /// All is parsed and checked; what is left is to run the command.
 struct Parsed {};
 
+std::unique_ptr<CLI::App> parser_without_work() {
+  static int exit_code = 0;
+  std::unique_ptr<CLI::App> parser = attnunet::app::make_parser(exit_code);
+  parser->parse_complete_callback([] { throw Parsed(); });
+  return parser;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  int exit_code = 0;
-  const std::unique_ptr<CLI::App> parser = attnunet::app::make_parser(exit_code);
-  parser->parse_complete_callback([] { throw Parsed(); });
+  static const std::unique_ptr<CLI::App> parser = parser_without_work();
   std::vector<std::string> arguments(1);
   for (std::size_t i = 0; i < size; ++i) {
     const char letter = static_cast<char>(bytes[i]);
