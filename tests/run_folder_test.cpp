@@ -253,6 +253,30 @@ TEST(RunFolder, ResumingNeedsTheFolderToItself) {
   EXPECT_EQ(resume(at_epoch(run, 2, folder / "other")).path(), folder / "other");
 }
 
+// Killed after config.json, before the checkpoint that makes it a run: the same command may be given again.
+TEST(RunFolder, ARunThatNeverBeganIsNone) {
+  TemporaryFolder folder;
+  const RunFolder run = make_run(folder / "run", 3, 2);
+  const TrainConfig config = config_in(folder / "new");
+  for (const bool resumed : {false, true}) {
+    SCOPED_TRACE(resumed);
+    fs::remove_all(folder / "new");
+    fs::create_directory(folder / "new");
+    write_text(folder / "new" / "config.json", config_json(config));
+    write_text(folder / "new" / "metrics.csv", header);
+    fs::copy_file(run.best(), folder / "new" / "best.safetensors");
+    if (resumed) {
+      EXPECT_EQ(read_text(resume(at_epoch(run, 3, folder / "new")).csv()), header + rows(1, 3));
+      EXPECT_EQ(load_checkpoint(folder / "new" / "best.safetensors").epoch, 2);
+    } else {
+      RunFolder::create(config).begin(initial_checkpoint(config));
+      EXPECT_FALSE(fs::exists(folder / "new" / "best.safetensors"));
+    }
+    EXPECT_TRUE(fs::exists(folder / "new" / "last.safetensors"));
+    EXPECT_THROW(RunFolder::create(config), Error) << "now it is one";
+  }
+}
+
 TEST(RunFolder, WhatAKilledProcessLeftIsRemoved) {
   TemporaryFolder folder;
   const RunFolder run = make_run(folder / "run", 2, 1);

@@ -65,7 +65,22 @@ std::shared_ptr<const int> lock(const fs::path& folder) {
 
 constexpr const char* run_files[] = {"config.json", "metrics.csv", "last.safetensors", "best.safetensors"};
 
+// A text in the config.json beside a checkpoint; "" where there is none.
+std::string recorded(const fs::path& checkpoint, const char* key) {
+  std::ifstream file(checkpoint.parent_path() / "config.json");
+  const nlohmann::json config = nlohmann::json::parse(file, nullptr, false);
+  if (!config.is_object() || !config.contains(key) || !config[key].is_string()) return "";
+  return config[key].get<std::string>();
+}
+
+// What a process leaves that was killed before the first checkpoint: a config.json of ours, perhaps more, no run.
+bool never_began(const fs::path& path) {
+  return !recorded(path / "last.safetensors", "started").empty() &&
+         !fs::exists(fs::symlink_status(path / "last.safetensors"));
+}
+
 void refuse_a_run(const fs::path& path) {
+  if (never_began(path)) return;
   for (const char* name : run_files)
     if (fs::exists(fs::symlink_status(path / name)))
       throw Error("the folder " + path.string() + " holds a run already (" + name +
@@ -112,14 +127,6 @@ std::string csv_line(const EpochRow& row) {
   return line + "\n";
 }
 
-// A text in the config.json beside a checkpoint; "" where there is none.
-std::string recorded(const fs::path& checkpoint, const char* key) {
-  std::ifstream file(checkpoint.parent_path() / "config.json");
-  const nlohmann::json config = nlohmann::json::parse(file, nullptr, false);
-  if (!config.is_object() || !config.contains(key) || !config[key].is_string()) return "";
-  return config[key].get<std::string>();
-}
-
 }  // namespace
 
 RunFolder::RunFolder(fs::path path) : path_(std::move(path)) {
@@ -143,21 +150,29 @@ RunFolder RunFolder::resume(const Checkpoint& checkpoint) {
   return folder;
 }
 
+// Whatever moment a process dies at, the run can be begun or continued as if it had not: config.json, which knows the
+// dataset, goes first. In its own folder the checkpoint follows, so that it is never later than the rows; in another it
+// goes last, since with it the folder holds a run.
 void RunFolder::begin(const Checkpoint& start) const {
   remove_unfinished(path_);
-  if (!from_.empty()) take_over_best(start);
-  write_file_atomically(csv(), rows_);
   write_file_atomically(path_ / "config.json", config_json(start.config));
+  const bool in_place = !from_.empty() && fs::equivalent(from_, path_);
+  if (in_place)
+    save_checkpoint(last(), start);
+  else
+    fs::remove(best());
+  if (!from_.empty()) take_over_best(start, in_place);
+  write_file_atomically(csv(), rows_);
+  if (!in_place) save_checkpoint(last(), start);
 }
 
-void RunFolder::take_over_best(const Checkpoint& start) const {
+void RunFolder::take_over_best(const Checkpoint& start, bool in_place) const {
   const fs::path source = from_ / "best.safetensors";
-  const bool same_folder = fs::equivalent(from_, path_);
   if (!fs::exists(source)) return;
   Checkpoint found = load_checkpoint(source);
   if (found.epoch > start.epoch) {
-    if (same_folder) fs::remove(source);
-  } else if (!same_folder || found.config.epochs != start.config.epochs) {
+    if (in_place) fs::remove(source);
+  } else if (!in_place || found.config.epochs != start.config.epochs) {
     found.config.epochs = start.config.epochs;
     save_checkpoint(best(), found);
   }

@@ -34,10 +34,10 @@ class RunFolder {
   /// Throws Error as create does.
   static RunFolder resume(const Checkpoint& checkpoint);
 
-  /// Until here no file was touched. Writes config.json and metrics.csv: its header, and where a run is resumed the
-  /// rows up to the checkpoint. A best.safetensors comes along to another folder, is removed where its epoch is one of
-  /// those dropped, and takes on the new number of epochs, so that the folder ends up as if the run had never been
-  /// stopped. What a killed process left unfinished is removed.
+  /// Until here no file was touched. Writes config.json, the checkpoint as last.safetensors, and metrics.csv: its
+  /// header, and where a run is resumed the rows up to the checkpoint. A best.safetensors comes along to another
+  /// folder, is removed where its epoch is one of those dropped, and takes on the new number of epochs, so that the
+  /// folder ends up as if the run had never been stopped. What a killed process left unfinished is removed.
   void begin(const Checkpoint& start) const;
 
   const std::filesystem::path& path() const { return path_; }
@@ -50,7 +50,7 @@ class RunFolder {
 
  private:
   explicit RunFolder(std::filesystem::path path);
-  void take_over_best(const Checkpoint& start) const;
+  void take_over_best(const Checkpoint& start, bool in_place) const;
 
   std::filesystem::path path_;
   std::shared_ptr<const int> lock_;  // a descriptor, closed with the last copy

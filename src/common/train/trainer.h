@@ -154,9 +154,7 @@ Trainer<B>::Trainer(typename B::Device& device, const data::Dataset& dataset, co
 
 template <class B>
 bool Trainer<B>::run(const TrainCallbacks& callbacks) {
-  // Before any work: a folder that cannot be written to shows now, and there is always a last good state. The
-  // checkpoint goes first, so that it is never later than the rows.
-  save_checkpoint(folder_.last(), state_);
+  // Before any work: a folder that cannot be written to shows now, and there is always a last good state.
   folder_.begin(state_);
   while (state_.epoch < state_.config.epochs) {
     if (run_epoch(callbacks)) continue;
