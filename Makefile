@@ -3,6 +3,7 @@
 #   make demo     a network, trained          make bench         speed of a training step and of every layer
 #   make format   clang-format the sources    make check-format  fail where that would change something
 #   make CUDA_ARCH=90  for GPUs of compute capability 9.0 alone, which compiles faster
+#   make soak     hours of what `make test` does for seconds: fuzzing, kills
 #   make clean    remove what was built (not data/, not runs/)
 
 MAKEFLAGS += --no-print-directory
@@ -29,6 +30,9 @@ test: attnunet
 	@cmake --build $(BUILD) -j $(JOBS)
 	@OMP_WAIT_POLICY=passive ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure --progress
 
+soak: attnunet
+	@BUILD=$(BUILD) tools/soak.sh
+
 bench: attnunet
 	./attnunet bench $(BENCH)
 
@@ -41,9 +45,9 @@ check-format:
 	clang-format --dry-run --Werror $(SOURCES)
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-sanitize $(BUILD)-tsan attnunet
+	rm -rf $(BUILD) $(BUILD)-sanitize $(BUILD)-tsan build-fuzz attnunet
 
 dependencies:
 	@tools/install_deps.sh
 
-.PHONY: attnunet demo test bench format check-format clean dependencies
+.PHONY: attnunet demo test soak bench format check-format clean dependencies

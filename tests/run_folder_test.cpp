@@ -1,6 +1,9 @@
 #include "common/train/run_folder.h"
 
+#include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -83,7 +86,8 @@ RunFolder resume(const Checkpoint& checkpoint) {
 TEST(RunFolder, NewRun) {
   TemporaryFolder folder;
   const RunFolder run = RunFolder::create(config_in(folder / "a" / "b"));
-  EXPECT_TRUE(fs::is_empty(run.path())) << "a run that does not begin must not look like one";
+  for (const fs::directory_entry& entry : fs::directory_iterator(run.path()))
+    EXPECT_EQ(entry.path().filename(), ".lock") << "a run that does not begin must not look like one";
   run.begin(initial_checkpoint(config_in(run.path())));
   EXPECT_EQ(read_text(run.csv()), header);
   run.append(row(1));
@@ -198,6 +202,91 @@ TEST(RunFolder, FullDisk) {
   std::signal(SIGXFSZ, handler);
   EXPECT_NE(message.find(run.csv().string()), std::string::npos) << message;
   EXPECT_EQ(read_text(run.csv()), before);
+}
+
+/// A process of its own that holds the run folder until it is killed.
+class Holder {
+ public:
+  explicit Holder(const TrainConfig& config) {
+    int ready[2];
+    if (pipe(ready) != 0) throw std::runtime_error("pipe failed");
+    child_ = fork();
+    if (child_ == 0) {
+      const RunFolder held = RunFolder::create(config);
+      if (write(ready[1], "x", 1) == 1) pause();
+      _exit(0);
+    }
+    char signal = 0;
+    close(ready[1]);
+    EXPECT_EQ(read(ready[0], &signal, 1), 1);
+    close(ready[0]);
+  }
+  void kill_it() {
+    kill(child_, SIGKILL);
+    waitpid(child_, nullptr, 0);
+  }
+
+ private:
+  pid_t child_;
+};
+
+TEST(RunFolder, OneProcessAtATimeWrites) {
+  TemporaryFolder folder;
+  const TrainConfig config = config_in(folder / "run");
+  Holder holder(config);
+  const std::string message = message_of<Error>([&] { RunFolder::create(config); });
+  EXPECT_NE(message.find((folder / "run").string()), std::string::npos) << message;
+  EXPECT_NE(message.find("another process is writing"), std::string::npos) << message;
+  holder.kill_it();
+  const RunFolder ours = RunFolder::create(config);
+  ours.begin(initial_checkpoint(config));
+}
+
+TEST(RunFolder, ResumingNeedsTheFolderToItself) {
+  TemporaryFolder folder;
+  const RunFolder run = make_run(folder / "run", 2, 2);
+  Holder holder(config_in(folder / "other"));
+  EXPECT_THROW(RunFolder::resume(at_epoch(run, 2, folder / "other")), Error);
+  EXPECT_TRUE(fs::exists(folder / "other" / ".lock"));
+  EXPECT_FALSE(fs::exists(folder / "other" / "metrics.csv"));
+  holder.kill_it();
+  EXPECT_EQ(resume(at_epoch(run, 2, folder / "other")).path(), folder / "other");
+}
+
+// Killed after config.json, before the checkpoint that makes it a run: the same command may be given again.
+TEST(RunFolder, ARunThatNeverBeganIsNone) {
+  TemporaryFolder folder;
+  const RunFolder run = make_run(folder / "run", 3, 2);
+  const TrainConfig config = config_in(folder / "new");
+  for (const bool resumed : {false, true}) {
+    SCOPED_TRACE(resumed);
+    fs::remove_all(folder / "new");
+    fs::create_directory(folder / "new");
+    write_text(folder / "new" / "config.json", config_json(config));
+    write_text(folder / "new" / "metrics.csv", header);
+    fs::copy_file(run.best(), folder / "new" / "best.safetensors");
+    if (resumed) {
+      EXPECT_EQ(read_text(resume(at_epoch(run, 3, folder / "new")).csv()), header + rows(1, 3));
+      EXPECT_EQ(load_checkpoint(folder / "new" / "best.safetensors").epoch, 2);
+    } else {
+      RunFolder::create(config).begin(initial_checkpoint(config));
+      EXPECT_FALSE(fs::exists(folder / "new" / "best.safetensors"));
+    }
+    EXPECT_TRUE(fs::exists(folder / "new" / "last.safetensors"));
+    EXPECT_THROW(RunFolder::create(config), Error) << "now it is one";
+  }
+}
+
+TEST(RunFolder, WhatAKilledProcessLeftIsRemoved) {
+  TemporaryFolder folder;
+  const RunFolder run = make_run(folder / "run", 2, 1);
+  for (const char* name : {".last.safetensors.123.tmp", ".metrics.csv.4.tmp", ".notes.5.tmp", "last.safetensors.tmp"})
+    write_text(run.path() / name, "half");
+  resume(at_epoch(run, 2, run.path()));
+  EXPECT_FALSE(fs::exists(run.path() / ".last.safetensors.123.tmp"));
+  EXPECT_FALSE(fs::exists(run.path() / ".metrics.csv.4.tmp"));
+  EXPECT_TRUE(fs::exists(run.path() / ".notes.5.tmp")) << "not ours";
+  EXPECT_TRUE(fs::exists(run.path() / "last.safetensors.tmp")) << "not ours";
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include "common/data/similarity.h"
 
+#include <cmath>
+
+#include "common/random.h"
 #include "support/files.h"
 
 namespace attnunet::data {
@@ -30,6 +33,52 @@ TEST(Similarity, GroupsAreConnectedComponents) {
   EXPECT_EQ(near_duplicate_groups(images, 0.7), (Groups{{0, 2}}));
   EXPECT_TRUE(near_duplicate_groups(images, 0.9).empty());
   EXPECT_TRUE(near_duplicate_groups({}, 0.9).empty());
+}
+
+// More images than a tile has, mixtures of a few patterns, so that every bound lets some through and stops others.
+TEST(Similarity, NoPairIsLost) {
+  constexpr int width = 20, height = 12, count = 130;
+  constexpr std::size_t pixels = width * height;
+  Random random(3);
+  std::vector<std::vector<double>> patterns(3, std::vector<double>(pixels));
+  for (auto& pattern : patterns)
+    for (std::size_t i = 0; i < pixels; ++i)
+      pattern[i] = i % 40 < 3 || &pattern != &patterns[0] ? random.uniform() : pattern[i / 3];
+  std::vector<Grey> images;
+  for (int k = 0; k < count; ++k) {
+    Grey image{width, height, std::vector<std::uint8_t>(pixels)};
+    const double a = random.uniform(), b = random.uniform(), noise = 0.3 * random.uniform();
+    for (std::size_t i = 0; i < pixels; ++i)
+      image.pixels[i] = static_cast<std::uint8_t>(
+          80 * (a * patterns[0][i] + b * patterns[1][i] + (1 - b) * patterns[2][i] + noise * random.uniform()));
+    images.push_back(image);
+  }
+  const auto correlation = [&](const Grey& x, const Grey& y) {
+    double sx = 0, sy = 0, xx = 0, yy = 0, xy = 0;
+    for (std::size_t i = 0; i < pixels; ++i) {
+      const double p = x.pixels[i], q = y.pixels[i];
+      sx += p, sy += q, xx += p * p, yy += q * q, xy += p * q;
+    }
+    constexpr double n = pixels;
+    return (n * xy - sx * sy) / std::sqrt((n * xx - sx * sx) * (n * yy - sy * sy));
+  };
+  for (const double threshold : {0.3, 0.7, 0.95}) {
+    const std::vector<SimilarPair> pairs = similar_pairs(images, threshold);
+    std::size_t next = 0;
+    for (std::size_t a = 0; a < images.size(); ++a)
+      for (std::size_t b = a + 1; b < images.size(); ++b) {
+        const double expected = correlation(images[a], images[b]);
+        if (expected <= threshold) continue;
+        ASSERT_LT(next, pairs.size());
+        EXPECT_EQ(pairs[next].a, a);
+        EXPECT_EQ(pairs[next].b, b);
+        EXPECT_NEAR(pairs[next].correlation, expected, 1e-5);
+        ++next;
+      }
+    EXPECT_EQ(next, pairs.size());
+    EXPECT_GT(next, 20u);
+    EXPECT_LT(next, std::size_t{count} * (count - 1) / 2 - 20);
+  }
 }
 
 TEST(Similarity, GroupsOfBusi) {

@@ -197,6 +197,29 @@ INSTANTIATE_TEST_SUITE_P(, TrainInterrupted,
                                            Interruption{"TerminateThatWasIgnored", SIGTERM, true}),
                          [](const auto& info) { return std::string(info.param.name); });
 
+// Two trainings into one folder: the second is refused, and does nothing to the first.
+TEST(TrainCommand, SecondWriterIsRefused) {
+  const PhantomFolder phantoms;
+  std::vector<std::string> arguments = phantoms.train(phantoms / "run");
+  *(std::find(arguments.begin(), arguments.end(), "--epochs") + 1) = "100000";
+  ProcessOptions options;
+  bool tried = false;
+  options.signal_when = [&](const std::string& out) {
+    if (tried || out.find("validation loss") == std::string::npos) return 0;
+    tried = true;
+    const std::vector<std::string> words = {phantoms / "run", "another process is writing"};
+    expect_failure(attnunet_run(phantoms.train(phantoms / "run")), 1, words);
+    expect_failure(attnunet_run({"train", "--resume", phantoms / "run/last.safetensors", "--epochs", "100000"}), 1,
+                   words);
+    return SIGKILL;
+  };
+  EXPECT_EQ(attnunet_run(arguments, options).exit_code, 128 + SIGKILL);
+  EXPECT_TRUE(tried);
+  const int done = static_cast<int>(lines_of(read_text(phantoms / "run/metrics.csv")).size()) - 1;
+  expect_success(attnunet_run({"train", "--resume", phantoms / "run/last.safetensors", "--threads", "1", "--epochs",
+                               std::to_string(done + 1)}));
+}
+
 class TrainResumed : public ::testing::Test {
  protected:
   void SetUp() override { expect_success(attnunet_run(phantoms.train(phantoms / "run"))); }

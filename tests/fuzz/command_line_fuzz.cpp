@@ -9,18 +9,20 @@
 
 namespace {
 
-// What parsing would run otherwise: the command.
-void take_the_work_out(CLI::App& app) {
-  app.callback([] {});
-  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) take_the_work_out(*command);
+/// All is parsed and checked; what is left is to run the command.
+struct Parsed {};
+
+std::unique_ptr<CLI::App> parser_without_work() {
+  static int exit_code = 0;
+  std::unique_ptr<CLI::App> parser = attnunet::app::make_parser(exit_code);
+  parser->parse_complete_callback([] { throw Parsed(); });
+  return parser;
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  int exit_code = 0;
-  const std::unique_ptr<CLI::App> parser = attnunet::app::make_parser(exit_code);
-  take_the_work_out(*parser);
+  static const std::unique_ptr<CLI::App> parser = parser_without_work();
   std::vector<std::string> arguments(1);
   for (std::size_t i = 0; i < size; ++i) {
     const char letter = static_cast<char>(bytes[i]);
@@ -34,6 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   try {
     parser->parse(static_cast<int>(argv.size()), argv.data());
+  } catch (const Parsed&) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) parser->help();
   } catch (const attnunet::UsageError&) {

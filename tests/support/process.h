@@ -2,8 +2,10 @@
 #pragma once
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +27,8 @@ struct ProcessOptions {
   std::string folder;               ///< to run in; the current one where empty
   bool interrupts_ignored = false;  ///< start with SIGINT and SIGTERM ignored, as nohup and background jobs are
   rlim_t largest_file = RLIM_INFINITY;
+  bool permissions_bind_root = false;         ///< without what lets root write where nobody may
+  std::chrono::microseconds killed_after{0};  ///< SIGKILL so long after its start; never where 0
   /// Called with what came on standard output so far; returns a signal to send, or 0. One signal is sent at most.
   std::function<int(const std::string& out)> signal_when;
 };
@@ -49,6 +53,7 @@ inline Finished run_process(const std::vector<std::string>& arguments, const Pro
       const rlimit limit{options.largest_file, options.largest_file};
       setrlimit(RLIMIT_FSIZE, &limit);
     }
+    if (options.permissions_bind_root && geteuid() == 0 && prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE) != 0) _exit(125);
     execv(argv[0], argv.data());
     _exit(127);
   }
@@ -59,8 +64,20 @@ inline Finished run_process(const std::vector<std::string>& arguments, const Pro
   pollfd sources[2] = {{out[0], POLLIN, 0}, {err[0], POLLIN, 0}};
   std::string* sinks[2] = {&finished.out, &finished.err};
   bool signalled = !options.signal_when;
+  const auto kill_time = std::chrono::steady_clock::now() + options.killed_after;
+  bool killed = options.killed_after.count() == 0;
   for (int open_sources = 2; open_sources > 0;) {
-    poll(sources, 2, 1000);
+    timespec patience{1, 0};
+    if (!killed) {
+      const auto left = std::chrono::nanoseconds(kill_time - std::chrono::steady_clock::now()).count();
+      if (left <= 0) {
+        kill(child, SIGKILL);
+        killed = true;
+      } else if (left < 1000000000) {
+        patience = {0, left};
+      }
+    }
+    ppoll(sources, 2, &patience, nullptr);
     for (int i = 0; i < 2; ++i) {
       if (sources[i].revents == 0) continue;
       char buffer[4096];

@@ -9,6 +9,7 @@
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/app/progress.h"
+#include "common/data/watch.h"
 #include "common/report/epoch_files.h"
 #include "common/report/gradcam.h"
 #include "common/train/cases.h"
@@ -46,6 +47,16 @@ Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
   return checkpoint;
 }
 
+/// The names of the cases are the checkpoint's, or the trainer refuses; a picture may still be another.
+void warn_of_other_files(const TrainConfig& config) {
+  const std::string recorded = recorded_files(config.resume);
+  if (!recorded.empty() && recorded != config.files)
+    std::printf(
+        "warning: files of %s have other sizes than when this run was last begun: what follows is not what the "
+        "undisturbed run would have given\n",
+        config.data.c_str());
+}
+
 void print_start(const TrainConfig& config, const data::Dataset& dataset, const data::Split& split,
                  const RunFolder& folder) {
   std::printf("%s, base %d, %d x %d, batch %lld, %d threads, backend %s, %s, conv %s\n",
@@ -70,6 +81,8 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
   require_backend(config.backend, config.precision, config.conv);
   const data::Dataset dataset = open_dataset(config);
   const data::Split split = split_of(dataset, config);
+  config.files = data::hash_of_file_sizes(dataset, data::all_cases(split));
+  if (!config.resume.empty()) warn_of_other_files(config);
   if (config.resume.empty()) {
     if (config.out.empty()) config.out = default_folder(config);
     start = new_run(config);

@@ -31,12 +31,37 @@ double dot(const float* a, const float* b, std::size_t count) {
   return std::accumulate(sums, sums + lanes, 0.0);
 }
 
-/// How much of a vector tells most pairs apart, and the length of what comes after it.
-std::size_t head(const std::vector<float>& vector) {
-  return vector.size() / 8 / lanes * lanes;
+constexpr int coarse_sides[] = {8, 16};  // patches on each side of a coarse picture
+
+/// A vector's coarse picture: the sums over its patches, each over the root of its number of pixels, which makes it an
+/// orthogonal projection; and the length of what the projection leaves out.
+struct Coarse {
+  std::vector<float> sums;
+  double rest;
+};
+
+Coarse coarse(const std::vector<float>& vector, int width, int height, int side) {
+  std::vector<double> sums(static_cast<std::size_t>(side * side), 0.0), pixels = sums;
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x) {
+      const auto patch = static_cast<std::size_t>(y * side / height * side + x * side / width);
+      sums[patch] += vector[static_cast<std::size_t>(y * width + x)];
+      ++pixels[patch];
+    }
+  double squares = 0;
+  Coarse result;
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    result.sums.push_back(static_cast<float>(sums[i] / std::sqrt(std::max(1.0, pixels[i]))));
+    squares += double{result.sums[i]} * result.sums[i];
+  }
+  result.rest = std::sqrt(std::max(0.0, 1 - squares));
+  return result;
 }
-double length_after_head(const std::vector<float>& vector) {
-  return std::sqrt(std::max(0.0, 1 - dot(vector.data(), vector.data(), head(vector))));
+
+/// No more than this is the correlation of two vectors, by Cauchy and Schwarz for what the projections leave out. 1e-4
+/// covers rounding.
+double most(const Coarse& a, const Coarse& b) {
+  return dot(a.sums.data(), b.sums.data(), a.sums.size()) + a.rest * b.rest + 1e-4;
 }
 
 }  // namespace
@@ -60,19 +85,37 @@ std::vector<Grey> thumbnails(const Dataset& dataset) {
 }
 
 std::vector<SimilarPair> similar_pairs(const std::vector<Grey>& thumbnails, double threshold) {
-  std::vector<std::vector<float>> vectors;
-  for (const Grey& thumbnail : thumbnails) vectors.push_back(normalised(thumbnail));
-  std::vector<double> rests;
-  for (const std::vector<float>& vector : vectors) rests.push_back(length_after_head(vector));
+  const auto count = static_cast<std::ptrdiff_t>(thumbnails.size());
+  std::vector<std::vector<float>> vectors(thumbnails.size());
+  std::vector<Coarse> coarser(thumbnails.size()), coarse_ones(thumbnails.size());
+#pragma omp parallel for
+  for (std::ptrdiff_t i = 0; i < count; ++i) {
+    const auto index = static_cast<std::size_t>(i);
+    const Grey& image = thumbnails[index];
+    vectors[index] = normalised(image);
+    coarser[index] = coarse(vectors[index], image.width, image.height, coarse_sides[0]);
+    coarse_ones[index] = coarse(vectors[index], image.width, image.height, coarse_sides[1]);
+  }
+  // Square tiles of pairs, so that the coarsest pictures of a tile stay in the nearest cache.
+  constexpr std::ptrdiff_t tile = 48;
+  const std::ptrdiff_t tiles = (count + tile - 1) / tile;
+  std::vector<std::vector<SimilarPair>> of_rows(static_cast<std::size_t>(tiles));
+#pragma omp parallel for schedule(dynamic)
+  for (std::ptrdiff_t row = 0; row < tiles; ++row) {
+    std::vector<SimilarPair>& pairs = of_rows[static_cast<std::size_t>(row)];
+    for (std::ptrdiff_t column = row; column < tiles; ++column)
+      for (std::ptrdiff_t i = row * tile; i < std::min(count, (row + 1) * tile); ++i)
+        for (std::ptrdiff_t j = std::max(i + 1, column * tile); j < std::min(count, (column + 1) * tile); ++j) {
+          const auto a = static_cast<std::size_t>(i), b = static_cast<std::size_t>(j);
+          if (most(coarser[a], coarser[b]) < threshold || most(coarse_ones[a], coarse_ones[b]) < threshold) continue;
+          const double correlation = dot(vectors[a].data(), vectors[b].data(), vectors[a].size());
+          if (correlation > threshold) pairs.push_back({a, b, correlation});
+        }
+    std::sort(pairs.begin(), pairs.end(),
+              [](const SimilarPair& x, const SimilarPair& y) { return x.a != y.a ? x.a < y.a : x.b < y.b; });
+  }
   std::vector<SimilarPair> pairs;
-  for (std::size_t a = 0; a < vectors.size(); ++a)
-    for (std::size_t b = a + 1; b < vectors.size(); ++b) {
-      // By Cauchy and Schwarz the rest adds at most the product of the rests' lengths; 1e-4 covers rounding.
-      const double most = dot(vectors[a].data(), vectors[b].data(), head(vectors[a])) + rests[a] * rests[b];
-      if (most + 1e-4 < threshold) continue;
-      const double correlation = dot(vectors[a].data(), vectors[b].data(), vectors[a].size());
-      if (correlation > threshold) pairs.push_back({a, b, correlation});
-    }
+  for (const std::vector<SimilarPair>& row : of_rows) pairs.insert(pairs.end(), row.begin(), row.end());
   return pairs;
 }
 

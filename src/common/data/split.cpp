@@ -272,6 +272,12 @@ std::vector<std::size_t> list_order(const Dataset& dataset, const std::filesyste
   return read_list(dataset, list, named);
 }
 
+Cases all_cases(const Split& split) {
+  Cases cases = split.train;
+  cases.insert(cases.end(), split.val.begin(), split.val.end());
+  return cases;
+}
+
 Split make_split(const Dataset& dataset, const SplitOptions& options) {
   Split split = split_of_kind(dataset, options);
   for (const auto& [cases, purpose] : {std::pair{&split.train, "training"}, std::pair{&split.val, "validation"}})

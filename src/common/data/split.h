@@ -35,6 +35,9 @@ struct Split {
   std::vector<std::size_t> train, val;
 };
 
+/// Those that train, then those that validate.
+std::vector<std::size_t> all_cases(const Split& split);
+
 /// random: round(0.2 n) validation cases of each class. paper: the first floor(0.8 n) cases of the case order train.
 /// lists: as the files say; cases named in neither are left out. Throws Error where a list is wrong (file and line are
 /// named), or no training or no validation case is left; UsageError for an unknown kind or impossible folds.

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "common/error.h"
+#include "common/fnv.h"
 #include "common/train/safetensors.h"
 
 namespace attnunet {
@@ -192,18 +193,11 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<int>
 }
 
 std::string hash_of_cases(const std::vector<std::string>& train, const std::vector<std::string>& val) {
-  std::uint64_t hash = 0xCBF29CE484222325u;
-  const auto take = [&](const std::string& text) {
-    // A zero byte ends each name, so that names cannot run into each other.
-    for (std::size_t i = 0; i <= text.size(); ++i)
-      hash = (hash ^ static_cast<unsigned char>(i < text.size() ? text[i] : '\0')) * 0x100000001B3u;
-  };
-  for (const std::string& name : train) take(name);
-  take("");
-  for (const std::string& name : val) take(name);
-  char text[20];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-  return text;
+  Fnv hash;
+  for (const std::string& name : train) hash.take(name);
+  hash.take("");
+  for (const std::string& name : val) hash.take(name);
+  return hash.text();
 }
 
 }  // namespace attnunet

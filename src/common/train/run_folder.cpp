@@ -1,6 +1,8 @@
 #include "common/train/run_folder.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,7 +11,10 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "common/error.h"
 #include "common/train/atomic_file.h"
@@ -32,12 +37,70 @@ void make_folder(const fs::path& path) {
     throw Error("the run folder " + path.string() + " is a file; choose another --out");
 }
 
+// This process' lock of the folder. flock belongs to an open file: two RunFolders of one process must share it.
+std::shared_ptr<const int> lock(const fs::path& folder) {
+  static std::mutex mutex;
+  static std::map<std::pair<dev_t, ino_t>, std::weak_ptr<const int>> held;
+  const std::lock_guard guard(mutex);
+  const fs::path path = folder / ".lock";
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (file < 0) throw file_error("cannot write", path, errno);
+  std::shared_ptr<const int> descriptor(new int(file), [](const int* last) {
+    close(*last);
+    delete last;
+  });
+  struct stat identity {};
+  if (fstat(file, &identity) != 0) throw file_error("cannot read", path, errno);
+  std::weak_ptr<const int>& known = held[{identity.st_dev, identity.st_ino}];
+  if (const auto ours = known.lock()) return ours;
+  if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK)
+      throw Error("another process is writing the run folder " + folder.string() +
+                  "; wait for it, stop it or choose another --out");
+    if (errno != ENOLCK && errno != EOPNOTSUPP && errno != ENOSYS) throw file_error("cannot lock", path, errno);
+  }
+  known = descriptor;
+  return descriptor;
+}
+
+constexpr const char* run_files[] = {"config.json", "metrics.csv", "last.safetensors", "best.safetensors"};
+
+// An entry of the config.json beside a checkpoint; null where there is none.
+nlohmann::json recorded(const fs::path& checkpoint, const char* key) {
+  std::ifstream file(checkpoint.parent_path() / "config.json");
+  const nlohmann::json config = nlohmann::json::parse(file, nullptr, false);
+  return config.is_object() && config.contains(key) ? config[key] : nlohmann::json();
+}
+
+// One that is a text; "" where it is not.
+std::string recorded_text(const fs::path& checkpoint, const char* key) {
+  const nlohmann::json entry = recorded(checkpoint, key);
+  return entry.is_string() ? entry.get<std::string>() : "";
+}
+
+// What a process leaves that was killed before the first checkpoint: a config.json of ours, perhaps more, no run.
+bool never_began(const fs::path& path) {
+  return !recorded_text(path / "last.safetensors", "started").empty() &&
+         !fs::exists(fs::symlink_status(path / "last.safetensors"));
+}
+
 void refuse_a_run(const fs::path& path) {
-  for (const char* name : {"config.json", "metrics.csv", "last.safetensors", "best.safetensors"})
+  if (never_began(path)) return;
+  for (const char* name : run_files)
     if (fs::exists(fs::symlink_status(path / name)))
       throw Error("the folder " + path.string() + " holds a run already (" + name +
                   "); choose another --out, or continue that run with --resume " +
                   (path / "last.safetensors").string());
+}
+
+// What AtomicFile had begun when a process was killed: no other of ours writes here, so nobody will finish it.
+void remove_unfinished(const fs::path& path) {
+  std::vector<fs::path> unfinished;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path))
+    for (const char* name : {"config.json", "metrics.csv", "last.safetensors", "best.safetensors", "report.html"})
+      if (entry.path().extension() == ".tmp" && entry.path().filename().string().rfind("." + std::string(name), 0) == 0)
+        unfinished.push_back(entry.path());
+  for (const fs::path& file : unfinished) fs::remove(file);
 }
 
 // The rows of a metrics.csv up to an epoch, as they stand; the header alone where there is no such file.
@@ -69,18 +132,15 @@ std::string csv_line(const EpochRow& row) {
   return line + "\n";
 }
 
-/// An entry of the config.json beside a checkpoint; null where there is none.
-nlohmann::json recorded(const fs::path& checkpoint, const char* key) {
-  std::ifstream file(checkpoint.parent_path() / "config.json");
-  const nlohmann::json config = nlohmann::json::parse(file, nullptr, false);
-  return config.is_object() && config.contains(key) ? config[key] : nlohmann::json();
-}
-
 }  // namespace
+
+RunFolder::RunFolder(fs::path path) : path_(std::move(path)) {
+  make_folder(path_);
+  lock_ = lock(path_);
+}
 
 RunFolder RunFolder::create(const TrainConfig& config) {
   RunFolder folder(config.out);
-  make_folder(folder.path_);
   refuse_a_run(folder.path_);
   folder.rows_ = std::string(csv_header) + "\n";
   return folder;
@@ -90,27 +150,37 @@ RunFolder RunFolder::resume(const Checkpoint& checkpoint) {
   const fs::path resumed(checkpoint.config.resume);
   RunFolder folder(checkpoint.config.out);
   folder.from_ = resumed.has_parent_path() ? resumed.parent_path() : fs::path(".");
-  make_folder(folder.path_);
   if (!fs::equivalent(folder.from_, folder.path_)) refuse_a_run(folder.path_);
   folder.rows_ = rows_until(folder.from_ / "metrics.csv", checkpoint.epoch);
   return folder;
 }
 
+// Whatever moment a process dies at, the run can be begun or continued as if it had not: config.json, which knows the
+// dataset, goes first. In its own folder the checkpoint follows, so that it is never later than the rows; in another it
+// goes last, since with it the folder holds a run.
 void RunFolder::begin(const Checkpoint& start) const {
-  if (!from_.empty()) take_over_best(start);
-  if (!from_.empty()) take_over_panels(start.epoch);
-  write_file_atomically(csv(), rows_);
+  remove_unfinished(path_);
   write_file_atomically(path_ / "config.json", config_json(start.config));
+  const bool in_place = !from_.empty() && fs::equivalent(from_, path_);
+  if (in_place)
+    save_checkpoint(last(), start);
+  else
+    fs::remove(best());
+  if (!from_.empty()) {
+    take_over_best(start, in_place);
+    take_over_panels(start.epoch, in_place);
+  }
+  write_file_atomically(csv(), rows_);
+  if (!in_place) save_checkpoint(last(), start);
 }
 
-void RunFolder::take_over_best(const Checkpoint& start) const {
+void RunFolder::take_over_best(const Checkpoint& start, bool in_place) const {
   const fs::path source = from_ / "best.safetensors";
-  const bool same_folder = fs::equivalent(from_, path_);
   if (!fs::exists(source)) return;
   Checkpoint found = load_checkpoint(source);
   if (found.epoch > start.epoch) {
-    if (same_folder) fs::remove(source);
-  } else if (!same_folder || found.config.epochs != start.config.epochs) {
+    if (in_place) fs::remove(source);
+  } else if (!in_place || found.config.epochs != start.config.epochs) {
     found.config.epochs = start.config.epochs;
     save_checkpoint(best(), found);
   }
@@ -122,17 +192,16 @@ fs::path RunFolder::panel(int epoch, const std::string& name) const {
   return panels() / (number + name + ".png");
 }
 
-void RunFolder::take_over_panels(int epoch) const {
+void RunFolder::take_over_panels(int epoch, bool in_place) const {
   const fs::path source = from_ / "epochs";
   std::error_code none;
   std::vector<fs::path> found;
   for (const auto& entry : fs::directory_iterator(source, none)) found.push_back(entry.path());
-  const bool same_folder = fs::equivalent(from_, path_);
   for (const fs::path& file : found) {
     int of = 0;
     if (file.extension() != ".png" || std::sscanf(file.filename().c_str(), "epoch-%d-", &of) != 1) continue;
-    if (same_folder && of > epoch) fs::remove(file);
-    if (same_folder || of > epoch) continue;
+    if (in_place && of > epoch) fs::remove(file);
+    if (in_place || of > epoch) continue;
     fs::create_directories(panels());
     fs::copy_file(file, panels() / file.filename(), fs::copy_options::overwrite_existing);
   }
@@ -181,8 +250,11 @@ std::vector<EpochRow> read_metrics(const fs::path& csv) {
 }
 
 std::string recorded_data_folder(const fs::path& checkpoint) {
-  const nlohmann::json data = recorded(checkpoint, "data");
-  return data.is_string() ? data.get<std::string>() : "";
+  return recorded_text(checkpoint, "data");
+}
+
+std::string recorded_files(const fs::path& checkpoint) {
+  return recorded_text(checkpoint, "files");
 }
 
 int recorded_panels(const fs::path& checkpoint, int otherwise) {

@@ -55,6 +55,7 @@ void for_each_other(Config& config, Visit visit) {
   visit("train-list", config.train_list);
   visit("val-list", config.val_list);
   visit("data", config.data);
+  visit("files", config.files);
   visit("out", config.out);
   visit("init", config.init);
   visit("resume", config.resume);

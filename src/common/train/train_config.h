@@ -41,6 +41,7 @@ struct TrainConfig {
   int panels = 1;  ///< pictures after every epoch
   /// With lists: the names they hold, so that a checkpoint needs no lists. The command fills them in.
   std::vector<std::string> train_cases, val_cases;
+  std::string files;  ///< data::hash_of_file_sizes of the cases; the command fills it in
 };
 
 /// Throws UsageError naming the flag and what it may be. NaN is out of every range.

@@ -10,8 +10,9 @@
 // The row is written first, then the best checkpoint, then the last: whatever moment a process dies at, resuming from
 // last.safetensors finds nothing missing and drops what is too much. What its owner writes after an epoch (panels, the
 // report) comes after that, so that nothing is lost where it fails; a resumed run makes up for it.
-// On a device whose reads make the host wait (B::reads_wait) the host only gives orders during an epoch: the cases lie
-// on the device where they fit, and scores are read when all steps of the epoch are under way, or where it is
+// The files of the cases are watched (data/watch.h): nothing that may have seen a changed one is saved, and the run
+// ends. On a device whose reads make the host wait (B::reads_wait) the host only gives orders during an epoch: the
+// cases lie on the device where they fit, and scores are read when all steps of the epoch are under way, or where it is
 // interrupted. A loss that is not finite then shows at that moment, not at its step; the files are the same.
 // Proof: tests/trainer_test.cpp
 #pragma once
@@ -27,6 +28,7 @@
 #include <vector>
 
 #include "common/data/split.h"
+#include "common/data/watch.h"
 #include "common/error.h"
 #include "common/random.h"
 #include "common/train/adam_options.h"
@@ -78,7 +80,8 @@ class Trainer {
           const RunFolder& folder);
 
   /// True when all epochs are done, false where it was interrupted; last.safetensors is the state either way.
-  /// Throws Error where the loss is not finite (last.safetensors is then the last good state) or a file fails.
+  /// Throws Error where the loss is not finite or a file of the dataset changed (last.safetensors is then the last good
+  /// state), or a file fails.
   bool run(const TrainCallbacks& callbacks);
 
   AttentionUNet<B>& network() { return network_; }
@@ -94,6 +97,7 @@ class Trainer {
   bool is_cached() const { return !memory_.cached.empty(); }
   Index images() const { return static_cast<Index>(split_.train.size()); }
   void fetch_state();
+  void require_unchanged_dataset() const;
   Error diverged(const std::string& what, Index step) const;
 
   typename B::Device& device_;
@@ -101,6 +105,7 @@ class Trainer {
   TrainingMemory memory_;
   Checkpoint state_;  // weights and moments are the device's as of the last fetch_state
   RunFolder folder_;
+  data::Watch watch_;  // before the first case is read
   AttentionUNet<B> network_;
   typename B::template Buffer<T> adam_m_, adam_v_;
   AttentionUNetTape<B> tape_;
@@ -126,6 +131,7 @@ Trainer<B>::Trainer(typename B::Device& device, const data::Dataset& dataset, co
       memory_(plan_training_memory<B>(device, start.config, split)),
       state_(start),
       folder_(folder),
+      watch_(dataset, data::all_cases(split)),
       network_(device, make_architecture(start.config.network), true),
       adam_m_(device, network_.architecture().parameter_elements),
       adam_v_(device, network_.architecture().parameter_elements),
@@ -155,9 +161,7 @@ Trainer<B>::Trainer(typename B::Device& device, const data::Dataset& dataset, co
 
 template <class B>
 bool Trainer<B>::run(const TrainCallbacks& callbacks) {
-  // Before any work: a folder that cannot be written to shows now, and there is always a last good state. The
-  // checkpoint goes first, so that it is never later than the rows.
-  save_checkpoint(folder_.last(), state_);
+  // Before any work: a folder that cannot be written to shows now, and there is always a last good state.
   folder_.begin(state_);
   if (state_.epoch > 0 && state_.batch == 0 && callbacks.files_missing(state_.epoch)) {
     const std::vector<ImageScore> validation =
@@ -167,6 +171,7 @@ bool Trainer<B>::run(const TrainCallbacks& callbacks) {
   }
   while (state_.epoch < state_.config.epochs) {
     if (run_epoch(callbacks)) continue;
+    require_unchanged_dataset();
     fetch_state();
     save_checkpoint(folder_.last(), state_);
     return false;
@@ -261,6 +266,7 @@ void Trainer<B>::finish_epoch(const std::vector<ImageScore>& validation, double 
     if (!std::isfinite(score.loss)) throw diverged("the validation loss", state_.step);
     sums.add(score);
   }
+  require_unchanged_dataset();
   fetch_state();
   EpochRow row;
   row.epoch = state_.epoch + 1;
@@ -301,6 +307,15 @@ void Trainer<B>::fetch_state() {
   fetch(state_.statistics, network_.statistics());
   fetch(state_.adam_m, adam_m_.data());
   fetch(state_.adam_v, adam_v_.data());
+}
+
+template <class B>
+void Trainer<B>::require_unchanged_dataset() const {
+  const std::string change = watch_.change();
+  if (!change.empty())
+    throw Error("the dataset changed while it was trained on: " + change + " in epoch " +
+                std::to_string(state_.epoch + 1) + ". " + folder_.last().string() +
+                " holds the state before that; put the file back and continue with --resume, or start anew");
 }
 
 template <class B>
