@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building and testing need, and those given as arguments (each a package that
-# brings a command of its own name, or qemu-user: clang, clang-format, curl, unzip). Asks nothing; does nothing where all are there.
+# brings a command of its own name, or qemu-user: chromium, clang, clang-format, curl, unzip). Asks nothing; does nothing
+# where all are there.
 set -euo pipefail
 
 header() { [ -e "/usr/include/$1" ] || [ -e "/usr/local/include/$1" ]; }
@@ -10,10 +11,13 @@ check_all() {
   missing=()
   local package
   for package in g++ cmake make "$@"; do
+    # Clang without its runtime links no fuzz target.
+    if [ "$package" = clang ] && ! compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*' > /dev/null; then
+      missing+=(libclang-rt-dev)
+    fi
     command -v "${package/#qemu-user/qemu-x86_64}" > /dev/null && continue
     missing+=("$package")
     if [ "$package" = curl ]; then missing+=(ca-certificates); fi
-    if [ "$package" = clang ]; then missing+=(libclang-rt-dev); fi
   done
   header eigen3/Eigen/Core || missing+=(libeigen3-dev)
   header lodepng.h || missing+=(liblodepng-dev)

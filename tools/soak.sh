@@ -4,9 +4,9 @@
 #   SOAK_FUZZ_SECONDS=3600  for each target
 #   SOAK_KILLS=200          0 leaves them out
 #   SOAK_TARGETS="image safetensors lists command_line"
-# A target begins with what tests/fuzz/corpus holds, a phantom and a checkpoint of the program's own, and goes on with
-# what earlier runs found worth keeping (build-fuzz/found). What crashes, leaks, hangs or needs too much memory is left in
-# build-fuzz/findings: it becomes a file of the corpus and a test once it is fixed.
+# A target begins with what tests/fuzz/corpus holds, a phantom, the tests' JPEG and BMP files and a checkpoint of the
+# program's own, and goes on with what earlier runs found worth keeping (build-fuzz/found). What crashes, leaks, hangs or
+# needs too much memory is left in build-fuzz/findings: it becomes a file of the corpus and a test once it is fixed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,6 +29,7 @@ trap 'rm -rf "$made"' EXIT
 "$build/attnunet" train --data "$made/data" --variant attention3 --base 2 --size 8 --epochs 0 --quiet --out "$made/run"
 mkdir -p "$found/image" "$found/safetensors"
 cp "$made/data/benign/benign (1).png" "$found/image/phantom.png"
+cp tests/golden/images/*.jpg tests/golden/images/*.bmp "$found/image/"
 cp "$made/run/last.safetensors" "$found/safetensors/checkpoint"
 
 # A checkpoint of the smallest network has 120 kB; the rest is told in much less.
