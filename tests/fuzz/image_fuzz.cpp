@@ -1,4 +1,5 @@
-// Bytes as a PNG, JPEG or BMP file: an image, or an Error. What was read survives writing and reading, and can be resized.
+// Bytes as a PNG, JPEG or BMP file: an image, or an Error. What was read survives writing and reading, and can be
+// resized.
 #include <lodepng.h>
 
 #include <cstdint>
