@@ -225,7 +225,10 @@ void add_compare_command(CLI::App& app) {
   };
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("compare", "Runs on one page: their curves, results and configurations");
-  command->add_option("RUN", options->folders, "folders that train wrote, 2 to 32")->required()->expected(2, most_runs);
+  command->add_option("RUN", options->folders, "folders that train wrote, 2 to 32")
+      ->required()
+      ->expected(2, most_runs)
+      ->default_str("");
   command->add_option("--out", options->out, "the page, complete in one file; replaced where it is there");
   command->callback([options] { compare(options->folders, options->out); });
 }

@@ -261,7 +261,8 @@ void add_evaluate_command(CLI::App& app, int& exit_code) {
           "--checkpoint", options->checkpoints,
           "the model; several, as of the folds of a cross-validation, give mean and standard deviation too, each "
           "evaluated on its own split")
-      ->required();
+      ->required()
+      ->default_str("");
   command->add_option("--subset", options->subset, "which cases")->check(one_of({"train", "val", "all"}));
   add_backend_option(*command, config.backend);
   add_precision_option(*command, config.precision);
