@@ -13,7 +13,7 @@ JOBS := $(shell nproc)
 BENCH := --variant attention4 --batch 4
 CMAKE_FLAGS := -DCMAKE_BUILD_TYPE=Release
 ifdef CUDA_ARCH
-CMAKE_FLAGS += -DATTNUNET_CUDA_ARCH=$(CUDA_ARCH)
+CMAKE_FLAGS += -DATTNUNET_CUDA_ARCH='$(CUDA_ARCH)'
 endif
 SOURCES = $(shell find src tests -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 
