@@ -1,5 +1,5 @@
-// The formulas of batch norm and of the operations that contain it: cpu/batch_norm.h, batch_norm_relu_dropout.h,
-// conv2d_statistics.h and fold_batch_norm.h, each as it stands there.
+// The formulas of batch norm and of the operations that contain it: cpu/batch_norm.h, batch_norm_relu_dropout.h
+// and conv2d_statistics.h, each as it stands there. (fold_batch_norm.h: formulas_training_test.cpp.)
 #include "common/gradcheck/cases/batch_norm.h"
 #include "common/gradcheck/cases/batch_norm_relu_dropout.h"
 #include "common/gradcheck/cases/conv2d_statistics.h"
