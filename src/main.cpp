@@ -9,7 +9,7 @@
 #include <string>
 
 #include "common/app/parser.h"
-#include "common/error.h"
+#include "common/core/error.h"
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include <atomic>
 #include <cstddef>
 
+#include "common/core/adam_options.h"
 #include "common/nn/attention_unet.h"
-#include "common/train/adam_options.h"
 #include "cpu/operations.h"
 #include "cuda/operations.h"
 #include "support/backends.h"

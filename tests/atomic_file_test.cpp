@@ -1,4 +1,4 @@
-#include "common/train/atomic_file.h"
+#include "common/io/atomic_file.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>

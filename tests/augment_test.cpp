@@ -4,7 +4,7 @@
 #include <numeric>
 #include <set>
 
-#include "common/random.h"
+#include "common/core/random.h"
 #include "support/files.h"
 
 namespace attnunet::data {

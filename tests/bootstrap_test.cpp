@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "common/random.h"
+#include "common/core/random.h"
 #include "common/train/quantile.h"
 
 namespace attnunet {

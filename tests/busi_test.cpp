@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "common/core/error.h"
 #include "common/data/resize.h"
-#include "common/error.h"
 #include "support/files.h"
 
 namespace attnunet::data {

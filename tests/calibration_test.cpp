@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "common/random.h"
+#include "common/core/random.h"
 
 namespace attnunet {
 namespace {

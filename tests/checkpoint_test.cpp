@@ -4,9 +4,9 @@
 #include <functional>
 #include <map>
 
-#include "common/error.h"
-#include "common/random.h"
-#include "common/train/safetensors.h"
+#include "common/core/error.h"
+#include "common/core/random.h"
+#include "common/io/safetensors.h"
 #include "support/files.h"
 
 namespace attnunet {

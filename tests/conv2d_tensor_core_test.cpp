@@ -55,7 +55,7 @@ class Conv2dTensorCore : public BackendTest<B> {
   // All three functions, once for dx that is set and once for dx that is added to; x and dx are `columns` of their
   // tensors.
   void expect_all(Precision precision, Conv2dGeometry g, const Columns& columns, std::uint64_t seed) {
-    cpu::Device exact(1, cpu::ConvMethod::direct);
+    cpu::Device exact(1, ConvMethod::direct);
     const auto layer = gradcheck::conv2d_case<Cpu<double>>(exact, g, false, 1);
     Data d(g, seed);
     d.x = with_ties(precision, d.x);

@@ -17,9 +17,9 @@
 namespace attnunet {
 
 /// The CPU by one method, whatever it would choose by itself.
-template <class T, cpu::ConvMethod method>
+template <class T, ConvMethod method>
 struct CpuBy : Cpu<T> {};
-template <class T, cpu::ConvMethod method>
+template <class T, ConvMethod method>
 struct TestDevice<CpuBy<T, method>> : cpu::Device {
   explicit TestDevice(int threads = most_test_threads) : cpu::Device(threads, method) {}
 };
@@ -33,8 +33,8 @@ struct Joined<::testing::Types<A...>, ::testing::Types<B...>> {
   using type = ::testing::Types<A..., B...>;
 };
 template <class T>
-using CpuMethods = ::testing::Types<CpuBy<T, cpu::ConvMethod::gemm>, CpuBy<T, cpu::ConvMethod::direct>,
-                                    CpuBy<T, cpu::ConvMethod::winograd>>;
+using CpuMethods =
+    ::testing::Types<CpuBy<T, ConvMethod::gemm>, CpuBy<T, ConvMethod::direct>, CpuBy<T, ConvMethod::winograd>>;
 using CpuMethodsOfBoth = Joined<CpuMethods<float>, CpuMethods<double>>::type;
 using Doubles = Joined<DoubleBackends, CpuMethods<double>>::type;
 using All = Joined<AllBackends, CpuMethodsOfBoth>::type;
@@ -103,7 +103,7 @@ std::vector<double> bounds(const Array& sums_of_magnitudes, Index length) {
 template <class Device>
 bool by_winograd(const Device& device, const Conv2dGeometry& g) {
   if constexpr (std::is_base_of<cpu::Device, Device>::value)
-    return cpu::conv2d_method(device, g) == cpu::ConvMethod::winograd;
+    return cpu::conv2d_method(device, g) == ConvMethod::winograd;
   else
     return false;
 }
@@ -386,7 +386,7 @@ TYPED_TEST_SUITE(Conv2dAgainstCpu, CudaBackends);
 
 TYPED_TEST(Conv2dAgainstCpu, CloseAndTheSameBitsTwice) {
   using T = typename TypeParam::Scalar;
-  cpu::Device cpu(most_test_threads, cpu::ConvMethod::gemm);
+  cpu::Device cpu(most_test_threads, ConvMethod::gemm);
   for (const Conv2dGeometry& g : all_shapes<TypeParam>()) {
     SCOPED_TRACE(text(g));
     const auto cpu_case = gradcheck::conv2d_case<CpuLike<TypeParam>>(cpu, g, true, 2);
@@ -506,19 +506,19 @@ TYPED_TEST(Conv2dThreads, GiveTheSameBits) {
 
 // Left to choose: by the channels in and out; Winograd's algorithm knows no 1x1 kernels.
 TEST(Conv2dMethod, FollowsTheDeviceAndTheShape) {
-  const cpu::Device by_itself(1), direct(1, cpu::ConvMethod::direct), gemm(1, cpu::ConvMethod::gemm);
-  const cpu::Device winograd(1, cpu::ConvMethod::winograd);
-  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 16, 3}), cpu::ConvMethod::winograd);
-  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 15, 16, 3}), cpu::ConvMethod::direct);
-  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 15, 3}), cpu::ConvMethod::direct);
-  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 1, 4, 3}), cpu::ConvMethod::direct);
-  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 3, 3}), cpu::ConvMethod::gemm);
-  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 16, 1}), cpu::ConvMethod::direct);
-  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 1, 1}), cpu::ConvMethod::gemm);
-  EXPECT_EQ(cpu::conv2d_method(direct, {1, 8, 8, 16, 16, 3}), cpu::ConvMethod::direct);
-  EXPECT_EQ(cpu::conv2d_method(direct, {1, 8, 8, 16, 1, 1}), cpu::ConvMethod::direct);
-  EXPECT_EQ(cpu::conv2d_method(gemm, {1, 8, 8, 16, 16, 1}), cpu::ConvMethod::gemm);
-  EXPECT_EQ(cpu::conv2d_method(winograd, {1, 8, 8, 16, 16, 1}), cpu::ConvMethod::direct);
+  const cpu::Device by_itself(1), direct(1, ConvMethod::direct), gemm(1, ConvMethod::gemm);
+  const cpu::Device winograd(1, ConvMethod::winograd);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 16, 3}), ConvMethod::winograd);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 15, 16, 3}), ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 15, 3}), ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 1, 4, 3}), ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 3, 3}), ConvMethod::gemm);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 16, 1}), ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 1, 1}), ConvMethod::gemm);
+  EXPECT_EQ(cpu::conv2d_method(direct, {1, 8, 8, 16, 16, 3}), ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(direct, {1, 8, 8, 16, 1, 1}), ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(gemm, {1, 8, 8, 16, 16, 1}), ConvMethod::gemm);
+  EXPECT_EQ(cpu::conv2d_method(winograd, {1, 8, 8, 16, 16, 1}), ConvMethod::direct);
 }
 
 }  // namespace

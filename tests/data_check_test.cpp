@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "common/random.h"
+#include "common/core/random.h"
 #include "support/command_line.h"
 
 namespace attnunet {

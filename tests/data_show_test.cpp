@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "common/error.h"
+#include "common/core/error.h"
 #include "common/report/contact_sheet.h"
 #include "common/report/picture.h"
 #include "support/command_line.h"

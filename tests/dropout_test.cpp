@@ -2,8 +2,8 @@
 
 #include <cmath>
 
+#include "common/core/philox.h"
 #include "common/gradcheck/cases/dropout.h"
-#include "common/philox.h"
 #include "cuda/dropout.h"
 #include "support/against_cpu.h"
 #include "support/backends.h"

@@ -4,9 +4,9 @@
 
 #include "common/app/backend.h"
 #include "common/export/onnx.h"
+#include "common/io/safetensors.h"
 #include "common/nn/folded_convolutions.h"
 #include "common/train/checkpoint.h"
-#include "common/train/safetensors.h"
 #include "support/command_line.h"
 #include "support/onnx_interpreter.h"
 #include "support/python.h"

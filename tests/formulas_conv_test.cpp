@@ -25,7 +25,7 @@ Results<Geometry> run(const Geometry& g, const gradcheck::LayerCase& layer) {
 // Both kernel sizes, by each of the methods.
 std::vector<Results<Conv2dGeometry>> convolutions() {
   std::vector<Results<Conv2dGeometry>> runs;
-  for (const cpu::ConvMethod method : {cpu::ConvMethod::gemm, cpu::ConvMethod::direct, cpu::ConvMethod::winograd})
+  for (const ConvMethod method : {ConvMethod::gemm, ConvMethod::direct, ConvMethod::winograd})
     for (const Index R : {1, 3}) {
       cpu::Device device(1, method);
       const Conv2dGeometry g{2, 5, 7, 3, 4, R};

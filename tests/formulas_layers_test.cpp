@@ -1,5 +1,6 @@
 // The formulas of the layers that compute element by element or move pixels, each as it stands in its header in
 // src/cpu. Those that only move numbers must give the very same ones; they pass the common bound all the more.
+#include "common/core/philox.h"
 #include "common/gradcheck/cases/add.h"
 #include "common/gradcheck/cases/attention_multiply.h"
 #include "common/gradcheck/cases/concat.h"
@@ -9,7 +10,6 @@
 #include "common/gradcheck/cases/max_pool.h"
 #include "common/gradcheck/cases/relu.h"
 #include "common/gradcheck/cases/sigmoid.h"
-#include "common/philox.h"
 #include "support/formula.h"
 
 namespace attnunet {

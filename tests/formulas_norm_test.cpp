@@ -1,9 +1,9 @@
 // The formulas of batch norm and of the operations that contain it: cpu/batch_norm.h, batch_norm_relu_dropout.h
 // and conv2d_statistics.h, each as it stands there. (fold_batch_norm.h: formulas_training_test.cpp.)
+#include "common/core/philox.h"
 #include "common/gradcheck/cases/batch_norm.h"
 #include "common/gradcheck/cases/batch_norm_relu_dropout.h"
 #include "common/gradcheck/cases/conv2d_statistics.h"
-#include "common/philox.h"
 #include "support/formula.h"
 
 namespace attnunet {

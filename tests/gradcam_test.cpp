@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "common/error.h"
+#include "common/core/error.h"
 #include "cpu/operations.h"
 #include "cuda/operations.h"
 #include "support/backends.h"

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "common/random.h"
+#include "common/core/random.h"
 
 namespace attnunet {
 namespace {

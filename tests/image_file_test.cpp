@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "common/error.h"
-#include "common/random.h"
+#include "common/core/error.h"
+#include "common/core/random.h"
 #include "support/files.h"
 
 namespace attnunet::data {

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstdlib>
 
-#include "common/random.h"
+#include "common/core/random.h"
 #include "common/train/checkpoint.h"
 #include "support/command_line.h"
 #include "support/training.h"

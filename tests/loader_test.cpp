@@ -2,8 +2,8 @@
 
 #include <numeric>
 
-#include "common/error.h"
-#include "common/random.h"
+#include "common/core/error.h"
+#include "common/core/random.h"
 #include "support/files.h"
 
 namespace attnunet::data {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "common/random.h"
+#include "common/core/random.h"
 #include "support/tolerance.h"
 
 namespace attnunet {

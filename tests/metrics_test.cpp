@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "common/core/error.h"
 #include "common/data/split.h"
-#include "common/error.h"
 #include "common/train/lr_schedule.h"
 #include "support/files.h"
 

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <map>
 
+#include "common/core/error.h"
 #include "common/data/similarity.h"
-#include "common/error.h"
 #include "support/files.h"
 
 namespace attnunet::data {

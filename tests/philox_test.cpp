@@ -1,8 +1,8 @@
-#include "common/philox.h"
+#include "common/core/philox.h"
 
 #include <gtest/gtest.h>
 
-#include "common/random.h"
+#include "common/core/random.h"
 
 namespace attnunet {
 namespace {

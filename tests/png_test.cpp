@@ -5,8 +5,8 @@
 
 #include <csignal>
 
-#include "common/error.h"
-#include "common/random.h"
+#include "common/core/error.h"
+#include "common/core/random.h"
 #include "support/files.h"
 
 namespace attnunet::data {

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "common/app/backend.h"
+#include "common/io/safetensors.h"
 #include "common/train/checkpoint.h"
-#include "common/train/safetensors.h"
 #include "support/command_line.h"
 #include "support/python.h"
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "common/error.h"
+#include "common/core/error.h"
 #include "common/report/html.h"
 #include "common/report/panel.h"
 #include "support/files.h"

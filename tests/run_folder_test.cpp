@@ -7,7 +7,7 @@
 
 #include <csignal>
 
-#include "common/error.h"
+#include "common/core/error.h"
 #include "support/files.h"
 
 namespace attnunet {

@@ -1,9 +1,9 @@
-#include "common/train/safetensors.h"
+#include "common/io/safetensors.h"
 
 #include <cstring>
 #include <sstream>
 
-#include "common/error.h"
+#include "common/core/error.h"
 #include "support/files.h"
 
 namespace attnunet {

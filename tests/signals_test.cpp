@@ -1,4 +1,4 @@
-#include "common/train/signals.h"
+#include "common/io/signals.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>

@@ -4,9 +4,9 @@
 #include <map>
 #include <set>
 
+#include "common/core/error.h"
+#include "common/core/random.h"
 #include "common/data/similarity.h"
-#include "common/error.h"
-#include "common/random.h"
 #include "support/files.h"
 
 namespace attnunet::data {

@@ -4,7 +4,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "common/error.h"
+#include "common/core/error.h"
 #include "support/files.h"
 
 namespace attnunet {

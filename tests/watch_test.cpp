@@ -1,6 +1,6 @@
 #include "common/data/watch.h"
 
-#include "common/error.h"
+#include "common/core/error.h"
 #include "cpu/operations.h"
 #include "support/command_line.h"
 #include "support/training.h"

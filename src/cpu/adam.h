@@ -12,7 +12,7 @@
 // Proof      tests/adam_test.cpp, golden vectors of torch.optim.Adam and AdamW
 #pragma once
 
-#include "common/train/adam_options.h"
+#include "common/core/adam_options.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {

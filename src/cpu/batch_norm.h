@@ -36,7 +36,7 @@
 // Proof      tests/batch_norm_test.cpp
 #pragma once
 
-#include "common/nn/batch_norm_constants.h"
+#include "common/core/batch_norm_constants.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {

@@ -26,7 +26,7 @@
 // Proof      tests/batch_norm_relu_dropout_test.cpp
 #pragma once
 
-#include "common/nn/dropout_key.h"
+#include "common/core/dropout_key.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/nn/stable_sigmoid.h"
+#include "common/core/stable_sigmoid.h"
 
 namespace attnunet::cpu {
 

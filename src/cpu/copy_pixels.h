@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "common/geometry.h"
+#include "common/core/geometry.h"
 
 namespace attnunet::cpu {
 

@@ -21,8 +21,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "common/geometry.h"
-#include "cpu/conv_method.h"
+#include "common/core/conv_method.h"
+#include "common/core/geometry.h"
 
 namespace attnunet {
 namespace cpu {

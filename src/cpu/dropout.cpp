@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "common/philox.h"
+#include "common/core/philox.h"
 
 namespace attnunet::cpu {
 namespace {

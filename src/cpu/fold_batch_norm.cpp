@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "common/nn/batch_norm_constants.h"
+#include "common/core/batch_norm_constants.h"
 
 namespace attnunet::cpu {
 

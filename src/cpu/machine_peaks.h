@@ -1,7 +1,7 @@
 // How the peaks of the processor are measured: independent chains of multiply-adds in registers, and a large copy.
 #pragma once
 
-#include "common/machine_peaks.h"
+#include "common/core/machine_peaks.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {

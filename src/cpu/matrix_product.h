@@ -6,7 +6,7 @@
 // The result's bits depend on the sizes only, not on addresses or threads.
 #pragma once
 
-#include "common/geometry.h"
+#include "common/core/geometry.h"
 
 namespace attnunet::cpu {
 

@@ -7,7 +7,7 @@
 // Proof      tests/segmentation_counts_test.cpp
 #pragma once
 
-#include "common/train/pixel_counts.h"
+#include "common/core/pixel_counts.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {

@@ -1,6 +1,6 @@
 #include "cpu/sigmoid.h"
 
-#include "common/nn/stable_sigmoid.h"
+#include "common/core/stable_sigmoid.h"
 
 namespace attnunet::cpu {
 

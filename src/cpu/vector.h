@@ -13,7 +13,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "common/geometry.h"
+#include "common/core/geometry.h"
 
 namespace attnunet::cpu {
 

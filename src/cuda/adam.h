@@ -5,7 +5,7 @@
 // accesses, the same arithmetic; the last n % 4 one by one.
 #pragma once
 
-#include "common/train/adam_options.h"
+#include "common/core/adam_options.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {

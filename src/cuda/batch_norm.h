@@ -14,7 +14,7 @@
 //             (dy and x twice, dx). Inference: 2 n forward, 4 n backward.
 #pragma once
 
-#include "common/nn/batch_norm_constants.h"
+#include "common/core/batch_norm_constants.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {

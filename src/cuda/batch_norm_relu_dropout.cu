@@ -1,6 +1,6 @@
 #include <type_traits>
 
-#include "common/philox.h"
+#include "common/core/philox.h"
 #include "cuda/batch_norm.h"
 #include "cuda/batch_norm_relu_dropout.h"
 #include "cuda/kernel.h"

@@ -10,7 +10,7 @@
 // Order       as batch_norm.h has it: a thread adds its pixels in order, in T; then double.
 #pragma once
 
-#include "common/nn/dropout_key.h"
+#include "common/core/dropout_key.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {

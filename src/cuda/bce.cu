@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "common/nn/stable_sigmoid.h"
+#include "common/core/stable_sigmoid.h"
 #include "cuda/bce.h"
 #include "cuda/kernel.h"
 #include "cuda/reduce.h"

@@ -2,7 +2,7 @@
 // shape alone, and so does the order of sums.
 #pragma once
 
-#include "common/geometry.h"
+#include "common/core/geometry.h"
 
 namespace attnunet::cuda {
 

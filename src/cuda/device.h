@@ -13,9 +13,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "common/error.h"
-#include "common/geometry.h"
-#include "common/precision.h"
+#include "common/core/error.h"
+#include "common/core/geometry.h"
+#include "common/core/precision.h"
 
 namespace attnunet {
 namespace cuda {

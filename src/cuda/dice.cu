@@ -1,4 +1,4 @@
-#include "common/nn/stable_sigmoid.h"
+#include "common/core/stable_sigmoid.h"
 #include "cuda/dice.h"
 #include "cuda/kernel.h"
 #include "cuda/reduce.h"

@@ -1,4 +1,4 @@
-#include "common/philox.h"
+#include "common/core/philox.h"
 #include "cuda/dropout.h"
 #include "cuda/kernel.h"
 #include "cuda/quad.h"

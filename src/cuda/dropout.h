@@ -6,7 +6,7 @@
 // (batch_norm_relu_dropout.h).
 #pragma once
 
-#include "common/nn/dropout_key.h"
+#include "common/core/dropout_key.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {

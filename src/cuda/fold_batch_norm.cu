@@ -1,4 +1,4 @@
-#include "common/nn/batch_norm_constants.h"
+#include "common/core/batch_norm_constants.h"
 #include "cuda/fold_batch_norm.h"
 #include "cuda/kernel.h"
 

@@ -3,7 +3,7 @@
 // the CUDA cores: --precision tf32 and bf16 may exceed it. In the simulator the numbers are those of the simulator.
 #pragma once
 
-#include "common/machine_peaks.h"
+#include "common/core/machine_peaks.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {

@@ -4,7 +4,7 @@
 // (reduce.h). Integers: any order gives the same. Reads logits and target, 2 N P sizeof(T).
 #pragma once
 
-#include "common/train/pixel_counts.h"
+#include "common/core/pixel_counts.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {

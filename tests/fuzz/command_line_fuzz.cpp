@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "common/app/parser.h"
-#include "common/error.h"
+#include "common/core/error.h"
 
 namespace {
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "common/core/error.h"
 #include "common/data/image_file.h"
 #include "common/data/resize.h"
-#include "common/error.h"
 #include "fuzz/memory_file.h"
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t most);

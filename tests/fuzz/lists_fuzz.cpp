@@ -6,8 +6,8 @@
 #include <cstring>
 #include <set>
 
+#include "common/core/error.h"
 #include "common/data/split.h"
-#include "common/error.h"
 #include "fuzz/memory_file.h"
 
 namespace {

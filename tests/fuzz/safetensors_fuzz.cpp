@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <limits>
 
-#include "common/error.h"
+#include "common/core/error.h"
+#include "common/io/safetensors.h"
 #include "common/train/checkpoint.h"
-#include "common/train/safetensors.h"
 #include "fuzz/memory_file.h"
 
 namespace {

@@ -33,7 +33,7 @@ struct TestDevice<Cpu<T>> : cpu::Device {
 template <class Device>
 void convolve_directly(Device& device) {
   if constexpr (std::is_base_of<cpu::Device, Device>::value)
-    static_cast<cpu::Device&>(device) = cpu::Device(device.threads(), cpu::ConvMethod::direct);
+    static_cast<cpu::Device&>(device) = cpu::Device(device.threads(), ConvMethod::direct);
 }
 
 #ifdef ATTNUNET_HAVE_CUDA

@@ -39,7 +39,7 @@ template <class Companion>
 struct Device : cpu::Device {
   TestDevice<Companion> companion;
   Record record;
-  Device() : cpu::Device(1, cpu::ConvMethod::direct) { convolve_directly(companion); }
+  Device() : cpu::Device(1, ConvMethod::direct) { convolve_directly(companion); }
 };
 
 template <class Companion>

@@ -1,7 +1,7 @@
 // How far two float32 backends may be apart in each operation's outputs, from the magnitudes of its inputs.
 #pragma once
 
-#include "common/nn/batch_norm_constants.h"
+#include "common/core/batch_norm_constants.h"
 #include "cpu/operations.h"
 #include "support/tolerance.h"
 
@@ -20,11 +20,11 @@ inline Values bounds(Values sums_of_terms, Index length) {
 
 /// The convolution's products, with magnitudes for numbers: a linear operation of cpu:: in double.
 inline cpu::Buffer<double> product_workspace(const Conv2dGeometry& g) {
-  cpu::Device device(1, cpu::ConvMethod::direct);
+  cpu::Device device(1, ConvMethod::direct);
   return {device, conv2d_workspace(device, g)};
 }
 inline cpu::Buffer<double> product_workspace(const ConvTranspose2dGeometry& g) {
-  cpu::Device device(1, cpu::ConvMethod::direct);
+  cpu::Device device(1, ConvMethod::direct);
   return {device, conv_transpose2d_workspace(device, g)};
 }
 inline Conv2dGeometry dense(Conv2dGeometry g) {
@@ -37,7 +37,7 @@ inline ConvTranspose2dGeometry dense(ConvTranspose2dGeometry g) {
 }
 
 inline Values conv2d_terms(const Conv2dGeometry& g, const Values& x, const Values& w, const Values& bias) {
-  cpu::Device device(1, cpu::ConvMethod::direct);
+  cpu::Device device(1, ConvMethod::direct);
   Values y(static_cast<std::size_t>(g.pixels() * g.K));
   conv2d_forward(device, y.data(), x.data(), w.data(), bias.empty() ? nullptr : bias.data(),
                  product_workspace(dense(g)).data(), dense(g));

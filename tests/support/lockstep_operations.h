@@ -72,7 +72,7 @@ void conv2d_backward_data(Device<C>& device, float* dx, const float* dy, const f
   const Values before = o.sizes(dx);
   o.run([&](auto& where, auto at) { conv2d_backward_data(where, at(dx), at(dy), at(w), at(workspace), g, write); });
   Values terms(static_cast<std::size_t>(g.pixels() * g.C));
-  cpu::Device exact(1, cpu::ConvMethod::direct);
+  cpu::Device exact(1, ConvMethod::direct);
   conv2d_backward_data(exact, terms.data(), o.sizes(dy).data(), o.sizes(w).data(), product_workspace(dense(g)).data(),
                        dense(g), Write::set);
   if (write == Write::add)
@@ -91,7 +91,7 @@ void conv2d_backward_weights(Device<C>& device, float* dw, float* db, const floa
   o.workspace(workspace, conv2d_workspace(device.companion, g));
   o.run([&](auto& where, auto at) { conv2d_backward_weights(where, at(dw), at(db), at(dy), at(x), at(workspace), g); });
   Values dw_terms(static_cast<std::size_t>(g.weights())), db_terms(static_cast<std::size_t>(g.K));
-  cpu::Device exact(1, cpu::ConvMethod::direct);
+  cpu::Device exact(1, ConvMethod::direct);
   conv2d_backward_weights(exact, dw_terms.data(), db_terms.data(), o.sizes(dy).data(), o.sizes(x).data(),
                           product_workspace(dense(g)).data(), dense(g));
   o.compare("dw", dw, bounds(dw_terms, g.pixels()));
@@ -110,7 +110,7 @@ void conv_transpose2d_forward(Device<C>& device, float* y, const float* x, const
   o.run(
       [&](auto& where, auto at) { conv_transpose2d_forward(where, at(y), at(x), at(w), at(bias), at(workspace), g); });
   Values terms(static_cast<std::size_t>(4 * g.input_pixels() * g.K));
-  cpu::Device exact(1, cpu::ConvMethod::direct);
+  cpu::Device exact(1, ConvMethod::direct);
   conv_transpose2d_forward(exact, terms.data(), o.sizes(x).data(), o.sizes(w).data(), o.sizes(bias).data(),
                            product_workspace(dense(g)).data(), dense(g));
   o.compare("y", y, bounds(terms, g.C + 1));
@@ -128,7 +128,7 @@ void conv_transpose2d_backward_data(Device<C>& device, float* dx, const float* d
     conv_transpose2d_backward_data(where, at(dx), at(dy), at(w), at(workspace), g, write);
   });
   Values terms(static_cast<std::size_t>(g.input_pixels() * g.C));
-  cpu::Device exact(1, cpu::ConvMethod::direct);
+  cpu::Device exact(1, ConvMethod::direct);
   conv_transpose2d_backward_data(exact, terms.data(), o.sizes(dy).data(), o.sizes(w).data(),
                                  product_workspace(dense(g)).data(), dense(g), Write::set);
   o.compare("dx", dx, bounds(terms, 4 * g.K));
@@ -147,7 +147,7 @@ void conv_transpose2d_backward_weights(Device<C>& device, float* dw, float* db, 
     conv_transpose2d_backward_weights(where, at(dw), at(db), at(dy), at(x), at(workspace), g);
   });
   Values dw_terms(static_cast<std::size_t>(g.weights())), db_terms(static_cast<std::size_t>(g.K));
-  cpu::Device exact(1, cpu::ConvMethod::direct);
+  cpu::Device exact(1, ConvMethod::direct);
   conv_transpose2d_backward_weights(exact, dw_terms.data(), db_terms.data(), o.sizes(dy).data(), o.sizes(x).data(),
                                     product_workspace(dense(g)).data(), dense(g));
   o.compare("dw", dw, bounds(dw_terms, g.input_pixels()));
@@ -435,7 +435,7 @@ void edge_pad_backward(Device<C>& device, float* dx, const float* dy, const Shap
   o.out(dx, in.size());
   o.run([&](auto& where, auto at) { edge_pad_backward(where, at(dx), at(dy), in, H, W); });
   Values terms(static_cast<std::size_t>(in.size()));
-  cpu::Device exact(1, cpu::ConvMethod::direct);
+  cpu::Device exact(1, ConvMethod::direct);
   edge_pad_backward(exact, terms.data(), o.sizes(dy).data(), in, H, W);
   o.compare("dx", dx, bounds(terms, (H - in.H + 1) * (W - in.W + 1)));
 }

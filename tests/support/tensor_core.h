@@ -4,7 +4,7 @@
 #include <functional>
 #include <type_traits>
 
-#include "common/precision.h"
+#include "common/core/precision.h"
 #include "support/backends.h"
 #include "support/expect.h"
 

@@ -7,8 +7,8 @@
 #include <sstream>
 #include <string>
 
+#include "common/core/random.h"
 #include "common/data/png.h"
-#include "common/random.h"
 #include "common/train/trainer.h"
 #include "support/backends.h"
 #include "support/files.h"

@@ -11,11 +11,11 @@
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/app/scores.h"
-#include "common/app/table.h"
 #include "common/data/split.h"
-#include "common/train/atomic_file.h"
+#include "common/io/atomic_file.h"
+#include "common/io/signals.h"
+#include "common/io/table.h"
 #include "common/train/cases.h"
-#include "common/train/signals.h"
 
 namespace attnunet::app {
 namespace {

@@ -50,7 +50,7 @@ auto with_backend(const std::string& backend, int threads, const std::string& pr
     return work(device, Cuda<T>());
   }
 #endif
-  cpu::Device device(threads, cpu::parse_conv_method(conv));
+  cpu::Device device(threads, parse_conv_method(conv));
   return work(device, Cpu<T>());
 }
 

@@ -12,8 +12,8 @@
 
 #include "common/app/backend.h"
 #include "common/app/options.h"
-#include "common/app/table.h"
-#include "common/train/atomic_file.h"
+#include "common/io/atomic_file.h"
+#include "common/io/table.h"
 
 namespace attnunet::app {
 namespace {

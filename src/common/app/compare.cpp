@@ -10,12 +10,12 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "common/app/table.h"
-#include "common/error.h"
+#include "common/core/error.h"
+#include "common/io/atomic_file.h"
+#include "common/io/table.h"
 #include "common/report/chart.h"
 #include "common/report/html.h"
 #include "common/report/report.h"
-#include "common/train/atomic_file.h"
 #include "common/train/run_folder.h"
 
 namespace attnunet::app {

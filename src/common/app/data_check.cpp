@@ -9,10 +9,10 @@
 
 #include "common/app/dataset.h"
 #include "common/app/options.h"
-#include "common/app/table.h"
 #include "common/data/check.h"
+#include "common/io/atomic_file.h"
+#include "common/io/table.h"
 #include "common/report/duplicate_sheet.h"
-#include "common/train/atomic_file.h"
 #include "common/train/cases.h"
 
 namespace attnunet::app {

@@ -9,17 +9,17 @@
 #include <system_error>
 #include <thread>
 
-#include "common/app/counter_bar.h"
 #include "common/app/dataset.h"
 #include "common/app/options.h"
-#include "common/app/table.h"
-#include "common/error.h"
-#include "common/in_parallel.h"
-#include "common/random.h"
+#include "common/core/error.h"
+#include "common/core/in_parallel.h"
+#include "common/core/random.h"
+#include "common/io/atomic_file.h"
+#include "common/io/counter_bar.h"
+#include "common/io/signals.h"
+#include "common/io/table.h"
 #include "common/report/contact_sheet.h"
 #include "common/report/picture.h"
-#include "common/train/atomic_file.h"
-#include "common/train/signals.h"
 
 namespace attnunet::app {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "common/error.h"
+#include "common/core/error.h"
 
 namespace attnunet::app {
 

@@ -9,18 +9,18 @@
 #include <numeric>
 #include <optional>
 
-#include "common/app/csv.h"
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/app/scores.h"
 #include "common/app/set_report.h"
-#include "common/app/table.h"
+#include "common/core/error.h"
 #include "common/data/similarity.h"
-#include "common/error.h"
-#include "common/train/atomic_file.h"
+#include "common/io/atomic_file.h"
+#include "common/io/csv.h"
+#include "common/io/signals.h"
+#include "common/io/table.h"
 #include "common/train/cases.h"
 #include "common/train/checkpoint.h"
-#include "common/train/signals.h"
 
 namespace attnunet::app {
 namespace {

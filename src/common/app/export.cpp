@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "common/app/backend.h"
-#include "common/app/table.h"
 #include "common/export/network_graph.h"
-#include "common/train/atomic_file.h"
+#include "common/io/atomic_file.h"
+#include "common/io/table.h"
 #include "common/train/checkpoint.h"
 
 namespace attnunet::app {

@@ -6,7 +6,7 @@
 
 #include "common/app/backend.h"
 #include "common/app/options.h"
-#include "common/error.h"
+#include "common/core/error.h"
 #include "common/gradcheck/derivations.h"
 #include "common/gradcheck/elements.h"
 #include "common/gradcheck/examples.h"

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "common/app/options.h"
-#include "common/app/table.h"
+#include "common/io/table.h"
 #include "common/report/layer_rows.h"
 #include "common/train/checkpoint.h"
 #include "cpu/device.h"

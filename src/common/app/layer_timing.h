@@ -8,9 +8,9 @@
 #include <functional>
 #include <vector>
 
-#include "common/nn/dropout_key.h"
+#include "common/core/dropout_key.h"
+#include "common/core/random.h"
 #include "common/nn/layer_list.h"
-#include "common/random.h"
 
 namespace attnunet::app {
 

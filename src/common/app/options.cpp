@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <thread>
 
-#include "common/error.h"
-#include "cpu/conv_method.h"
+#include "common/core/conv_method.h"
+#include "common/core/error.h"
 #include "cuda/device.h"
 
 namespace attnunet::app {
@@ -60,7 +60,7 @@ std::string built_backends() {
 
 void require_backend(const std::string& backend, const std::string& precision, const std::string& conv) {
   require_precision(backend, parse_precision(precision));
-  cpu::require_conv_method(backend, cpu::parse_conv_method(conv));
+  require_conv_method(backend, parse_conv_method(conv));
   const std::string missing = backend == "cuda" ? cuda::gpu_missing() : "";
   if (!missing.empty()) throw Error(missing);
 }

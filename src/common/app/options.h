@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/precision.h"
+#include "common/core/precision.h"
 #include "common/train/train_config.h"
 
 namespace attnunet::app {

@@ -8,18 +8,18 @@
 #include <system_error>
 
 #include "common/app/backend.h"
-#include "common/app/counter_bar.h"
-#include "common/app/csv.h"
 #include "common/app/options.h"
+#include "common/core/in_parallel.h"
 #include "common/data/image_file.h"
 #include "common/data/resize.h"
-#include "common/in_parallel.h"
+#include "common/io/atomic_file.h"
+#include "common/io/counter_bar.h"
+#include "common/io/csv.h"
+#include "common/io/signals.h"
 #include "common/predict/inputs.h"
 #include "common/predict/predictor.h"
 #include "common/predict/results.h"
 #include "common/report/lesion_table.h"
-#include "common/train/atomic_file.h"
-#include "common/train/signals.h"
 
 namespace attnunet::app {
 namespace {

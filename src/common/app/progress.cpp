@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <string>
 
-#include "common/app/table.h"
+#include "common/io/table.h"
 
 namespace attnunet::app {
 namespace {

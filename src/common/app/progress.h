@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-#include "common/app/status_line.h"
+#include "common/io/status_line.h"
 #include "common/train/trainer.h"
 
 namespace attnunet::app {

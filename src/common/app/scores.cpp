@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "common/app/backend.h"
+#include "common/io/signals.h"
 #include "common/train/device_memory.h"
 #include "common/train/evaluator.h"
 #include "common/train/run_folder.h"
-#include "common/train/signals.h"
 
 namespace attnunet::app {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "common/app/table.h"
-#include "common/nn/stable_sigmoid.h"
+#include "common/core/stable_sigmoid.h"
+#include "common/io/table.h"
 #include "common/train/hausdorff.h"
 
 namespace attnunet::app {

@@ -10,10 +10,10 @@
 #include "common/app/options.h"
 #include "common/app/progress.h"
 #include "common/data/watch.h"
+#include "common/io/signals.h"
 #include "common/report/epoch_files.h"
 #include "common/report/gradcam.h"
 #include "common/train/cases.h"
-#include "common/train/signals.h"
 #include "common/train/trainer.h"
 
 namespace attnunet::app {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <utility>
 
-#include "common/random.h"
+#include "common/core/random.h"
 
 namespace attnunet::data {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "common/core/error.h"
 #include "common/data/resize.h"
-#include "common/error.h"
 
 namespace attnunet::data {
 namespace {

@@ -10,8 +10,8 @@
 #include <string>
 #include <system_error>
 
+#include "common/core/error.h"
 #include "common/data/luma.h"
-#include "common/error.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"

@@ -15,9 +15,9 @@
 #include <thread>
 #include <vector>
 
+#include "common/core/geometry.h"
 #include "common/data/augment.h"
 #include "common/data/busi.h"
-#include "common/geometry.h"
 
 namespace attnunet::data {
 

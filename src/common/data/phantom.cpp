@@ -5,8 +5,8 @@
 #include <exception>
 #include <system_error>
 
-#include "common/error.h"
-#include "common/random.h"
+#include "common/core/error.h"
+#include "common/core/random.h"
 
 namespace attnunet::data {
 namespace {

@@ -9,8 +9,8 @@
 #include <string>
 #include <system_error>
 
+#include "common/core/error.h"
 #include "common/data/luma.h"
-#include "common/error.h"
 
 namespace attnunet::data {
 namespace {

@@ -8,9 +8,9 @@
 #include <limits>
 #include <map>
 
+#include "common/core/error.h"
+#include "common/core/random.h"
 #include "common/data/similarity.h"
-#include "common/error.h"
-#include "common/random.h"
 
 namespace attnunet::data {
 namespace {

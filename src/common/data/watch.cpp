@@ -5,8 +5,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "common/error.h"
-#include "common/fnv.h"
+#include "common/core/error.h"
+#include "common/core/fnv.h"
 
 namespace attnunet::data {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "common/error.h"
+#include "common/core/error.h"
 
 namespace attnunet::onnx {
 namespace {

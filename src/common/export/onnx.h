@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/geometry.h"
+#include "common/core/geometry.h"
 
 namespace attnunet::onnx {
 

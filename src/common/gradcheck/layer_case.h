@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "common/geometry.h"
-#include "common/random.h"
+#include "common/core/geometry.h"
+#include "common/core/random.h"
 
 namespace attnunet::gradcheck {
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "common/error.h"
-#include "common/random.h"
+#include "common/core/error.h"
+#include "common/core/random.h"
 
 namespace attnunet {
 

@@ -28,7 +28,7 @@
 // Proof: tests/double_conv_test.cpp
 #pragma once
 
-#include "common/nn/dropout_key.h"
+#include "common/core/dropout_key.h"
 #include "common/nn/memory_plan.h"
 #include "common/nn/tensors.h"
 

@@ -5,8 +5,8 @@
 #include <set>
 #include <system_error>
 
+#include "common/core/error.h"
 #include "common/data/image_file.h"
-#include "common/error.h"
 
 namespace attnunet {
 namespace {

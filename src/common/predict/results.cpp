@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "common/nn/stable_sigmoid.h"
+#include "common/core/stable_sigmoid.h"
 #include "common/report/lesion_table.h"
 #include "common/report/picture.h"
 

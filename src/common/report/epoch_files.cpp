@@ -4,10 +4,10 @@
 #include <map>
 #include <numeric>
 
-#include "common/error.h"
+#include "common/core/error.h"
+#include "common/io/atomic_file.h"
 #include "common/report/panel.h"
 #include "common/report/report.h"
-#include "common/train/atomic_file.h"
 #include "common/train/cases.h"
 
 namespace attnunet::report {

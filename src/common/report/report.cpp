@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "common/app/table.h"
+#include "common/io/table.h"
 #include "common/report/html.h"
 #include "common/report/layer_rows.h"
 #include "common/report/panel.h"
@@ -19,7 +19,7 @@ namespace attnunet::report {
 namespace {
 
 namespace fs = std::filesystem;
-using app::fixed;
+using fixed;
 
 constexpr std::size_t strip_bytes = std::size_t{3} << 20;
 constexpr const char* epoch_mark = "<main data-epoch=\"";
@@ -194,7 +194,7 @@ std::string layers(const TrainConfig& config) {
     rows.push_back(layer_row(layer));
     for (std::string& cell : rows.back()) cell = escape_html(cell);
   }
-  return "<p>" + app::grouped(make_architecture(config.network).parameter_count()) +
+  return "<p>" + grouped(make_architecture(config.network).parameter_count()) +
          " parameters. Shapes are images x height x width x channels, for one image.</p>\n" +
          html_table(layer_headings(), rows, 2);
 }

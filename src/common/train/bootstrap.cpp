@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "common/random.h"
+#include "common/core/random.h"
 #include "common/train/quantile.h"
 
 namespace attnunet {

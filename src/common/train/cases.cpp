@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <map>
 
-#include "common/error.h"
-#include "common/train/safetensors.h"
+#include "common/core/error.h"
+#include "common/io/safetensors.h"
 
 namespace attnunet {
 namespace {

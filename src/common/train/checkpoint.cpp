@@ -7,9 +7,9 @@
 #include <map>
 #include <set>
 
-#include "common/error.h"
-#include "common/fnv.h"
-#include "common/train/safetensors.h"
+#include "common/core/error.h"
+#include "common/core/fnv.h"
+#include "common/io/safetensors.h"
 
 namespace attnunet {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "common/error.h"
+#include "common/core/error.h"
 
 namespace attnunet {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "common/geometry.h"
+#include "common/core/geometry.h"
 
 namespace attnunet {
 

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "common/error.h"
+#include "common/core/error.h"
 
 namespace attnunet {
 namespace {

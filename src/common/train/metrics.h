@@ -19,8 +19,8 @@
 
 #include <string>
 
-#include "common/geometry.h"
-#include "common/train/pixel_counts.h"
+#include "common/core/geometry.h"
+#include "common/core/pixel_counts.h"
 
 namespace attnunet {
 

@@ -16,9 +16,9 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "common/error.h"
-#include "common/train/atomic_file.h"
-#include "common/train/safetensors.h"
+#include "common/core/error.h"
+#include "common/io/atomic_file.h"
+#include "common/io/safetensors.h"
 
 namespace attnunet {
 namespace {

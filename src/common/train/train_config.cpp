@@ -12,10 +12,10 @@
 #include <optional>
 #include <type_traits>
 
-#include "common/error.h"
-#include "common/precision.h"
-#include "common/train/safetensors.h"
-#include "cpu/conv_method.h"
+#include "common/core/conv_method.h"
+#include "common/core/error.h"
+#include "common/core/precision.h"
+#include "common/io/safetensors.h"
 
 namespace attnunet {
 namespace {
@@ -162,7 +162,7 @@ void validate(const TrainConfig& config) {
             "at least 0 and below 1");
   require_one_of("backend", config.backend, {"cpu", "cuda", "cuda-sim"});
   require_precision(config.backend, parse_precision(config.precision));
-  cpu::require_conv_method(config.backend, cpu::parse_conv_method(config.conv));
+  require_conv_method(config.backend, parse_conv_method(config.conv));
   require(config.size >= network.multiple() && config.size <= 4096, "size", std::to_string(config.size),
           network.levels == 3 ? "8 to 4096 for attention3" : "16 to 4096 for attention4");
   require(config.batch >= 1 && config.batch <= 4096, "batch", std::to_string(config.batch), "1 to 4096");

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "common/geometry.h"
+#include "common/core/geometry.h"
 #include "common/nn/architecture.h"
 
 namespace attnunet {

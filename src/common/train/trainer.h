@@ -27,11 +27,11 @@
 #include <type_traits>
 #include <vector>
 
+#include "common/core/adam_options.h"
+#include "common/core/error.h"
+#include "common/core/random.h"
 #include "common/data/split.h"
 #include "common/data/watch.h"
-#include "common/error.h"
-#include "common/random.h"
-#include "common/train/adam_options.h"
 #include "common/train/cases.h"
 #include "common/train/checkpoint.h"
 #include "common/train/device_memory.h"

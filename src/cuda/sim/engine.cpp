@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-#include "common/error.h"
+#include "common/core/error.h"
 #include "cuda/sim/fiber.h"
 #include "cuda/sim/order.h"
 #include "cuda/sim/sanitizers.h"

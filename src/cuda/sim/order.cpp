@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "common/error.h"
+#include "common/core/error.h"
 
 namespace attnunet::cuda::sim {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "common/philox.h"
+#include "common/core/philox.h"
 
 namespace attnunet::cuda::sim {
 

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "common/core/dropout_key.h"
 #include "common/gradcheck/cases/batch_norm.h"
-#include "common/nn/dropout_key.h"
 
 namespace attnunet::gradcheck {
 

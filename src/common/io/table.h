@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "common/geometry.h"
+#include "common/core/geometry.h"
 
-namespace attnunet::app {
+namespace attnunet {
 
 class Table {
  public:
@@ -28,4 +28,4 @@ std::string grouped(Index value);
 /// "2 x 64 x 64 x 32"
 std::string shape_text(const Shape& shape);
 
-}  // namespace attnunet::app
+}  // namespace attnunet

@@ -1,9 +1,9 @@
-#include "common/app/table.h"
+#include "common/io/table.h"
 
 #include <algorithm>
 #include <cstdio>
 
-namespace attnunet::app {
+namespace attnunet {
 
 Table::Table(std::vector<std::string> headings, std::size_t left) : left_(left) {
   rows_.push_back(std::move(headings));
@@ -47,4 +47,4 @@ std::string shape_text(const Shape& shape) {
          std::to_string(shape.C);
 }
 
-}  // namespace attnunet::app
+}  // namespace attnunet

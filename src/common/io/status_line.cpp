@@ -1,4 +1,4 @@
-#include "common/app/status_line.h"
+#include "common/io/status_line.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
-namespace attnunet::app {
+namespace attnunet {
 namespace {
 
 constexpr double seconds_between_updates = 0.1, seconds_between_lines = 30;
@@ -63,4 +63,4 @@ std::string duration(double seconds) {
   return text;
 }
 
-}  // namespace attnunet::app
+}  // namespace attnunet

@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "common/geometry.h"
+#include "common/core/geometry.h"
 
 namespace attnunet {
 

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <string>
 
-namespace attnunet::app {
+namespace attnunet {
 
 class StatusLine {
  public:
@@ -31,4 +31,4 @@ class StatusLine {
 /// "0:07", "12:00", "1:00:00"
 std::string duration(double seconds);
 
-}  // namespace attnunet::app
+}  // namespace attnunet

@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <string>
 
-#include "common/app/status_line.h"
+#include "common/io/status_line.h"
 
-namespace attnunet::app {
+namespace attnunet {
 
 class CounterBar {
  public:
@@ -28,4 +28,4 @@ class CounterBar {
   StatusLine line_;
 };
 
-}  // namespace attnunet::app
+}  // namespace attnunet

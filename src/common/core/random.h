@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "common/philox.h"
+#include "common/core/philox.h"
 
 namespace attnunet {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "common/geometry.h"
+#include "common/core/geometry.h"
 
 namespace attnunet {
 

@@ -1,4 +1,4 @@
-#include "common/train/atomic_file.h"
+#include "common/io/atomic_file.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -4,9 +4,9 @@
 
 #include <string>
 
-#include "common/error.h"
+#include "common/core/error.h"
 
-namespace attnunet::cpu {
+namespace attnunet {
 
 enum class ConvMethod { automatic, gemm, direct, winograd };
 
@@ -31,4 +31,4 @@ inline void require_conv_method(const std::string& backend, ConvMethod method) {
                      " chooses by itself, leave --conv out");
 }
 
-}  // namespace attnunet::cpu
+}  // namespace attnunet

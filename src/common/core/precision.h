@@ -8,7 +8,7 @@
 
 #include <string>
 
-#include "common/error.h"
+#include "common/core/error.h"
 
 namespace attnunet {
 

@@ -1,6 +1,6 @@
-#include "common/app/csv.h"
+#include "common/io/csv.h"
 
-namespace attnunet::app {
+namespace attnunet {
 
 std::string csv_text(const std::string& text) {
   if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
@@ -9,4 +9,4 @@ std::string csv_text(const std::string& text) {
   return result + "\"";
 }
 
-}  // namespace attnunet::app
+}  // namespace attnunet

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "common/philox.h"  // ATTNUNET_HOST_DEVICE
+#include "common/core/philox.h"  // ATTNUNET_HOST_DEVICE
 
 namespace attnunet {
 

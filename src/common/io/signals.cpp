@@ -1,4 +1,4 @@
-#include "common/train/signals.h"
+#include "common/io/signals.h"
 
 #include <signal.h>
 

@@ -1,4 +1,4 @@
-#include "common/train/safetensors.h"
+#include "common/io/safetensors.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "common/error.h"
-#include "common/train/atomic_file.h"
+#include "common/core/error.h"
+#include "common/io/atomic_file.h"
 
 namespace attnunet {
 namespace {

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <string>
 
-#include "common/error.h"
+#include "common/core/error.h"
 
 namespace attnunet {
 

@@ -1,10 +1,10 @@
-#include "common/app/counter_bar.h"
+#include "common/io/counter_bar.h"
 
 #include <utility>
 
-#include "common/app/table.h"
+#include "common/io/table.h"
 
-namespace attnunet::app {
+namespace attnunet {
 
 CounterBar::CounterBar(std::string what, std::size_t total) : what_(std::move(what)), total_(total) {}
 
@@ -17,4 +17,4 @@ void CounterBar::update(std::size_t done) {
                  duration(static_cast<double>(total_ - done) / rate) + " left");
 }
 
-}  // namespace attnunet::app
+}  // namespace attnunet
