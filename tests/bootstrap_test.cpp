@@ -1,11 +1,11 @@
-#include "common/train/bootstrap.h"
+#include "common/scores/bootstrap.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "common/core/random.h"
-#include "common/train/quantile.h"
+#include "common/scores/quantile.h"
 
 namespace attnunet {
 namespace {

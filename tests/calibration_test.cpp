@@ -1,4 +1,4 @@
-#include "common/train/calibration.h"
+#include "common/scores/calibration.h"
 
 #include <gtest/gtest.h>
 

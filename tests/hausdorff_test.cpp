@@ -1,4 +1,4 @@
-#include "common/train/hausdorff.h"
+#include "common/scores/hausdorff.h"
 
 #include <gtest/gtest.h>
 

@@ -2,6 +2,7 @@
 # A layer is a strip of files with one name: src/cpu/X.{h,cpp}, tests/X_test.cpp, a page docs/layers/X.md, where it has a
 # backward pass src/common/gradcheck/cases/X.h, and once there are CUDA kernels src/cuda/X.{h,cu}. Fails naming each that is
 # missing. The files of src/cpu that are not layers are named here. (tests/docs_test.cpp holds the pages' links and formulas.)
+# Also fails where check_includes.sh does: on includes that point up.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,5 +30,6 @@ for source in src/cpu/*.cpp; do
     need "$source" "src/cuda/$name.cu"
   fi
 done
+tools/check_includes.sh || failed=1
 [ "$failed" -eq 0 ] && echo "check_layers: $layers layers, each with all its files"
 exit "$failed"

@@ -1,5 +1,5 @@
 // Counts of true and false, positive and negative pixels of each image: the raw material of every metric
-// (src/common/train/metrics.h). Has no backward: metrics are not trained on.
+// (src/common/scores/metrics.h). Has no backward: metrics are not trained on.
 //
 // Shapes     logits, target: N images of P pixels; counts [N].
 // Rule       predicted lesion where logit > 0 (probability above 1/2), lesion in truth where target > 0.5. A NaN logit

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "common/data/busi.h"
+#include "common/scores/metrics.h"
 #include "common/train/checkpoint.h"
-#include "common/train/metrics.h"
 
 namespace attnunet::app {
 

@@ -5,7 +5,7 @@
 
 #include "common/core/stable_sigmoid.h"
 #include "common/io/table.h"
-#include "common/train/hausdorff.h"
+#include "common/scores/hausdorff.h"
 
 namespace attnunet::app {
 namespace {

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "common/train/bootstrap.h"
-#include "common/train/calibration.h"
-#include "common/train/metrics.h"
+#include "common/scores/bootstrap.h"
+#include "common/scores/calibration.h"
+#include "common/scores/metrics.h"
 
 namespace attnunet::app {
 

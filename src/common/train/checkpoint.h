@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "common/train/metrics.h"
+#include "common/scores/metrics.h"
 #include "common/train/train_config.h"
 
 namespace attnunet {

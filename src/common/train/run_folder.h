@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "common/scores/metrics.h"
 #include "common/train/checkpoint.h"
-#include "common/train/metrics.h"
 #include "common/train/train_config.h"
 
 namespace attnunet {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "common/nn/attention_unet.h"
+#include "common/scores/metrics.h"
 #include "common/train/loss.h"
-#include "common/train/metrics.h"
 
 namespace attnunet {
 

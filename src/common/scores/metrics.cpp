@@ -1,4 +1,4 @@
-#include "common/train/metrics.h"
+#include "common/scores/metrics.h"
 
 #include <cmath>
 #include <cstdio>

@@ -1,11 +1,11 @@
-#include "common/train/hausdorff.h"
+#include "common/scores/hausdorff.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
 
-#include "common/train/quantile.h"
+#include "common/scores/quantile.h"
 
 namespace attnunet {
 namespace {

@@ -1,9 +1,9 @@
-#include "common/train/bootstrap.h"
+#include "common/scores/bootstrap.h"
 
 #include <algorithm>
 
 #include "common/core/random.h"
-#include "common/train/quantile.h"
+#include "common/scores/quantile.h"
 
 namespace attnunet {
 namespace {

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/train/metrics.h"
+#include "common/scores/metrics.h"
 
 namespace attnunet {
 
