@@ -282,10 +282,14 @@ TEST(RunFolder, WhatAKilledProcessLeftIsRemoved) {
   const RunFolder run = make_run(folder / "run", 2, 1);
   for (const char* name : {".last.safetensors.123.tmp", ".metrics.csv.4.tmp", ".notes.5.tmp", "last.safetensors.tmp"})
     write_text(run.path() / name, "half");
+  fs::create_directory(run.panels());
+  for (const char* name : {".epoch-001-a.png.5.tmp", ".notes.5.tmp"}) write_text(run.panels() / name, "half");
   resume(at_epoch(run, 2, run.path()));
   EXPECT_FALSE(fs::exists(run.path() / ".last.safetensors.123.tmp"));
   EXPECT_FALSE(fs::exists(run.path() / ".metrics.csv.4.tmp"));
+  EXPECT_FALSE(fs::exists(run.panels() / ".epoch-001-a.png.5.tmp"));
   EXPECT_TRUE(fs::exists(run.path() / ".notes.5.tmp")) << "not ours";
+  EXPECT_TRUE(fs::exists(run.panels() / ".notes.5.tmp")) << "not ours";
   EXPECT_TRUE(fs::exists(run.path() / "last.safetensors.tmp")) << "not ours";
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -11,6 +10,7 @@
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/app/scores.h"
+#include "common/core/in_parallel.h"
 #include "common/data/split.h"
 #include "common/io/atomic_file.h"
 #include "common/io/signals.h"
@@ -48,21 +48,12 @@ Column column_of(const std::vector<ImageScore>& scores) {
 /// Nothing predicted: of the truth alone.
 std::vector<ImageScore> scores_of_nothing(const data::Dataset& dataset, const Cases& cases, int size) {
   std::vector<ImageScore> scores(cases.size());
-  std::vector<std::exception_ptr> failures(cases.size());
-#pragma omp parallel for schedule(dynamic)
-  for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(cases.size()); ++i) {
-    const auto index = static_cast<std::size_t>(i);
-    try {
-      const std::vector<std::uint8_t> mask = data::load(dataset.cases[cases[index]], size).mask.pixels;
-      PixelCounts& counts = scores[index].counts;
-      counts.fn = std::count(mask.begin(), mask.end(), 1);
-      counts.tn = static_cast<std::int64_t>(mask.size()) - counts.fn;
-    } catch (...) {
-      failures[index] = std::current_exception();
-    }
-  }
-  for (const std::exception_ptr& failure : failures)
-    if (failure) std::rethrow_exception(failure);
+  in_parallel(cases.size(), all_cores(), [&](std::size_t i) {
+    const std::vector<std::uint8_t> mask = data::load(dataset.cases[cases[i]], size).mask.pixels;
+    PixelCounts& counts = scores[i].counts;
+    counts.fn = std::count(mask.begin(), mask.end(), 1);
+    counts.tn = static_cast<std::int64_t>(mask.size()) - counts.fn;
+  });
   return scores;
 }
 
@@ -236,8 +227,7 @@ bool run(const Options& options, const std::set<std::string>& given) {
     const std::string text = all_json(dataset, parts, size, options, config.size)
                                  .dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
                              "\n";
-    json_file->write(text.data(), text.size());
-    json_file->commit();
+    json_file->commit(text);
   }
   return true;
 }

@@ -207,9 +207,7 @@ void run_on(typename B::Device& device, const Options& options, std::optional<At
                                       {"train_step_gflop", flops.train_step / 1e9},
                                       {"inference_gflop", flops.inference / 1e9},
                                       {"peak_memory_mb", peak_mb}};
-    const std::string text = json.dump(2) + "\n";
-    file->write(text.data(), text.size());
-    file->commit();
+    file->commit(json.dump(2) + "\n");
   }
   if (!options.no_layers) print_layers<B>(device, options);
 }

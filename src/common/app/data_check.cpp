@@ -237,16 +237,10 @@ void run(const Options& options, const std::set<std::string>& given) {
   const Summary summary = summary_of(result);
   print(result, summary, leak);
   if (json_file) {
-    const std::string text =
-        to_json(result, summary, leak).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-    json_file->write(text.data(), text.size());
-    json_file->commit();
+    json_file->commit(to_json(result, summary, leak).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
+                      "\n");
   }
-  if (html_file) {
-    const std::string page = report::duplicate_sheet(result);
-    html_file->write(page.data(), page.size());
-    html_file->commit();
-  }
+  if (html_file) html_file->commit(report::duplicate_sheet(result));
 }
 
 }  // namespace

@@ -7,12 +7,12 @@
 #include <memory>
 #include <set>
 #include <system_error>
-#include <thread>
 
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/core/error.h"
 #include "common/core/in_parallel.h"
+#include "common/core/quoting.h"
 #include "common/core/random.h"
 #include "common/io/atomic_file.h"
 #include "common/io/counter_bar.h"
@@ -48,7 +48,7 @@ std::vector<std::size_t> choose(const data::Dataset& dataset, const Options& opt
     by_class[one.class_name].push_back(i);
   }
   if (!missing.empty())
-    throw UsageError("--cases: the dataset " + dataset.root.string() + " has no case '" + *missing.begin() + "'");
+    throw UsageError("--cases: the dataset " + dataset.root.string() + " has no case " + quoted(*missing.begin()));
 
   std::vector<std::size_t> chosen;
   std::uint32_t class_number = 0;
@@ -106,12 +106,11 @@ bool run(const Options& options) {
 
   catch_interrupts();
   CounterBar bar("cases", cases.size());
-  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
-  const std::size_t at_once = 16 * std::size_t{cores};
+  const std::size_t at_once = 16 * static_cast<std::size_t>(all_cores());
   std::vector<report::SheetRow> rows;
   for (std::size_t first = 0; first < cases.size() && !interrupted(); first += at_once) {
     std::vector<Shown> shown(std::min(at_once, cases.size() - first));
-    in_parallel(shown.size(), static_cast<int>(cores), [&](std::size_t i) {
+    in_parallel(shown.size(), all_cores(), [&](std::size_t i) {
       const data::Case& one = dataset.cases[cases[first + i]];
       if (interrupted()) return;
       shown[i] = show(one, options.size);

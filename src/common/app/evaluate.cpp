@@ -233,18 +233,13 @@ bool run(const Options& options, const std::set<std::string>& given) {
     print_summary(evaluations, over);
     object = summary_json(evaluations, over, options);
   }
-  if (json_file) {
-    const std::string text = object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-    json_file->write(text.data(), text.size());
-    json_file->commit();
-  }
+  if (json_file) json_file->commit(object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   if (csv_file) {
     std::string csv = "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels\n";
     const Evaluation& one = evaluations[0];
     for (std::size_t i = 0; i < one.cases.size(); ++i)
       csv += csv_row(one.dataset.cases[one.cases[i]], one.images.scores[i]);
-    csv_file->write(csv.data(), csv.size());
-    csv_file->commit();
+    csv_file->commit(csv);
   }
   return true;
 }

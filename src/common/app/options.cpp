@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <thread>
 
 #include "common/core/conv_method.h"
 #include "common/core/error.h"
+#include "common/core/in_parallel.h"
+#include "common/core/quoting.h"
 #include "cuda/device.h"
 
 namespace attnunet::app {
@@ -19,7 +20,7 @@ CLI::Validator whole_number(std::uint64_t low, std::uint64_t high) {
         const char* end = text.data() + text.size();
         const std::from_chars_result parsed = std::from_chars(text.data(), end, value);
         if (parsed.ec == std::errc() && parsed.ptr == end && value >= low && value <= high) return std::string();
-        return "'" + text + "' is out of range: a whole number from " + range;
+        return quoted(text) + " is out of range: a whole number from " + range;
       },
       std::to_string(low) + ".." + std::to_string(high));
 }
@@ -30,7 +31,7 @@ CLI::Validator number(bool (*allowed)(double), const std::string& range) {
         char* end = nullptr;
         const double value = std::strtod(text.c_str(), &end);
         if (!text.empty() && *end == '\0' && allowed(value)) return std::string();
-        return "'" + text + "' is out of range: a number " + range;
+        return quoted(text) + " is out of range: a number " + range;
       },
       range);
 }
@@ -41,7 +42,7 @@ CLI::Validator one_of(std::vector<std::string> names) {
   return CLI::Validator(
       [=](std::string& text) {
         if (std::find(names.begin(), names.end(), text) != names.end()) return std::string();
-        return "'" + text + "' is unknown: one of " + list;
+        return quoted(text) + " is unknown: one of " + list;
       },
       list);
 }
@@ -76,8 +77,7 @@ void add_conv_option(CLI::App& command, std::string& conv) {
 }
 
 void add_threads_option(CLI::App& command, int& threads) {
-  const unsigned cores = std::thread::hardware_concurrency();
-  threads = cores == 0 ? 1 : static_cast<int>(std::min<unsigned>(cores, largest_threads));
+  threads = std::min(all_cores(), largest_threads);
   command.add_option("--threads", threads, "OpenMP threads; the result does not depend on it")
       ->check(whole_number(1, largest_threads));
 }
@@ -97,7 +97,7 @@ void add_network_options(CLI::App& command, NetworkConfig& network) {
             const std::from_chars_result parsed = std::from_chars(text.data(), end, value);
             if (parsed.ec == std::errc() && parsed.ptr == end && value >= 2 && value <= 512 && value % 2 == 0)
               return std::string();
-            return "'" + text + "' is out of range: an even number from 2 to 512";
+            return quoted(text) + " is out of range: an even number from 2 to 512";
           },
           "2..512, even"));
 }

@@ -157,8 +157,7 @@ bool run(const Options& options) {
   const auto write_table = [&] {
     std::string table = report::lesion_table_head();
     for (const std::string& row : outcome.rows) table += row;
-    if (csv_file) csv_file->write(table.data(), table.size());
-    if (csv_file) csv_file->commit();
+    if (csv_file) csv_file->commit(table);
   };
   try {
     with_backend<float>(config.backend, config.threads, config.precision, config.conv, [&](auto& device, auto b) {

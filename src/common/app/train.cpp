@@ -9,6 +9,7 @@
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/app/progress.h"
+#include "common/core/quoting.h"
 #include "common/data/watch.h"
 #include "common/io/signals.h"
 #include "common/report/epoch_files.h"
@@ -123,7 +124,7 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
       });
   display.clear();
   if (!finished) {
-    std::printf("interrupted; continue with: attnunet train --resume '%s'\n", folder->last().c_str());
+    std::printf("interrupted; continue with: attnunet train --resume %s\n", shell_word(folder->last()).c_str());
     return false;
   }
   if (last_row.epoch > 0) {

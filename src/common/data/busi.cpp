@@ -6,16 +6,13 @@
 #include <system_error>
 
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 #include "common/data/resize.h"
 
 namespace attnunet::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string quoted(const fs::path& path) {
-  return "'" + path.string() + "'";
-}
 
 const char* layout_help() {
   return "expected are the folders benign, malignant, normal with images 'benign (1).png' and masks 'benign "
@@ -90,7 +87,7 @@ Dataset scan(const fs::path& root, const std::vector<std::string>& classes, std:
   const std::vector<std::string>& known = class_names();
   for (const std::string& name : classes)
     if (std::find(known.begin(), known.end(), name) == known.end())
-      throw UsageError("there is no class '" + name + "'; choose from benign, malignant, normal");
+      throw UsageError("there is no class " + quoted(name) + "; choose from benign, malignant, normal");
   if (!fs::exists(root)) throw Error("there is no dataset at " + quoted(root) + "; " + layout_help());
   if (!fs::is_directory(root)) throw Error(quoted(root) + " is a file, not a dataset folder; " + layout_help());
 
@@ -101,7 +98,7 @@ Dataset scan(const fs::path& root, const std::vector<std::string>& classes, std:
     if (fs::is_directory(root / name))
       scan_class(dataset, name, problems);
     else if (asked)
-      throw Error("the dataset " + quoted(root) + " has no folder '" + name + "'; " + layout_help());
+      throw Error("the dataset " + quoted(root) + " has no folder " + quoted(name) + "; " + layout_help());
   }
   if (dataset.cases.empty()) throw Error("the dataset " + quoted(root) + " holds no case; " + layout_help());
   return dataset;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "common/core/error.h"
+#include "common/core/in_parallel.h"
 #include "common/data/resize.h"
 
 namespace attnunet::data {
@@ -82,15 +83,13 @@ CheckResult check(const std::filesystem::path& root, const std::vector<std::stri
   result.facts.resize(cases.size());
   std::vector<std::string> unreadable(cases.size());
   std::vector<Grey> thumbnails(cases.size());
-#pragma omp parallel for schedule(dynamic)
-  for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(cases.size()); ++i) {
-    const auto index = static_cast<std::size_t>(i);
+  in_parallel(cases.size(), all_cores(), [&](std::size_t i) {
     try {
-      result.facts[index] = facts_of(cases[index], thumbnails[index]);
+      result.facts[i] = facts_of(cases[i], thumbnails[i]);
     } catch (const std::exception& failure) {
-      unreadable[index] = failure.what();
+      unreadable[i] = failure.what();
     }
-  }
+  });
   for (const std::string& problem : unreadable)
     if (!problem.empty()) result.problems.push_back(problem);
   find_duplicates(result, std::move(thumbnails));

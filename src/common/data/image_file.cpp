@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 #include "common/data/luma.h"
 
 #pragma GCC diagnostic push
@@ -32,14 +33,6 @@ namespace attnunet::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string quoted(const fs::path& path) {
-  return "'" + path.string() + "'";
-}
-
-Error damaged(const fs::path& path, const std::string& how) {
-  return Error(quoted(path) + " is damaged (" + how + "); copy or download it again");
-}
 
 bool begins_with(const std::string& bytes, const char* signature) {
   return bytes.compare(0, std::strlen(signature), signature) == 0;

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
 #include <system_error>
 
 #include "common/core/error.h"
+#include "common/core/in_parallel.h"
+#include "common/core/quoting.h"
 #include "common/core/random.h"
 
 namespace attnunet::data {
@@ -315,13 +316,13 @@ Sample make_phantom(const std::string& class_name, int width, int height, std::u
 void synthesize(const fs::path& root, int count, int size, std::uint64_t seed) {
   std::error_code failure;
   if (fs::exists(root) && !(fs::is_directory(root) && fs::is_empty(root)))
-    throw Error("'" + root.string() + "' holds something already; remove it or choose another folder");
+    throw Error(quoted(root) + " holds something already; remove it or choose another folder");
   fs::path temporary = root.has_filename() ? root : root.parent_path();
   temporary += ".tmp";
   const auto fail = [&](const std::string& reason) {
     std::error_code ignored;
     fs::remove_all(temporary, ignored);
-    throw Error("cannot write the phantoms to '" + root.string() + "': " + reason + "; check its folder and rights");
+    throw Error("cannot write the phantoms to " + quoted(root) + ": " + reason + "; check its folder and rights");
   };
 
   std::vector<std::pair<std::string, std::uint32_t>> cases;
@@ -334,21 +335,13 @@ void synthesize(const fs::path& root, int count, int size, std::uint64_t seed) {
     if (failure) fail(failure.message());
     for (int i = 0; i < numbers[c]; ++i) cases.emplace_back(class_names()[c], static_cast<std::uint32_t>(i));
   }
-  std::vector<std::exception_ptr> failures(cases.size());
-#pragma omp parallel for schedule(dynamic)
-  for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(cases.size()); ++i) {
-    const auto& [class_name, index] = cases[static_cast<std::size_t>(i)];
-    try {
-      write_case(temporary, class_name, index, size, seed);
-    } catch (...) {
-      failures[static_cast<std::size_t>(i)] = std::current_exception();
-    }
+  try {
+    in_parallel(cases.size(), all_cores(),
+                [&](std::size_t i) { write_case(temporary, cases[i].first, cases[i].second, size, seed); });
+  } catch (...) {
+    fs::remove_all(temporary, failure);
+    throw;
   }
-  for (const std::exception_ptr& one : failures)
-    if (one) {
-      fs::remove_all(temporary, failure);
-      std::rethrow_exception(one);
-    }
   fs::rename(temporary, root, failure);
   if (failure) fail(failure.message());
 }

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 #include "common/data/luma.h"
 
 namespace attnunet::data {
@@ -23,14 +24,6 @@ struct Header {
   std::int64_t width, height;
   int bit_depth, colour_type;
 };
-
-std::string quoted(const fs::path& path) {
-  return "'" + path.string() + "'";
-}
-
-Error damaged(const fs::path& path, const std::string& how) {
-  return Error(quoted(path) + " is damaged (" + how + "); copy or download it again");
-}
 
 std::int64_t big_endian(const unsigned char* bytes) {
   return (std::int64_t{bytes[0]} << 24) | (bytes[1] << 16) | (bytes[2] << 8) | bytes[3];
@@ -95,22 +88,10 @@ struct Decoder {
   Decoder& operator=(const Decoder&) = delete;
 };
 
-void write_file(const fs::path& path, const std::vector<unsigned char>& bytes) {
-  fs::path temporary = path;
-  temporary += ".tmp";
-  const auto fail = [&] {
-    const int reason = errno;
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    throw Error("cannot write " + quoted(path) + ": " + std::strerror(reason) +
-                "; check that its folder exists, may be written and has space left");
-  };
-  errno = 0;
-  std::ofstream file(temporary, std::ios::binary);
-  if (!file) fail();
-  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) fail();
+void write_file(const fs::path& path, const std::vector<std::uint8_t>& bytes, Durability durability) {
+  AtomicFile file(path, durability);
+  file.write(bytes.data(), bytes.size());
+  file.commit();
 }
 
 std::vector<std::uint8_t> encode(const std::vector<std::uint8_t>& pixels, int width, int height,
@@ -178,12 +159,16 @@ std::vector<std::uint8_t> encode_png(const Rgb& image) {
   return encode(image.pixels, image.width, image.height, LCT_RGB);
 }
 
-void write_png(const fs::path& path, const Grey& image) {
-  write_file(path, encode_png(image));
+void write_png(const fs::path& path, const Grey& image, Durability durability) {
+  write_file(path, encode_png(image), durability);
 }
 
-void write_png(const fs::path& path, const Rgb& image) {
-  write_file(path, encode_png(image));
+void write_png(const fs::path& path, const Rgb& image, Durability durability) {
+  write_file(path, encode_png(image), durability);
+}
+
+Error damaged(const fs::path& path, const std::string& how) {
+  return Error(quoted(path) + " is damaged (" + how + "); copy or download it again");
 }
 
 }  // namespace attnunet::data

@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "common/core/error.h"
+#include "common/io/atomic_file.h"
+
 namespace attnunet::data {
 
 /// A grey image, row by row, one byte a pixel.
@@ -40,9 +43,13 @@ Grey read_luma(const std::filesystem::path& path, PngFacts& facts);
 std::vector<std::uint8_t> encode_png(const Grey& image);
 std::vector<std::uint8_t> encode_png(const Rgb& image);
 
-/// Written beside its place under a temporary name, then renamed: at `path` there is the old file or the whole new one.
-/// Throws Error naming the file where it cannot be written (folder missing, not permitted, disk full).
-void write_png(const std::filesystem::path& path, const Grey& image);
-void write_png(const std::filesystem::path& path, const Rgb& image);
+/// At `path` there is the old file or the whole new one (io/atomic_file.h). Not synced unless asked for: predict and
+/// data synth write hundreds of pictures that can be made again. Throws Error naming the file if it cannot be written
+/// (folder missing, not permitted, disk full).
+void write_png(const std::filesystem::path& path, const Grey& image, Durability durability = Durability::unsynced);
+void write_png(const std::filesystem::path& path, const Rgb& image, Durability durability = Durability::unsynced);
+
+/// The error of a file with wrong contents; `how` says what is wrong with them.
+Error damaged(const std::filesystem::path& path, const std::string& how);
 
 }  // namespace attnunet::data

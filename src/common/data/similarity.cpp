@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
 #include <numeric>
 
+#include "common/core/in_parallel.h"
 #include "common/data/resize.h"
 
 namespace attnunet::data {
@@ -67,53 +67,39 @@ double most(const Coarse& a, const Coarse& b) {
 }  // namespace
 
 std::vector<Grey> thumbnails(const Dataset& dataset) {
-  const auto count = static_cast<std::ptrdiff_t>(dataset.cases.size());
   std::vector<Grey> result(dataset.cases.size());
-  std::vector<std::exception_ptr> failures(dataset.cases.size());
-#pragma omp parallel for schedule(dynamic)
-  for (std::ptrdiff_t i = 0; i < count; ++i) {
-    const auto index = static_cast<std::size_t>(i);
-    try {
-      result[index] = resize_bilinear(read_luma(dataset.cases[index].image), thumbnail_size, thumbnail_size);
-    } catch (...) {
-      failures[index] = std::current_exception();
-    }
-  }
-  for (const std::exception_ptr& failure : failures)
-    if (failure) std::rethrow_exception(failure);
+  in_parallel(result.size(), all_cores(), [&](std::size_t i) {
+    result[i] = resize_bilinear(read_luma(dataset.cases[i].image), thumbnail_size, thumbnail_size);
+  });
   return result;
 }
 
 std::vector<SimilarPair> similar_pairs(const std::vector<Grey>& thumbnails, double threshold) {
-  const auto count = static_cast<std::ptrdiff_t>(thumbnails.size());
-  std::vector<std::vector<float>> vectors(thumbnails.size());
-  std::vector<Coarse> coarser(thumbnails.size()), coarse_ones(thumbnails.size());
-#pragma omp parallel for
-  for (std::ptrdiff_t i = 0; i < count; ++i) {
-    const auto index = static_cast<std::size_t>(i);
-    const Grey& image = thumbnails[index];
-    vectors[index] = normalised(image);
-    coarser[index] = coarse(vectors[index], image.width, image.height, coarse_sides[0]);
-    coarse_ones[index] = coarse(vectors[index], image.width, image.height, coarse_sides[1]);
-  }
+  const std::size_t count = thumbnails.size();
+  std::vector<std::vector<float>> vectors(count);
+  std::vector<Coarse> coarser(count), coarse_ones(count);
+  in_parallel(count, all_cores(), [&](std::size_t i) {
+    const Grey& image = thumbnails[i];
+    vectors[i] = normalised(image);
+    coarser[i] = coarse(vectors[i], image.width, image.height, coarse_sides[0]);
+    coarse_ones[i] = coarse(vectors[i], image.width, image.height, coarse_sides[1]);
+  });
   // Square tiles of pairs, so that the coarsest pictures of a tile stay in the nearest cache.
-  constexpr std::ptrdiff_t tile = 48;
-  const std::ptrdiff_t tiles = (count + tile - 1) / tile;
-  std::vector<std::vector<SimilarPair>> of_rows(static_cast<std::size_t>(tiles));
-#pragma omp parallel for schedule(dynamic)
-  for (std::ptrdiff_t row = 0; row < tiles; ++row) {
-    std::vector<SimilarPair>& pairs = of_rows[static_cast<std::size_t>(row)];
-    for (std::ptrdiff_t column = row; column < tiles; ++column)
-      for (std::ptrdiff_t i = row * tile; i < std::min(count, (row + 1) * tile); ++i)
-        for (std::ptrdiff_t j = std::max(i + 1, column * tile); j < std::min(count, (column + 1) * tile); ++j) {
-          const auto a = static_cast<std::size_t>(i), b = static_cast<std::size_t>(j);
+  constexpr std::size_t tile = 48;
+  const std::size_t tiles = (count + tile - 1) / tile;
+  std::vector<std::vector<SimilarPair>> of_rows(tiles);
+  in_parallel(tiles, all_cores(), [&](std::size_t row) {
+    std::vector<SimilarPair>& pairs = of_rows[row];
+    for (std::size_t column = row; column < tiles; ++column)
+      for (std::size_t a = row * tile; a < std::min(count, (row + 1) * tile); ++a)
+        for (std::size_t b = std::max(a + 1, column * tile); b < std::min(count, (column + 1) * tile); ++b) {
           if (most(coarser[a], coarser[b]) < threshold || most(coarse_ones[a], coarse_ones[b]) < threshold) continue;
           const double correlation = dot(vectors[a].data(), vectors[b].data(), vectors[a].size());
           if (correlation > threshold) pairs.push_back({a, b, correlation});
         }
     std::sort(pairs.begin(), pairs.end(),
               [](const SimilarPair& x, const SimilarPair& y) { return x.a != y.a ? x.a < y.a : x.b < y.b; });
-  }
+  });
   std::vector<SimilarPair> pairs;
   for (const std::vector<SimilarPair>& row : of_rows) pairs.insert(pairs.end(), row.begin(), row.end());
   return pairs;

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 #include "common/core/random.h"
 #include "common/data/similarity.h"
 
@@ -205,10 +206,10 @@ std::string unknown_name(const Dataset& dataset, const std::string& name) {
   for (const std::string& class_name : class_names()) {
     std::error_code ignored;
     if (std::filesystem::is_regular_file(dataset.root / class_name / (name + ".png"), ignored))
-      return "'" + name + "' is of the class " + class_name +
+      return quoted(name) + " is of the class " + class_name +
              ", which --classes leaves out; select the class or take the name out of the list";
   }
-  return "there is no case '" + name + "' in '" + dataset.root.string() + "'; correct or remove the name";
+  return "there is no case " + quoted(name) + " in " + quoted(dataset.root) + "; correct or remove the name";
 }
 
 /// The place a name was first found at, by case index.
@@ -220,20 +221,21 @@ Cases read_list(const Dataset& dataset, const std::filesystem::path& path, Named
   errno = 0;
   std::ifstream file(path);
   if (!file || std::filesystem::is_directory(path))
-    throw Error("cannot read the list '" + path.string() + "': " + std::strerror(errno == 0 ? EISDIR : errno) +
+    throw Error("cannot read the list " + quoted(path) + ": " + std::strerror(errno == 0 ? EISDIR : errno) +
                 "; name a text file with a case name a line");
   Cases cases;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
     const std::string name = trimmed(line);
     if (name.empty()) continue;
-    const std::string place = "'" + path.string() + "' line " + std::to_string(number);
+    const std::string place = quoted(path) + " line " + std::to_string(number);
     const auto found = index.find(name);
     if (found == index.end()) throw Error(place + ": " + unknown_name(dataset, name));
-    if (index.count(name) > 1) throw Error(place + ": several classes have a case '" + name + "'; rename one of them");
+    if (index.count(name) > 1)
+      throw Error(place + ": several classes have a case " + quoted(name) + "; rename one of them");
     const auto [first, is_new] = named.emplace(found->second, place);
     if (!is_new)
-      throw Error(place + ": '" + name + "' was already named in " + first->second + "; remove one of the two");
+      throw Error(place + ": " + quoted(name) + " was already named in " + first->second + "; remove one of the two");
     cases.push_back(found->second);
   }
   return cases;
@@ -283,7 +285,7 @@ Split make_split(const Dataset& dataset, const SplitOptions& options) {
   for (const auto& [cases, purpose] : {std::pair{&split.train, "training"}, std::pair{&split.val, "validation"}})
     if (cases->empty())
       throw Error("no " + std::string(purpose) + " case is left of the " + std::to_string(dataset.cases.size()) +
-                  " cases of '" + dataset.root.string() + "'; use another split, other classes or more cases");
+                  " cases of " + quoted(dataset.root) + "; use another split, other classes or more cases");
   return split;
 }
 

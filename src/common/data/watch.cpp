@@ -7,6 +7,7 @@
 
 #include "common/core/error.h"
 #include "common/core/fnv.h"
+#include "common/core/quoting.h"
 
 namespace attnunet::data {
 namespace {
@@ -22,7 +23,7 @@ void for_each_file(const Dataset& dataset, const std::vector<std::size_t>& cases
 struct stat status_of(const std::filesystem::path& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0)
-    throw Error("cannot read '" + path.string() + "': " + std::strerror(errno) + "; check the dataset");
+    throw Error("cannot read " + quoted(path) + ": " + std::strerror(errno) + "; check the dataset");
   return status;
 }
 
@@ -38,7 +39,7 @@ Watch::Watch(const Dataset& dataset, const std::vector<std::size_t>& cases) {
 std::string Watch::change() const {
   for (const File& file : files_) {
     struct stat now {};
-    const std::string name = "'" + file.path.string() + "'";
+    const std::string name = quoted(file.path);
     if (stat(file.path.c_str(), &now) != 0) return name + " was removed (" + std::strerror(errno) + ")";
     if (now.st_dev != file.device || now.st_ino != file.inode) return name + " was replaced";
     if (now.st_size != file.bytes || now.st_mtim.tv_sec != file.seconds || now.st_mtim.tv_nsec != file.nanoseconds)

@@ -53,7 +53,8 @@ Error file_error(const std::string& what, const std::filesystem::path& path, int
   return Error(what + " " + path.string() + ": " + std::generic_category().message(code) + "; " + advice(code));
 }
 
-AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
+AtomicFile::AtomicFile(std::filesystem::path path, Durability durability)
+    : path_(std::move(path)), durability_(durability) {
   temporary_ = folder_of(path_) / ("." + path_.filename().string() + "." + std::to_string(getpid()) + ".tmp");
   // A file of that name can only be left over from a process that was killed.
   unlink(temporary_.c_str());
@@ -79,17 +80,21 @@ void AtomicFile::write(const void* data, std::size_t bytes) {
 }
 
 void AtomicFile::commit() {
-  if (fsync(descriptor_) != 0) throw file_error("cannot write", path_, errno);
+  const bool synced = durability_ == Durability::synced;
+  if (synced && fsync(descriptor_) != 0) throw file_error("cannot write", path_, errno);
   if (close(std::exchange(descriptor_, -1)) != 0) throw file_error("cannot write", path_, errno);
   if (rename(temporary_.c_str(), path_.c_str()) != 0) throw file_error("cannot write", path_, errno);
   temporary_.clear();
-  sync_folder(path_);
+  if (synced) sync_folder(path_);
+}
+
+void AtomicFile::commit(const std::string& contents) {
+  write(contents.data(), contents.size());
+  commit();
 }
 
 void write_file_atomically(const std::filesystem::path& path, const std::string& contents) {
-  AtomicFile file(path);
-  file.write(contents.data(), contents.size());
-  file.commit();
+  AtomicFile(path).commit(contents);
 }
 
 }  // namespace attnunet

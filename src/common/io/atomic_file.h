@@ -2,7 +2,8 @@
 //
 // The bytes go to a temporary file in the same folder, are synced to the disk, and the temporary is renamed over the
 // target (rename replaces atomically within a file system); then the folder is synced, so that the new name survives a
-// power cut as well. A process must ignore SIGXFSZ for a file size limit to be an error here instead of its end.
+// power cut as well. Files that are easily made again may go without the two syncs, which take milliseconds each.
+// A process must ignore SIGXFSZ for a file size limit to be an error here instead of its end.
 #pragma once
 
 #include <cstddef>
@@ -16,10 +17,15 @@ namespace attnunet {
 /// The error of a failed system call: what failed, the file, the text of `code` (an errno) and what to do about it.
 Error file_error(const std::string& what, const std::filesystem::path& path, int code);
 
+enum class Durability {
+  synced,   ///< on the disk when commit returns
+  unsynced  ///< written out when the system gets to it: a power cut may lose the contents, the end of the process can't
+};
+
 class AtomicFile {
  public:
-  /// Makes the temporary file. Every member throws Error naming the file where the system refuses.
-  explicit AtomicFile(std::filesystem::path path);
+  /// Makes the temporary file. Every member throws Error naming the file if the system refuses.
+  explicit AtomicFile(std::filesystem::path path, Durability durability = Durability::synced);
   /// Without commit: removes the temporary, the old file stays.
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
@@ -28,9 +34,12 @@ class AtomicFile {
   void write(const void* data, std::size_t bytes);
   /// Puts the file in its place; nothing can be written afterwards.
   void commit();
+  /// Writes the contents first.
+  void commit(const std::string& contents);
 
  private:
   std::filesystem::path path_, temporary_;
+  Durability durability_;
   int descriptor_ = -1;
 };
 

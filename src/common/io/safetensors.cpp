@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 #include "common/io/atomic_file.h"
 
 namespace attnunet {
@@ -25,7 +26,7 @@ std::string json_string(const std::string& text) {
   try {
     return json(text).dump();
   } catch (const json::exception&) {
-    throw Error("the name " + in_quotes(text) + " is not valid UTF-8 and cannot be stored; rename it");
+    throw Error("the name " + quoted_excerpt(text) + " is not valid UTF-8 and cannot be stored; rename it");
   }
 }
 
@@ -62,7 +63,7 @@ class HeaderEvents : public nlohmann::json_sax<json> {
     if (place_ == Place::metadata) return go(Place::top);
     if (place_ == Place::top) return go(Place::outside);
     if (!fields_.dtype || !fields_.shape || fields_.offsets != 2)
-      return stop(in_quotes(entry_) + " lacks dtype, shape or data_offsets");
+      return stop(quoted_excerpt(entry_) + " lacks dtype, shape or data_offsets");
     return go(Place::top);
   }
   bool key(std::string& name) override {
@@ -70,10 +71,10 @@ class HeaderEvents : public nlohmann::json_sax<json> {
     if (place_ == Place::top) {
       entry_ = name;
       if (in_metadata() ? std::exchange(has_metadata_, true) : tensors_.count(name) != 0)
-        return stop(in_quotes(name) + " stands there twice");
+        return stop(quoted_excerpt(name) + " stands there twice");
       if (!in_metadata()) tensors_[name].name = name;
     } else if (place_ == Place::metadata && metadata_.count(name) != 0) {
-      return stop("metadata " + in_quotes(name) + " stands there twice");
+      return stop("metadata " + quoted_excerpt(name) + " stands there twice");
     }
     return true;
   }
@@ -83,9 +84,9 @@ class HeaderEvents : public nlohmann::json_sax<json> {
       return true;
     }
     if (place_ != Place::tensor || key_ != "dtype") return unexpected("a string");
-    if (std::exchange(fields_.dtype, true)) return stop(in_quotes(entry_) + " has two dtypes");
+    if (std::exchange(fields_.dtype, true)) return stop(quoted_excerpt(entry_) + " has two dtypes");
     return text == "F32" ||
-           stop("tensor " + in_quotes(entry_) + " has dtype " + in_quotes(text) + ", only F32 is read");
+           stop("tensor " + quoted_excerpt(entry_) + " has dtype " + quoted_excerpt(text) + ", only F32 is read");
   }
   bool start_array(std::size_t) override {
     if (place_ == Place::tensor && key_ == "shape" && !std::exchange(fields_.shape, true)) return go(Place::shape);
@@ -94,7 +95,7 @@ class HeaderEvents : public nlohmann::json_sax<json> {
   }
   bool end_array() override {
     if (place_ == Place::offsets && fields_.offsets != 2)
-      return stop(in_quotes(entry_) + ": data_offsets are not two numbers");
+      return stop(quoted_excerpt(entry_) + ": data_offsets are not two numbers");
     return go(Place::tensor);
   }
   bool number_unsigned(std::uint64_t value) override {
@@ -135,7 +136,8 @@ class HeaderEvents : public nlohmann::json_sax<json> {
     return false;
   }
   bool unexpected(const std::string& what) {
-    return stop("it has " + what + (entry_.empty() ? " at its start" : " where none may be, at " + in_quotes(entry_)));
+    return stop("it has " + what +
+                (entry_.empty() ? " at its start" : " where none may be, at " + quoted_excerpt(entry_)));
   }
 
   std::map<std::string, std::string>& metadata_;
@@ -152,9 +154,9 @@ std::string layout_problem(const std::map<std::string, StoredTensor>& tensors, s
   for (const auto& [name, tensor] : tensors) {
     const std::optional<std::uint64_t> bytes = bytes_of(tensor.shape);
     if (tensor.begin > tensor.end || tensor.end > data_bytes)
-      return "tensor " + in_quotes(name) + " lies outside the file (truncated, or its offsets are wrong)";
+      return "tensor " + quoted_excerpt(name) + " lies outside the file (truncated, or its offsets are wrong)";
     if (!bytes || *bytes != tensor.end - tensor.begin)
-      return "tensor " + in_quotes(name) + " has a shape that does not fit its bytes";
+      return "tensor " + quoted_excerpt(name) + " has a shape that does not fit its bytes";
     in_order.push_back(&tensor);
   }
   std::sort(in_order.begin(), in_order.end(), [](const StoredTensor* a, const StoredTensor* b) {
@@ -163,7 +165,8 @@ std::string layout_problem(const std::map<std::string, StoredTensor>& tensors, s
   std::uint64_t covered = 0;
   for (const StoredTensor* tensor : in_order) {
     if (tensor->begin != covered)
-      return "tensor " + in_quotes(tensor->name) + (tensor->begin < covered ? " overlaps another" : " leaves a gap");
+      return "tensor " + quoted_excerpt(tensor->name) +
+             (tensor->begin < covered ? " overlaps another" : " leaves a gap");
     covered = tensor->end;
   }
   if (covered != data_bytes) return "its tensors do not cover the file";
@@ -171,14 +174,6 @@ std::string layout_problem(const std::map<std::string, StoredTensor>& tensors, s
 }
 
 }  // namespace
-
-std::string in_quotes(const std::string& text) {
-  constexpr std::size_t longest = 120;
-  std::string shown = text.substr(0, longest);
-  for (char& letter : shown)
-    if (static_cast<unsigned char>(letter) < 32 || letter == 127) letter = '?';
-  return "'" + shown + (text.size() > longest ? "...'" : "'");
-}
 
 Index StoredTensor::size() const {
   Index product = 1;
@@ -247,7 +242,7 @@ SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : path_(
 void SafetensorsReader::read(const StoredTensor& tensor, float* values) {
   file_.seekg(static_cast<std::streamoff>(data_start_ + tensor.begin));
   if (!file_.read(reinterpret_cast<char*>(values), static_cast<std::streamsize>(tensor.end - tensor.begin)))
-    throw Error("cannot read " + path_.string() + ": it ends within tensor " + in_quotes(tensor.name) +
+    throw Error("cannot read " + path_.string() + ": it ends within tensor " + quoted_excerpt(tensor.name) +
                 "; it is damaged, use another checkpoint");
 }
 

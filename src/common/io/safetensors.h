@@ -55,7 +55,4 @@ class SafetensorsReader {
   std::map<std::string, StoredTensor> tensors_;
 };
 
-/// Text out of a file, fit for a one-line message: in quotes, control characters replaced, long ones cut.
-std::string in_quotes(const std::string& text);
-
 }  // namespace attnunet

@@ -6,16 +6,13 @@
 #include <system_error>
 
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 #include "common/data/image_file.h"
 
 namespace attnunet {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string quoted(const fs::path& path) {
-  return "'" + path.string() + "'";
-}
 
 bool is_mask(const fs::path& file) {
   const std::string ending = file.extension().string();

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 #include <map>
 
+#include "common/core/in_parallel.h"
 #include "common/data/resize.h"
 #include "common/report/html.h"
 #include "common/report/picture.h"
@@ -36,21 +36,10 @@ std::map<std::size_t, std::vector<std::uint8_t>> thumbnails(const data::CheckRes
   std::vector<std::size_t> members;
   for (const auto& group : result.groups) members.insert(members.end(), group.begin(), group.end());
   std::vector<std::vector<std::uint8_t>> pictures(members.size());
-  std::vector<std::exception_ptr> failures(members.size());
-#pragma omp parallel for schedule(dynamic)
-  for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(members.size()); ++i) {
-    const auto index = static_cast<std::size_t>(i);
-    try {
-      pictures[index] = thumbnail(result.dataset.cases[members[index]]);
-    } catch (...) {
-      failures[index] = std::current_exception();
-    }
-  }
+  in_parallel(members.size(), all_cores(),
+              [&](std::size_t i) { pictures[i] = thumbnail(result.dataset.cases[members[i]]); });
   std::map<std::size_t, std::vector<std::uint8_t>> by_case;
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    if (failures[i]) std::rethrow_exception(failures[i]);
-    by_case[members[i]] = std::move(pictures[i]);
-  }
+  for (std::size_t i = 0; i < members.size(); ++i) by_case[members[i]] = std::move(pictures[i]);
   return by_case;
 }
 

@@ -58,7 +58,8 @@ void EpochFiles::write(int epoch, const std::vector<ImageScore>& validation, con
     const data::Case& one = dataset_.cases[shown_[i]];
     const data::Sample sample = data::load(one, config_.size);
     data::write_png(folder_.panel(epoch, names_[i]),
-                    panel(sample, explain(numbers(sample.image)), "epoch " + std::to_string(epoch) + ": " + one.name));
+                    panel(sample, explain(numbers(sample.image)), "epoch " + std::to_string(epoch) + ": " + one.name),
+                    Durability::synced);
   }
 
   RunReport report;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 #include "common/report/picture.h"
 
 namespace attnunet::report {
@@ -21,7 +22,7 @@ int gradcam_block(const NetworkConfig& config, const std::string& layer) {
   if (found != layers.end()) return static_cast<int>(found - layers.begin());
   std::string list;
   for (const std::string& name : layers) list += (list.empty() ? "" : ", ") + name;
-  throw UsageError(variant_name(config) + " has no layer '" + layer + "' for Grad-CAM: one of " + list);
+  throw UsageError(variant_name(config) + " has no layer " + quoted(layer) + " for Grad-CAM: one of " + list);
 }
 
 std::vector<float> score_gradient(const std::vector<float>& logits) {

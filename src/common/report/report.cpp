@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "common/core/quoting.h"
 #include "common/io/table.h"
 #include "common/report/html.h"
 #include "common/report/layer_rows.h"
@@ -311,15 +312,6 @@ int reported_epoch(const fs::path& report) {
 }
 
 std::string repeat_command(const TrainConfig& config) {
-  const auto quoted = [](const std::string& word) {
-    const bool plain = !word.empty() && word.find_first_not_of(
-                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                            "0123456789_./,+-=:") == std::string::npos;
-    if (plain) return word;
-    std::string result = "'";
-    for (const char c : word) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return result + "'";
-  };
   const std::set<std::string> elsewhere{"train-cases", "val-cases", "out", "resume", "threads", "quiet", "panels"};
   std::string command = "attnunet train";
   const nlohmann::ordered_json options = options_of(config);
@@ -333,7 +325,7 @@ std::string repeat_command(const TrainConfig& config) {
       for (const auto& one : value) text += (text.empty() ? "" : ",") + one.get<std::string>();
     }
     if (text.empty() || value == false) continue;
-    command += " --" + key + (value.is_boolean() ? "" : " " + quoted(text));
+    command += " --" + key + (value.is_boolean() ? "" : " " + shell_word(text));
   }
   return command;
 }

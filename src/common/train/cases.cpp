@@ -4,7 +4,7 @@
 #include <map>
 
 #include "common/core/error.h"
-#include "common/io/safetensors.h"
+#include "common/core/quoting.h"
 
 namespace attnunet {
 namespace {
@@ -16,7 +16,7 @@ std::vector<std::size_t> find_cases(const data::Dataset& dataset, const std::vec
   for (const std::string& name : names) {
     const auto entry = place.find(name);
     if (entry == place.end())
-      throw Error("the checkpoint was trained with case " + in_quotes(name) + ", which is not in " +
+      throw Error("the checkpoint was trained with case " + quoted_excerpt(name) + ", which is not in " +
                   dataset.root.string() + "; name its dataset with --data");
     found.push_back(entry->second);
   }

@@ -9,6 +9,7 @@
 
 #include "common/core/error.h"
 #include "common/core/fnv.h"
+#include "common/core/quoting.h"
 #include "common/io/safetensors.h"
 
 namespace attnunet {
@@ -72,7 +73,7 @@ class Metadata {
       good = good && digit >= '0' && digit <= '9';
       if (good) value = 10 * value + (digit - '0');
     }
-    if (!good || value > largest) throw Error("its metadata has " + key + " = " + in_quotes(digits));
+    if (!good || value > largest) throw Error("its metadata has " + key + " = " + quoted_excerpt(digits));
     return value;
   }
   /// -inf, or a share in [0, 1].
@@ -81,12 +82,13 @@ class Metadata {
     char* end = nullptr;
     const double value = std::strtod(number.c_str(), &end);
     const bool good = (value >= 0 && value <= 1) || value == -std::numeric_limits<double>::infinity();
-    if (number.empty() || *end != '\0' || !good) throw Error("its metadata has " + key + " = " + in_quotes(number));
+    if (number.empty() || *end != '\0' || !good)
+      throw Error("its metadata has " + key + " = " + quoted_excerpt(number));
     return value;
   }
   void expect(const std::string& key, const std::string& value) const {
     if (text(key) != value)
-      throw Error("its metadata has " + key + " = " + in_quotes(text(key)) + " but a configuration with " + value);
+      throw Error("its metadata has " + key + " = " + quoted_excerpt(text(key)) + " but a configuration with " + value);
   }
 
  private:
@@ -121,7 +123,7 @@ void read_tensors(SafetensorsReader& reader, const Architecture& architecture, C
     known.insert(place.name);
   }
   for (const auto& [name, tensor] : reader.tensors())
-    if (known.count(name) == 0) throw Error("it has an unknown tensor " + in_quotes(name));
+    if (known.count(name) == 0) throw Error("it has an unknown tensor " + quoted_excerpt(name));
   allocate(architecture, checkpoint);
   std::vector<float> values(static_cast<std::size_t>(largest));
   for (const auto& place : all) {

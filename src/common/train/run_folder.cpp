@@ -93,12 +93,14 @@ void refuse_a_run(const fs::path& path) {
                   (path / "last.safetensors").string());
 }
 
-// What AtomicFile had begun when a process was killed: no other of ours writes here, so nobody will finish it.
-void remove_unfinished(const fs::path& path) {
+// What AtomicFile had begun in a folder when a process was killed, of files whose names begin as those given: no other
+// process of ours writes here, so nobody will finish it.
+void remove_unfinished(const fs::path& folder, const std::vector<std::string>& names) {
+  std::error_code none;
   std::vector<fs::path> unfinished;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path))
-    for (const char* name : {"config.json", "metrics.csv", "last.safetensors", "best.safetensors", "report.html"})
-      if (entry.path().extension() == ".tmp" && entry.path().filename().string().rfind("." + std::string(name), 0) == 0)
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, none))
+    for (const std::string& name : names)
+      if (entry.path().extension() == ".tmp" && entry.path().filename().string().rfind("." + name, 0) == 0)
         unfinished.push_back(entry.path());
   for (const fs::path& file : unfinished) fs::remove(file);
 }
@@ -159,7 +161,8 @@ RunFolder RunFolder::resume(const Checkpoint& checkpoint) {
 // dataset, goes first. In its own folder the checkpoint follows, so that it is never later than the rows; in another it
 // goes last, since with it the folder holds a run.
 void RunFolder::begin(const Checkpoint& start) const {
-  remove_unfinished(path_);
+  remove_unfinished(path_, {"config.json", "metrics.csv", "last.safetensors", "best.safetensors", "report.html"});
+  remove_unfinished(panels(), {"epoch-"});
   write_file_atomically(path_ / "config.json", config_json(start.config));
   const bool in_place = !from_.empty() && fs::equivalent(from_, path_);
   if (in_place)

@@ -15,7 +15,7 @@
 #include "common/core/conv_method.h"
 #include "common/core/error.h"
 #include "common/core/precision.h"
-#include "common/io/safetensors.h"
+#include "common/core/quoting.h"
 
 namespace attnunet {
 namespace {
@@ -147,7 +147,7 @@ void require_one_of(const char* flag, const std::string& value, std::initializer
     if (value == name) return;
     list += (list.empty() ? "" : ", ") + std::string(name);
   }
-  throw UsageError(std::string("--") + flag + " " + in_quotes(value) + " is unknown: one of " + list);
+  throw UsageError(std::string("--") + flag + " " + quoted_excerpt(value) + " is unknown: one of " + list);
 }
 
 }  // namespace
@@ -232,7 +232,8 @@ TrainConfig parse_deciding_json(const std::string& text) {
   take("variant", variant);
   for_each_deciding(config, take);
   for (const auto& entry : object.items())
-    if (known.count(entry.key()) == 0) throw Error("the configuration has an unknown entry " + in_quotes(entry.key()));
+    if (known.count(entry.key()) == 0)
+      throw Error("the configuration has an unknown entry " + quoted_excerpt(entry.key()));
   try {
     config.network.levels = variant_levels(variant);
     validate(config);
@@ -250,8 +251,8 @@ TrainConfig resumed_config(const TrainConfig& stored, const TrainConfig& given,
     if (free.count(option) != 0 || !asked.contains(option)) continue;
     const std::string key = option == "train-list" ? "train-cases" : option == "val-list" ? "val-cases" : option;
     if (asked[key] != before[key])
-      throw UsageError("--" + option +
-                       " differs from the run that --resume continues (there: " + in_quotes(dump(before[key], -1)) +
+      throw UsageError("--" + option + " differs from the run that --resume continues (there: " +
+                       quoted_excerpt(dump(before[key], -1)) +
                        "): leave it out; only --epochs, --threads, --out, --data, "
                        "--panels and --quiet may differ");
   }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 
 namespace attnunet::cuda::sim {
 
@@ -18,7 +19,7 @@ Order order_of_environment() {
   }
   const std::string digits = name == "random" ? "0" : name.rfind("random:", 0) == 0 ? name.substr(7) : "";
   if (digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos)
-    throw Error("ATTNUNET_SIM_ORDER is '" + name + "': use ascending, descending, random or random:SEED");
+    throw Error("ATTNUNET_SIM_ORDER is " + quoted(name) + ": use ascending, descending, random or random:SEED");
   order.kind = Order::random;
   order.seed = std::stoull(digits);
   return order;
