@@ -71,7 +71,7 @@ TYPED_TEST(Allocation, NoneFromTheSecondStepOn) {
   GTEST_SKIP() << "malloc belongs to the sanitizer in this build";
 #else
   using T = typename TypeParam::Scalar;
-  const bool simulated = TypeParam::name == std::string("cuda-sim");
+  const bool simulated = TypeParam::backend == Backend::cuda_sim;
   NetworkConfig config;
   if (simulated) config.base = 2;
   const Index H = simulated ? 24 : 120, W = simulated ? 32 : 128;

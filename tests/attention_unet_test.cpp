@@ -13,7 +13,7 @@ namespace {
 
 NetworkConfig config_of(int levels, int base) {
   NetworkConfig config;
-  config.levels = levels;
+  config.variant = Variant{levels};
   config.base = base;
   return config;
 }

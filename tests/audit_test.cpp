@@ -84,8 +84,8 @@ TEST(Audit, CheckpointUnderTheSameProtocol) {
   const std::string out = attnunet_run({"audit", "--checkpoint", other + "/last.safetensors"}).out;
   const data::Dataset dataset = data::scan(phantoms.data);
   data::SplitOptions random, paper;
-  random.kind = "random";
-  paper.kind = "paper";
+  random.kind = data::SplitKind::random;
+  paper.kind = data::SplitKind::paper;
   const data::Split trained = data::make_split(dataset, random);
   int seen = 0;
   for (const std::size_t one : data::make_split(dataset, paper).val)

@@ -24,7 +24,7 @@ using gradcheck::Array;
 
 NetworkConfig config_of(int levels, int base) {
   NetworkConfig config;
-  config.levels = levels;
+  config.variant = Variant{levels};
   config.base = base;
   return config;
 }
@@ -62,7 +62,7 @@ class Training {
  public:
   using T = typename B::Scalar;
 
-  Training(typename B::Device& device, const NetworkConfig& config, const std::string& loss, Index N, Index H, Index W)
+  Training(typename B::Device& device, const NetworkConfig& config, LossKind loss, Index N, Index H, Index W)
       : device_(device),
         architecture_(make_architecture(config)),
         network_(device, architecture_, true),
@@ -160,8 +160,8 @@ class Agreement : public SmallNetworkTest<B> {
     const auto dy = gradcheck::random_array("dy", N * H * W, random);
     expect_within(actual.backward(expected.inputs, {dy}), expected.backward(expected.inputs, {dy}), 1e-9, "gradients");
   }
-  void check_training(const NetworkConfig& config, const std::string& loss, Index N, Index H, Index W, int steps) {
-    SCOPED_TRACE(variant_name(config) + ", " + loss);
+  void check_training(const NetworkConfig& config, LossKind loss, Index N, Index H, Index W, int steps) {
+    SCOPED_TRACE(name_of(config.variant) + std::string(", ") + name_of(loss));
     Training<Cpu<double>> expected(cpu, config, loss, N, H, W);
     Training<B> actual(this->device, config, loss, N, H, W);
     double first = 0, last = 0, worst = 0;
@@ -194,12 +194,12 @@ TYPED_TEST(Agreement, GradientsOfAttention4OddSize) {
   this->check_gradients(config_of(4, 2), 2, 19, 33);
 }
 TYPED_TEST(Agreement, OneTrainingStep) {
-  this->check_training(config_of(4, 2), "bce", 2, 19, 33, 1);
-  this->check_training(config_of(3, 4), "bce+dice", 3, 17, 16, 1);
+  this->check_training(config_of(4, 2), LossKind::bce, 2, 19, 33, 1);
+  this->check_training(config_of(3, 4), LossKind::bce_dice, 3, 17, 16, 1);
 }
 TYPED_TEST(Agreement, TwentyTrainingSteps) {
-  this->check_training(config_of(3, 2), "bce", 2, 16, 16, 20);
-  this->check_training(config_of(3, 2), "bce+dice", 1, 19, 16, 20);
+  this->check_training(config_of(3, 2), LossKind::bce, 2, 16, 16, 20);
+  this->check_training(config_of(3, 2), LossKind::bce_dice, 1, 19, 16, 20);
 }
 
 template <class B>
@@ -210,8 +210,8 @@ TYPED_TEST(FloatAgreement, InitialWeightsAreTheSameBits) {
   TestDevice<Cpu<float>> cpu;
   for (const int levels : {3, 4}) {
     const NetworkConfig config = config_of(levels, 4);
-    Training<Cpu<float>> expected(cpu, config, "bce", 1, 16, 16);
-    Training<TypeParam> actual(this->device, config, "bce", 1, 16, 16);
+    Training<Cpu<float>> expected(cpu, config, LossKind::bce, 1, 16, 16);
+    Training<TypeParam> actual(this->device, config, LossKind::bce, 1, 16, 16);
     const auto weights = expected.parameters(), there = actual.parameters();
     ASSERT_GT(largest(weights), 0);
     for (std::size_t i = 0; i < weights.size(); ++i) EXPECT_EQ(there.at(i).values, weights[i].values);
@@ -268,8 +268,8 @@ TYPED_TEST(FloatAgreement, LossCurvesOnPhantoms) {
   config.epochs = 3;
   config.lr = 4e-3;
   config.seed = 3;
-  config.loss = "bce+dice";
-  config.split = "random";
+  config.loss = LossKind::bce_dice;
+  config.split = data::SplitKind::random;
   const auto curve = [&](auto& device, auto backend, const std::string& name) {
     TrainConfig here = config;
     here.out = (folder / name).string();

@@ -14,7 +14,7 @@ namespace {
 
 TrainConfig small_config(int levels = 3) {
   TrainConfig config;
-  config.network.levels = levels;
+  config.network.variant = Variant{levels};
   config.network.base = 2;
   config.size = 32;
   config.seed = 5;

@@ -40,7 +40,6 @@ struct Backend {
   using Device = apart::Device;
   template <class U>
   using Buffer = apart::Buffer<U>;
-  static constexpr const char* name = "cpu";
   static constexpr bool reads_wait = true;
   static constexpr bool recomputes = false;
 };
@@ -56,7 +55,7 @@ namespace {
 
 class DeviceTraining : public TrainingTest<apart::Backend> {
  protected:
-  DeviceTraining() { config.loss = "bce+dice"; }
+  DeviceTraining() { config.loss = LossKind::bce_dice; }
 
   /// The same on the CPU.
   RunFolder train_on_cpu(const TrainConfig& here) {
@@ -85,7 +84,7 @@ TEST_F(DeviceTraining, SameFilesAsOnTheCpu) {
   const RunFolder expected = train_on_cpu(in("cpu"));
   expect_same_run(expected, train_within(plenty, in("cached")));
   EXPECT_EQ(device.pixel_uploads, 2) << "the images and the masks, once";
-  config.augment = "strong";
+  config.augment = data::Augment::strong;
   const RunFolder augmented = train_on_cpu(in("cpu augmented"));
   expect_same_run(augmented, train_within(plenty, in("augmented")));
   EXPECT_EQ(device.pixel_uploads, 2 + 2 + 3 * 2 * 2) << "and the training batches of 3 epochs";
@@ -140,16 +139,16 @@ TEST_F(DeviceTraining, DivergenceNamesTheStep) {
 // The plan is what is allocated, to the byte, and one byte less is refused.
 TEST_F(DeviceTraining, MemoryIsKnownBeforehand) {
   config.batch = 1;  // cases take more than batches on their way
-  for (const char* augment : {"none", "light"}) {
-    for (const char* loss : {"bce", "bce+dice"}) {
+  for (const data::Augment augment : {data::Augment::none, data::Augment::light}) {
+    for (const LossKind loss : {LossKind::bce, LossKind::bce_dice}) {
       config.augment = augment;
       config.loss = loss;
       config.epochs = 0;
-      const std::string name = std::string(augment) + loss;
+      const std::string name = std::string(name_of(augment)) + name_of(loss);
       device.allocated = 0;
       device.limit = plenty;
       const TrainingMemory cached = plan_training_memory<apart::Backend>(device, config, split());
-      EXPECT_EQ(cached.cached.size(), augment == std::string("none") ? 6u : 2u);
+      EXPECT_EQ(cached.cached.size(), augment == data::Augment::none ? 6u : 2u);
       train_within(plenty, in("cached " + name));
       EXPECT_EQ(device.allocated, cached.bytes);
 

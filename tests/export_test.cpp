@@ -27,7 +27,7 @@ struct Exported {
 
   Exported(int levels, int base) {
     TrainConfig config;
-    config.network.levels = levels;
+    config.network.variant = Variant{levels};
     config.network.base = base;
     config.size = 32;
     config.classes = {"benign", "malignant"};

@@ -49,7 +49,7 @@ namespace {
 bool passes(mutant::Dropped dropped) {
   mutant::Device device(dropped);
   NetworkConfig config;
-  config.levels = 3;
+  config.variant = Variant::attention3;
   config.base = 2;
   const auto network = gradcheck::attention_unet_case<mutant::Backend>(device, config, 1, 8, 16, Pass{true, 5, 3}, 11);
   bool all = true;

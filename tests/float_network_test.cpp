@@ -149,9 +149,9 @@ class FloatNetwork : public SmallNetworkTest<B> {
  protected:
   void check(typename B::Device& low_device, int levels, Index N, Index H, Index W,
              Precision precision = Precision::float32, bool training = true) {
-    SCOPED_TRACE(precision_name(precision));
+    SCOPED_TRACE(name_of(precision));
     NetworkConfig config;
-    config.levels = levels;
+    config.variant = Variant{levels};
     config.base = 4;
     const Pass pass{training, 5, 3};
     auto low = gradcheck::attention_unet_case<B>(low_device, config, N, H, W, pass, 11);
@@ -176,7 +176,7 @@ class FloatNetwork : public SmallNetworkTest<B> {
     if (precision != Precision::float32) {
       EXPECT_GT(difference(actual, logits), spread / 4) << "nothing was rounded";
     }
-    this->RecordProperty(std::string("tightness ") + precision_name(precision),
+    this->RecordProperty(std::string("tightness ") + name_of(precision),
                          std::to_string(tightness(actual, logits, bounds)));
   }
 

@@ -128,7 +128,7 @@ TYPED_TEST_SUITE(FoldedConvolutions, DoubleBackends);
 // Every tensor of the network but gammas and statistics, each once, folded as the definition says.
 TYPED_TEST(FoldedConvolutions, AreThoseOfTheNetwork) {
   NetworkConfig config;
-  config.levels = 3;
+  config.variant = Variant::attention3;
   config.base = 2;
   const Architecture architecture = make_architecture(config);
   std::vector<double> parameters, statistics;

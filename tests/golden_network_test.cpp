@@ -106,7 +106,7 @@ struct GoldenRun {
 
   static Architecture make(const Golden& file, int levels) {
     NetworkConfig config;
-    config.levels = levels;
+    config.variant = Variant{levels};
     config.base = static_cast<int>(file.number("base"));
     return make_architecture(config);
   }

@@ -23,7 +23,7 @@ class Gradcam : public SmallNetworkTest<B> {
 
   static Architecture architecture() {
     NetworkConfig config;
-    config.levels = levels;
+    config.variant = Variant{levels};
     config.base = 2;
     return make_architecture(config);
   }
@@ -150,7 +150,7 @@ TYPED_TEST(GradcamPass, DependsOnTheImageAlone) {
 
 TEST(GradcamLayer, UnknownOneIsNamed) {
   NetworkConfig config;
-  config.levels = 3;
+  config.variant = Variant::attention3;
   EXPECT_EQ(gradcam_block(config, "bottleneck"), 3);
   EXPECT_EQ(gradcam_block(config, "decoder.0"), 6);
   const std::string message = message_of<UsageError>([&] { gradcam_block(config, "encoder.3"); });

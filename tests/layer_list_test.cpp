@@ -7,7 +7,7 @@ namespace {
 
 NetworkConfig network(int levels, int base) {
   NetworkConfig config;
-  config.levels = levels;
+  config.variant = Variant{levels};
   config.base = base;
   return config;
 }

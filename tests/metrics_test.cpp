@@ -74,7 +74,7 @@ TEST(Metrics, NothingPredictedOnThePapersSplit) {
   ATTNUNET_SKIP_WITHOUT(busi);
   const data::Dataset dataset = data::scan(busi);
   data::SplitOptions options;
-  options.kind = "paper";
+  options.kind = data::SplitKind::paper;
   MetricSums sums;
   for (std::size_t one : data::make_split(dataset, options).val) {
     const data::Grey mask = data::load(dataset.cases[one], 256).mask;
@@ -114,14 +114,13 @@ TEST(MetricSums, DamagedText) {
 }
 
 TEST(LearningRate, Schedules) {
-  EXPECT_EQ(learning_rate("constant", 0.1, 7, 10), 0.1);
-  EXPECT_EQ(learning_rate("cosine", 0.1, 0, 10), 0.1);
-  EXPECT_NEAR(learning_rate("cosine", 0.1, 5, 10), 0.05, 1e-16);
-  EXPECT_NEAR(learning_rate("cosine", 0.1, 9, 10), 0.1 * 0.024471741852423234, 1e-16);
-  EXPECT_EQ(learning_rate("poly", 0.1, 0, 10), 0.1);
-  EXPECT_NEAR(learning_rate("poly", 0.1, 5, 10), 0.1 * 0.53588673126814657, 1e-16);
-  EXPECT_GT(learning_rate("poly", 0.1, 9, 10), 0);
-  EXPECT_THROW(learning_rate("step", 0.1, 0, 10), UsageError);
+  EXPECT_EQ(learning_rate(LrSchedule::constant, 0.1, 7, 10), 0.1);
+  EXPECT_EQ(learning_rate(LrSchedule::cosine, 0.1, 0, 10), 0.1);
+  EXPECT_NEAR(learning_rate(LrSchedule::cosine, 0.1, 5, 10), 0.05, 1e-16);
+  EXPECT_NEAR(learning_rate(LrSchedule::cosine, 0.1, 9, 10), 0.1 * 0.024471741852423234, 1e-16);
+  EXPECT_EQ(learning_rate(LrSchedule::poly, 0.1, 0, 10), 0.1);
+  EXPECT_NEAR(learning_rate(LrSchedule::poly, 0.1, 5, 10), 0.1 * 0.53588673126814657, 1e-16);
+  EXPECT_GT(learning_rate(LrSchedule::poly, 0.1, 9, 10), 0);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ CaseResult result(const std::string& name, const std::string& class_name, Index 
 
 RunReport small_report() {
   RunReport report;
-  report.config.network.levels = 3;
+  report.config.network.variant = Variant::attention3;
   report.config.network.base = 2;
   report.config.size = 32;
   report.config.data = "data/BUSI";
@@ -108,7 +108,7 @@ TEST(Report, ThinnedKeepsTheEnds) {
 
 TEST(Report, CommandRepeatsTheConfiguration) {
   TrainConfig config;
-  config.network.levels = 3;
+  config.network.variant = Variant::attention3;
   config.network.dropout = 0.25;
   config.lr = 0.00025;
   config.data = "it's here";

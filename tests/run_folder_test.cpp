@@ -21,7 +21,7 @@ const std::string header =
 
 TrainConfig config_in(const fs::path& out) {
   TrainConfig config;
-  config.network.levels = 3;
+  config.network.variant = Variant::attention3;
   config.network.base = 2;
   config.size = 16;
   config.epochs = 5;

@@ -20,7 +20,7 @@ Counts counts(const Dataset& dataset, const std::vector<std::size_t>& cases) {
   return result;
 }
 
-Split make(const Dataset& dataset, const std::string& kind, std::uint64_t seed = 0, int folds = 0, int fold = 0) {
+Split make(const Dataset& dataset, SplitKind kind, std::uint64_t seed = 0, int folds = 0, int fold = 0) {
   SplitOptions options;
   options.kind = kind;
   options.seed = seed;
@@ -66,12 +66,12 @@ std::vector<int> numbers(int first, int count) {
 TEST(Split, RandomTakesAFifthOfEachClass) {
   const TemporaryFolder root;
   const Dataset dataset = noise_dataset(root.path(), {{"benign", numbers(0, 13)}, {"normal", numbers(50, 7)}});
-  const Split split = make(dataset, "random", 5);
+  const Split split = make(dataset, SplitKind::random, 5);
   expect_every_case_once(dataset, split);
   EXPECT_EQ(counts(dataset, split.val), (Counts{{"benign", 3}, {"normal", 1}}));
-  EXPECT_EQ(make(dataset, "random", 5).val, split.val);
+  EXPECT_EQ(make(dataset, SplitKind::random, 5).val, split.val);
   std::set<std::vector<std::size_t>> seen;
-  for (std::uint64_t seed = 0; seed < 5; ++seed) seen.insert(make(dataset, "random", seed).val);
+  for (std::uint64_t seed = 0; seed < 5; ++seed) seen.insert(make(dataset, SplitKind::random, seed).val);
   EXPECT_GT(seen.size(), 1u);
 }
 
@@ -85,7 +85,7 @@ TEST(Split, GroupsAreNeverCutAndTheTargetIsApproached) {
   ASSERT_EQ(groups.size(), 6u);
   std::set<std::vector<std::size_t>> seen;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    const Split split = make(dataset, "grouped", seed);
+    const Split split = make(dataset, SplitKind::grouped, seed);
     expect_every_case_once(dataset, split);
     for (const auto& group : groups) {
       const auto inside = std::count_if(group.begin(), group.end(), [&](std::size_t i) {
@@ -105,7 +105,7 @@ TEST(Split, FoldsHoldEveryCaseOnce) {
       root.path(), {{"benign", {1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8}}, {"malignant", {1, 21, 22, 23, 24, 25}}});
   std::vector<int> times(dataset.cases.size(), 0);
   for (int fold = 0; fold < 4; ++fold) {
-    const Split split = make(dataset, "grouped", 3, 4, fold);
+    const Split split = make(dataset, SplitKind::grouped, 3, 4, fold);
     expect_every_case_once(dataset, split);
     for (const std::size_t i : split.val) ++times[i];
     EXPECT_GE(split.val.size(), 4u);
@@ -118,7 +118,6 @@ TEST(Split, ListsAreReadAndTheirErrorsNamed) {
   const TemporaryFolder root;
   const Dataset dataset = noise_dataset(root.path(), {{"benign", numbers(0, 4)}, {"normal", {10}}});
   SplitOptions options;
-  options.kind = "lists";
   options.train_list = root / "train.txt";
   options.val_list = root / "val.txt";
   write_text(options.val_list, "benign (2)\n");
@@ -148,20 +147,19 @@ TEST(Split, ListsAreReadAndTheirErrorsNamed) {
 TEST(Split, NothingLeftOrImpossibleIsRefused) {
   const TemporaryFolder root;
   const Dataset dataset = noise_dataset(root.path(), {{"benign", {1, 1}}});
-  EXPECT_THROW(make(dataset, "grouped"), Error);
-  EXPECT_THROW(make(dataset, "random"), Error);
-  EXPECT_EQ(make(dataset, "paper").val.size(), 1u);
-  EXPECT_THROW(make(dataset, "rnadom"), UsageError);
-  EXPECT_THROW(make(dataset, "grouped", 0, 1, 0), UsageError);
-  EXPECT_THROW(make(dataset, "grouped", 0, 2, 2), UsageError);
-  EXPECT_THROW(make(dataset, "paper", 0, 2, 1), UsageError);
+  EXPECT_THROW(make(dataset, SplitKind::grouped), Error);
+  EXPECT_THROW(make(dataset, SplitKind::random), Error);
+  EXPECT_EQ(make(dataset, SplitKind::paper).val.size(), 1u);
+  EXPECT_THROW(make(dataset, SplitKind::grouped, 0, 1, 0), UsageError);
+  EXPECT_THROW(make(dataset, SplitKind::grouped, 0, 2, 2), UsageError);
+  EXPECT_THROW(make(dataset, SplitKind::paper, 0, 2, 1), UsageError);
 }
 
 TEST(Split, PaperValidatesOnNoBenignCaseOfBusi) {
   const auto root = shared_data() / "busi-256";
   ATTNUNET_SKIP_WITHOUT(root);
   const Dataset dataset = scan(root);
-  const Split split = make(dataset, "paper");
+  const Split split = make(dataset, SplitKind::paper);
   expect_every_case_once(dataset, split);
   EXPECT_EQ(split.train.size(), 624u);
   EXPECT_EQ(counts(dataset, split.val), (Counts{{"malignant", 23}, {"normal", 133}}));
@@ -174,7 +172,6 @@ TEST(Split, PublishedListsOfBusi) {
   const Dataset dataset = scan(root);
   for (const std::string number : {"1", "2", "3"}) {
     SplitOptions options;
-    options.kind = "lists";
     options.train_list = lists / ("busi_train" + number + ".txt");
     options.val_list = lists / ("busi_val" + number + ".txt");
     const Split split = make_split(dataset, options);
@@ -188,7 +185,7 @@ TEST(Split, GroupedMeetsTheTargetsOfBusi) {
   const auto root = shared_data() / "busi-256";
   ATTNUNET_SKIP_WITHOUT(root);
   const Dataset dataset = scan(root);
-  const Split split = make(dataset, "grouped");
+  const Split split = make(dataset, SplitKind::grouped);
   expect_every_case_once(dataset, split);
   EXPECT_EQ(counts(dataset, split.val), (Counts{{"benign", 87}, {"malignant", 42}, {"normal", 27}}));
   for (const SimilarPair& pair : similar_pairs(thumbnails(dataset), near_duplicate_threshold))

@@ -82,7 +82,7 @@ TYPED_TEST_SUITE(MatrixFragments, Machines);
 // swapped.
 TYPED_TEST(MatrixFragments, EveryElementIsInItsPlace) {
   for (const Precision precision : {Precision::tf32, Precision::bf16}) {
-    SCOPED_TRACE(precision_name(precision));
+    SCOPED_TRACE(name_of(precision));
     const std::size_t depth = precision == Precision::bf16 ? 16 : 8, a_size = rows * depth, b_size = depth * columns;
     const std::vector<float> zeros(rows * columns);
     for (std::size_t i = 0; i < a_size && !this->HasFailure(); ++i) {
@@ -101,7 +101,7 @@ TYPED_TEST(MatrixFragments, EveryElementIsInItsPlace) {
 TYPED_TEST(MatrixFragments, ProductIsAddedToD) {
   Random random(5);
   for (const Precision precision : {Precision::tf32, Precision::bf16}) {
-    SCOPED_TRACE(precision_name(precision));
+    SCOPED_TRACE(name_of(precision));
     const std::size_t depth = precision == Precision::bf16 ? 16 : 8;
     this->expect_product(precision, small_integers(rows * depth, random), small_integers(depth * columns, random),
                          distinct(rows * columns));

@@ -13,9 +13,9 @@ namespace {
 // Every deciding option away from its default, but for --conv: of that cuda-sim has the default only.
 TrainConfig unusual() {
   TrainConfig c;
-  c.backend = "cuda-sim";
-  c.precision = "bf16";
-  c.network.levels = 3;
+  c.backend = Backend::cuda_sim;
+  c.precision = Precision::bf16;
+  c.network.variant = Variant::attention3;
   c.network.base = 6;
   c.network.dropout = 0.1;
   c.size = 33;
@@ -23,13 +23,13 @@ TrainConfig unusual() {
   c.epochs = 7;
   c.lr = 1.0 / 3;
   c.weight_decay = 1e-2;
-  c.lr_schedule = "poly";
-  c.loss = "bce+dice";
-  c.augment = "strong";
+  c.lr_schedule = LrSchedule::poly;
+  c.loss = LossKind::bce_dice;
+  c.augment = data::Augment::strong;
   c.seed = std::numeric_limits<std::uint64_t>::max();
   c.no_shuffle = true;
   c.classes = {"benign", "malignant"};
-  c.split = "paper";
+  c.split = data::SplitKind::paper;
   c.train_cases = {"benign (1)", "b\"\u00e9"};
   c.val_cases = {"malignant (2)"};
   return c;
@@ -37,7 +37,7 @@ TrainConfig unusual() {
 
 TrainConfig by_winograd() {
   TrainConfig c;
-  c.conv = "winograd";
+  c.conv = ConvMethod::winograd;
   return c;
 }
 
@@ -61,13 +61,22 @@ TEST(TrainConfig, Defaults) {
   EXPECT_NO_THROW(validate(TrainConfig()));
 }
 
+// Checkpoints are compared byte by byte: the keys, their order and how values are written belong to the format.
+TEST(TrainConfig, DecidingTextIsAlwaysTheSame) {
+  EXPECT_EQ(deciding_json(TrainConfig()),
+            R"({"variant":"attention4","backend":"cpu","precision":"float32","conv":"auto","base":32,"dropout":null,)"
+            R"("size":256,"batch":16,"epochs":20,"lr":0.001,"weight-decay":0.0,"lr-schedule":"constant","loss":"bce",)"
+            R"("augment":"none","seed":0,"no-shuffle":false,"classes":[],"split":"grouped","folds":0,"fold":0,)"
+            R"("train-cases":[],"val-cases":[]})");
+}
+
 TEST(TrainConfig, RoundTrip) {
   for (const TrainConfig& config : {TrainConfig(), unusual(), by_winograd()}) {
     const std::string text = deciding_json(config);
     EXPECT_EQ(deciding_json(parse_deciding_json(text)), text);
   }
   EXPECT_EQ(parse_deciding_json(deciding_json(unusual())).lr, 1.0 / 3);
-  EXPECT_EQ(parse_deciding_json(deciding_json(by_winograd())).conv, "winograd");
+  EXPECT_EQ(parse_deciding_json(deciding_json(by_winograd())).conv, ConvMethod::winograd);
   TrainConfig folds;
   folds.folds = 5;
   folds.fold = 4;
@@ -114,29 +123,21 @@ TEST(TrainConfig, OutOfRange) {
   for (int epochs : {-1, 1000000}) reject("epochs", [&](TrainConfig& c) { c.epochs = epochs; });
   for (int threads : {-1, 0, 5000}) reject("threads", [&](TrainConfig& c) { c.threads = threads; });
   for (int folds : {-1, 1}) reject("folds", [&](TrainConfig& c) { c.folds = folds; });
-  reject("variant", [](TrainConfig& c) { c.network.levels = 5; });
-  reject("backend", [](TrainConfig& c) { c.backend = "tpu"; });
-  reject("precision", [](TrainConfig& c) { c.precision = "fp16"; });
-  reject("precision", [](TrainConfig& c) { c.precision = "tf32"; });
-  reject("conv", [](TrainConfig& c) { c.conv = "automatic"; });
-  for (const char* backend : {"cuda", "cuda-sim"})
-    reject("conv", [&](TrainConfig& c) { c.backend = backend, c.conv = "gemm"; });
-  for (const char* conv : {"auto", "direct", "gemm", "winograd"}) {
+  reject("precision", [](TrainConfig& c) { c.precision = Precision::tf32; });
+  for (const Backend backend : {Backend::cuda, Backend::cuda_sim})
+    reject("conv", [&](TrainConfig& c) { c.backend = backend, c.conv = ConvMethod::gemm; });
+  for (const Name<ConvMethod>& conv : Names<ConvMethod>::table) {
     TrainConfig config;
-    config.conv = conv;
-    EXPECT_NO_THROW(validate(config)) << conv;
+    config.conv = conv.value;
+    EXPECT_NO_THROW(validate(config)) << conv.text;
   }
-  reject("lr-schedule", [](TrainConfig& c) { c.lr_schedule = "step"; });
-  reject("loss", [](TrainConfig& c) { c.loss = "l2"; });
-  reject("augment", [](TrainConfig& c) { c.augment = "all"; });
-  reject("split", [](TrainConfig& c) { c.split = "alphabetical"; });
   reject("fold", [](TrainConfig& c) { c.fold = 1; });
   reject("fold", [](TrainConfig& c) { c.folds = 3, c.fold = 3; });
   reject("train-list", [](TrainConfig& c) { c.train_list = "a"; });
   reject("folds", [](TrainConfig& c) { c.folds = 3, c.train_list = "a", c.val_list = "b"; });
   reject("init", [](TrainConfig& c) { c.init = "a", c.resume = "b"; });
   TrainConfig small;
-  small.network.levels = 3;
+  small.network.variant = Variant::attention3;
   small.size = 8;
   EXPECT_NO_THROW(validate(small));
 }
@@ -157,7 +158,20 @@ TEST(TrainConfig, DamagedJson) {
     return json.dump();
   };
   reject(change("extra", 1), "unknown entry 'extra'");
-  reject(change("variant", "unet"), "variant");
+  reject(change("variant", "unet"), "--variant 'unet' is unknown: one of attention3, attention4");
+  reject(change("backend", "tpu"), "--backend 'tpu' is unknown: one of cpu, cuda, cuda-sim");
+  reject(change("precision", "fp16"), "--precision 'fp16' is unknown: one of float32, tf32, bf16");
+  reject(change("precision", "tf32"), "--precision tf32 needs --backend cuda or cuda-sim");
+  reject(change("conv", "automatic"), "--conv 'automatic' is unknown: one of auto, direct, gemm, winograd");
+  reject(change("lr-schedule", "step"), "--lr-schedule 'step' is unknown: one of constant, cosine, poly");
+  reject(change("loss", "l2"), "--loss 'l2' is unknown: one of bce, bce+dice");
+  reject(change("augment", "all"), "--augment 'all' is unknown: one of none, light, strong");
+  reject(change("split", "lists"), "--split 'lists' is unknown: one of random, grouped, paper");
+  for (const std::string key : {"variant", "backend", "precision", "conv", "lr-schedule", "loss", "augment", "split"}) {
+    reject(change(key, 1), key + " or has a wrong value");
+    reject(change(key, ""), "--" + key + " '' is unknown");
+  }
+  reject(change("loss", std::string(100000, 'x')), "--loss '" + std::string(120, 'x') + "...' is unknown");
   reject(change("base", "32"), "base");
   reject(change("base", 32.5), "base");
   reject(change("base", -32), "base");
@@ -175,16 +189,16 @@ TEST(TrainConfig, DamagedJson) {
 TEST(TrainConfig, PrecisionThatIsNotThereIsFloat32) {
   auto json = nlohmann::json::parse(deciding_json(unusual()));
   json.erase("precision");
-  EXPECT_EQ(parse_deciding_json(json.dump()).precision, "float32");
+  EXPECT_EQ(parse_deciding_json(json.dump()).precision, Precision::float32);
   json.erase("backend");
   EXPECT_THROW(parse_deciding_json(json.dump()), Error);
 }
 TEST(TrainConfig, ConvThatIsNotThereIsAuto) {
   auto json = nlohmann::json::parse(deciding_json(by_winograd()));
   json.erase("conv");
-  EXPECT_EQ(parse_deciding_json(json.dump()).conv, "auto");
+  EXPECT_EQ(parse_deciding_json(json.dump()).conv, ConvMethod::automatic);
   json.erase("precision");
-  EXPECT_EQ(parse_deciding_json(json.dump()).conv, "auto");
+  EXPECT_EQ(parse_deciding_json(json.dump()).conv, ConvMethod::automatic);
 }
 
 TEST(TrainConfig, Resumed) {
@@ -211,7 +225,7 @@ TEST(TrainConfig, Resumed) {
     const std::string message = message_of<UsageError>([&] { resumed_config(stored, given, {"resume", option}); });
     EXPECT_NE(message.find(std::string("--") + option + " "), std::string::npos) << message;
   }
-  EXPECT_EQ(resumed_config(by_winograd(), given, {"resume"}).conv, "winograd");
+  EXPECT_EQ(resumed_config(by_winograd(), given, {"resume"}).conv, ConvMethod::winograd);
   EXPECT_NE(message_of<UsageError>([&] {
               resumed_config(by_winograd(), given, {"resume", "conv"});
             }).find("--conv differs from the run that --resume continues (there: '\"winograd\"')"),

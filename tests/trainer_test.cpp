@@ -42,9 +42,9 @@ TEST_F(TrainerTest, Learns) {
 TEST_F(TrainerTest, StoppedAnywhereAndResumed) {
   config.epochs = 2;
   config.batch = 1;
-  config.augment = "strong";
-  config.loss = "bce+dice";
-  config.lr_schedule = "cosine";
+  config.augment = data::Augment::strong;
+  config.loss = LossKind::bce_dice;
+  config.lr_schedule = LrSchedule::cosine;
   config.weight_decay = 1e-3;
   const RunFolder whole = train_new(in("whole"));
   // An epoch asks before each of 4 steps, before validation and after each of its 2 batches.
@@ -268,7 +268,7 @@ TYPED_TEST(TrainerOnBackend, EvaluatorRepeatsTheRow) {
   AttentionUNetTape<TypeParam> tape(device, architecture, 1, case_size, case_size, Purpose::inference);
   TrainConfig split_config = checkpoint.config;
   const data::Split split = split_of(this->dataset, split_config);
-  Evaluator<TypeParam> evaluator(device, this->dataset, case_size, "bce", 1, 2);
+  Evaluator<TypeParam> evaluator(device, this->dataset, case_size, LossKind::bce, 1, 2);
   MetricSums sums;
   for (const ImageScore& score : evaluator.run(network, tape, split.val)) sums.add(score);
   EXPECT_EQ(sums.images(), 2);

@@ -21,6 +21,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "common/core/backend.h"
 #include "common/core/conv_method.h"
 #include "common/core/geometry.h"
 
@@ -116,7 +117,7 @@ struct Cpu {
   using Device = cpu::Device;
   template <class U>
   using Buffer = cpu::Buffer<U>;
-  static constexpr const char* name = "cpu";
+  static constexpr Backend backend = Backend::cpu;
   /// True on a device of its own memory that works through its orders while the host goes on: there a read makes the
   /// host wait for all of them, and the device then for new ones. So training reads scores once an epoch, and keeps the
   /// dataset where the device has it at hand. Here memory is the host's, and every operation is done when it returns:

@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "common/core/backend.h"
 #include "common/core/error.h"
 #include "common/core/geometry.h"
 #include "common/core/precision.h"
@@ -130,7 +131,7 @@ struct Cuda {
   using Device = cuda::Device<cuda::Gpu>;
   template <class U>
   using Buffer = cuda::Buffer<cuda::Gpu, U>;
-  static constexpr const char* name = "cuda";
+  static constexpr Backend backend = Backend::cuda;
   static constexpr bool reads_wait = true;   // see Cpu
   static constexpr bool recomputes = false;  // see Cpu
 };
@@ -141,7 +142,7 @@ struct CudaSim {
   using Device = cuda::Device<cuda::Simulator>;
   template <class U>
   using Buffer = cuda::Buffer<cuda::Simulator, U>;
-  static constexpr const char* name = "cuda-sim";
+  static constexpr Backend backend = Backend::cuda_sim;
   static constexpr bool reads_wait = true;   // see Cpu
   static constexpr bool recomputes = false;  // see Cpu
 };

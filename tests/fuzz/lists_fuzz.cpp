@@ -32,7 +32,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const std::size_t rest = parting == nullptr ? size : first + 1;
   const MemoryFile train(bytes, first), val(bytes + rest, size - rest);
   data::SplitOptions options;
-  options.kind = "lists";
   options.train_list = train.path();
   options.val_list = val.path();
   try {

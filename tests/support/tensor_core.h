@@ -72,8 +72,8 @@ void expect_products(Precision precision, const gradcheck::Array& actual, const 
     bounds.push_back(sum_bounds[i] + operand_rounding_bound(of_squares.values[i], significant_bits(precision)));
   }
   EXPECT_TRUE(close(actual, sum(products(rounded_to(precision, a), rounded_to(precision, b)), added), sum_bounds))
-      << "operands rounded to " << precision_name(precision);
-  EXPECT_TRUE(close(actual, sum(products(a, b), added), bounds)) << precision_name(precision);
+      << "operands rounded to " << name_of(precision);
+  EXPECT_TRUE(close(actual, sum(products(a, b), added), bounds)) << name_of(precision);
 }
 
 }  // namespace attnunet

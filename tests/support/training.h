@@ -58,14 +58,14 @@ class TrainingTest : public BackendTest<B> {
       write_case(folder / "data", "malignant", i + cases_per_class);
     }
     dataset = data::scan(folder / "data");
-    config.network.levels = 3;
+    config.network.variant = Variant::attention3;
     config.network.base = 2;
     config.size = case_size;
     config.batch = 3;  // of 4 training cases: the last batch has one
     config.epochs = 3;
     config.lr = 1e-2;
     config.seed = 4;
-    config.split = "random";
+    config.split = data::SplitKind::random;
   }
 
   TrainConfig in(const std::string& out) const {

@@ -174,7 +174,7 @@ void explain(const data::Dataset& dataset, const Part& val) {
 
 Json all_json(const data::Dataset& dataset, const std::vector<Part>& parts, int size, const Options& options,
               int checkpoint_size) {
-  Json object{{"data", dataset.root.string()}, {"split", "paper"}, {"size", size}};
+  Json object{{"data", dataset.root.string()}, {"split", name_of(data::SplitKind::paper)}, {"size", size}};
   if (!options.checkpoint.empty()) {
     object["checkpoint"] = options.checkpoint;
     object["checkpoint_size"] = checkpoint_size;
@@ -202,7 +202,7 @@ bool run(const Options& options, const std::set<std::string>& given) {
   validate(config);
   const data::Dataset dataset = open_dataset(config);
   data::SplitOptions paper;
-  paper.kind = "paper";
+  paper.kind = data::SplitKind::paper;
   const data::Split split = data::make_split(dataset, paper);
   std::optional<AtomicFile> json_file;  // made before the work: a file that cannot be written shows now
   if (!options.json.empty()) json_file.emplace(options.json);

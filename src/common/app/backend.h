@@ -17,15 +17,15 @@
 
 namespace attnunet {
 
-#define ATTNUNET_BACKEND(prefix, Backend)                                                                           \
-  prefix template class AttentionUNetTape<Backend<float>>;                                                          \
-  prefix template class AttentionUNet<Backend<float>>;                                                              \
-  prefix template class Evaluator<Backend<float>>;                                                                  \
-  prefix template class report::Explainer<Backend<float>>;                                                          \
-  prefix template class Trainer<Backend<float>>;                                                                    \
-  prefix template app::LayerTiming app::time_layer<Backend<float>>(Backend<float>::Device&, const LayerInfo&, int); \
-  prefix template void gradcheck::run_all<Backend<double>>(Backend<double>::Device&,                                \
-                                                           const std::function<void(const gradcheck::Result&)>&);
+#define ATTNUNET_BACKEND(prefix, B)                                                                     \
+  prefix template class AttentionUNetTape<B<float>>;                                                    \
+  prefix template class AttentionUNet<B<float>>;                                                        \
+  prefix template class Evaluator<B<float>>;                                                            \
+  prefix template class report::Explainer<B<float>>;                                                    \
+  prefix template class Trainer<B<float>>;                                                              \
+  prefix template app::LayerTiming app::time_layer<B<float>>(B<float>::Device&, const LayerInfo&, int); \
+  prefix template void gradcheck::run_all<B<double>>(B<double>::Device&,                                \
+                                                     const std::function<void(const gradcheck::Result&)>&);
 
 ATTNUNET_BACKEND(extern, Cpu)
 ATTNUNET_BACKEND(extern, CudaSim)
@@ -35,23 +35,30 @@ ATTNUNET_BACKEND(extern, Cuda)
 
 namespace app {
 
-/// work(device, B()) with a device of the named backend, where B is e.g. Cpu<T>; returns what it returns.
+/// work(device, B()) with a device of the backend, where B is e.g. Cpu<T>; returns what it returns.
 template <class T, class Work>
-auto with_backend(const std::string& backend, int threads, const std::string& precision, const std::string& conv,
-                  Work work) {
+auto with_backend(Backend backend, int threads, Precision precision, ConvMethod conv, Work work) {
   require_backend(backend, precision, conv);
-  if (backend == "cuda-sim") {
-    typename CudaSim<T>::Device device(parse_precision(precision));
-    return work(device, CudaSim<T>());
-  }
+  switch (backend) {
+    case Backend::cpu: {
+      cpu::Device device(threads, conv);
+      return work(device, Cpu<T>());
+    }
+    case Backend::cuda:
 #ifdef ATTNUNET_HAVE_CUDA
-  if (backend == "cuda") {
-    typename Cuda<T>::Device device(parse_precision(precision));
-    return work(device, Cuda<T>());
-  }
+    {
+      typename Cuda<T>::Device device(precision);
+      return work(device, Cuda<T>());
+    }
+#else
+      throw Error(cuda::gpu_missing());
 #endif
-  cpu::Device device(threads, parse_conv_method(conv));
-  return work(device, Cpu<T>());
+    case Backend::cuda_sim: {
+      typename CudaSim<T>::Device device(precision);
+      return work(device, CudaSim<T>());
+    }
+  }
+  no_such_value(backend);
 }
 
 }  // namespace app

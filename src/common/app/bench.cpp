@@ -20,7 +20,10 @@ namespace {
 
 struct Options {
   NetworkConfig network;
-  std::string backend = "cpu", precision = "float32", conv = "auto", json;
+  Backend backend = Backend::cpu;
+  Precision precision = Precision::float32;
+  ConvMethod conv = ConvMethod::automatic;
+  std::string json;
   int size = 256, threads = 1, warmup = 1, repeats = 5;
   Index batch = 16;
   bool no_layers = false;
@@ -176,9 +179,9 @@ void run_on(typename B::Device& device, const Options& options, std::optional<At
   const std::string name = device.name();
   const char* instruction_set = cpu::instruction_set().name;
   std::printf("%s, %s, backend %s, %d threads; %s, base %d, batch %lld, %d x %d, %s, conv %s\n", name.c_str(),
-              instruction_set, B::name, options.threads, variant_name(options.network).c_str(), options.network.base,
-              static_cast<long long>(options.batch), options.size, options.size, options.precision.c_str(),
-              options.conv.c_str());
+              instruction_set, name_of(B::backend), options.threads, name_of(options.network.variant),
+              options.network.base, static_cast<long long>(options.batch), options.size, options.size,
+              name_of(options.precision), name_of(options.conv));
   const Index planned = planned_bytes<B>(device, options);
   require_memory("bench", planned, device.available_bytes());
   const NetworkTimes times = time_network<B>(device, options);
@@ -192,16 +195,16 @@ void run_on(typename B::Device& device, const Options& options, std::optional<At
     const auto object = [](const Times& t) {
       return nlohmann::ordered_json{{"min", t.min}, {"median", t.median}, {"max", t.max}};
     };
-    const nlohmann::ordered_json json{{"backend", B::name},
+    const nlohmann::ordered_json json{{"backend", name_of(B::backend)},
                                       {"device", name},
                                       {"instruction_set", instruction_set},
-                                      {"variant", variant_name(options.network)},
+                                      {"variant", name_of(options.network.variant)},
                                       {"base", options.network.base},
                                       {"size", options.size},
                                       {"batch", options.batch},
                                       {"threads", options.threads},
-                                      {"precision", options.precision},
-                                      {"conv", options.conv},
+                                      {"precision", name_of(options.precision)},
+                                      {"conv", name_of(options.conv)},
                                       {"train_step_ms", object(times.train_step)},
                                       {"inference_ms", object(times.inference)},
                                       {"train_step_gflop", flops.train_step / 1e9},

@@ -45,7 +45,7 @@ Run read_run(const std::string& folder) {
   run.config = ordered_json::parse(file, nullptr, false);
   try {
     NetworkConfig network;
-    network.levels = variant_levels(run.config.at("variant").get<std::string>());
+    network.variant = parse<Variant>(run.config.at("variant").get<std::string>());
     network.base = run.config.at("base").get<int>();
     run.parameters = make_architecture(network).parameter_count();
   } catch (const std::exception&) {

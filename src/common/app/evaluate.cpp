@@ -22,22 +22,44 @@
 #include "common/train/cases.h"
 #include "common/train/checkpoint.h"
 
-namespace attnunet::app {
+namespace attnunet {
+namespace app {
+
+enum class Subset { train, val, all };
+
+}  // namespace app
+
+template <>
+struct Names<app::Subset> {
+  static constexpr const char* option = "subset";
+  static constexpr Name<app::Subset> table[] = {
+      {app::Subset::train, "train"}, {app::Subset::val, "val"}, {app::Subset::all, "all"}};
+};
+
+namespace app {
 namespace {
 
 struct Options {
   std::vector<std::string> checkpoints;
-  std::string subset = "val", json, csv;
+  Subset subset = Subset::val;
+  std::string json, csv;
   int pool_batch = 8;
   TrainConfig config;  // of what is given on the command line
 };
 
-std::vector<std::size_t> subset_of(const data::Dataset& dataset, const std::string& subset, TrainConfig& config) {
-  std::vector<std::size_t> cases(dataset.cases.size());
-  std::iota(cases.begin(), cases.end(), std::size_t{0});
-  if (subset == "all") return cases;
-  const data::Split split = split_of(dataset, config);
-  return subset == "train" ? split.train : split.val;
+std::vector<std::size_t> subset_of(const data::Dataset& dataset, Subset subset, TrainConfig& config) {
+  switch (subset) {
+    case Subset::train:
+      return split_of(dataset, config).train;
+    case Subset::val:
+      return split_of(dataset, config).val;
+    case Subset::all: {
+      std::vector<std::size_t> cases(dataset.cases.size());
+      std::iota(cases.begin(), cases.end(), std::size_t{0});
+      return cases;
+    }
+  }
+  no_such_value(subset);
 }
 
 std::string csv_row(const data::Case& one, const ImageScore& score) {
@@ -64,12 +86,12 @@ struct Evaluation {
 };
 
 /// Places 0, 1, ... of the cases, in the order in which batches are pooled: that of a list where one was given.
-std::vector<std::size_t> pooling_order(const Evaluation& evaluation, const std::string& subset) {
+std::vector<std::size_t> pooling_order(const Evaluation& evaluation, Subset subset) {
   const TrainConfig& config = evaluation.config;
-  const std::string& list = subset == "val" ? config.val_list : config.train_list;
+  const std::string& list = subset == Subset::val ? config.val_list : config.train_list;
   std::vector<std::size_t> order(evaluation.cases.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  if (list.empty() || subset == "all") return order;
+  if (list.empty() || subset == Subset::all) return order;
   const std::vector<std::size_t> cases = data::list_order(evaluation.dataset, list);
   for (std::size_t i = 0; i < order.size(); ++i) {  // both hold the same cases, evaluation.cases sorted
     const auto place = std::lower_bound(evaluation.cases.begin(), evaluation.cases.end(), cases[i]);
@@ -108,12 +130,12 @@ void report_sets(Evaluation& evaluation, const Options& options) {
 
 /// Where interrupted, fewer images than cases and no reports.
 Evaluation evaluate(const std::string& path, const Options& options, const std::set<std::string>& given) {
-  const auto asked = [&](const char* name, int value) {
-    return given.count(name) != 0 ? std::optional<int>(value) : std::nullopt;
+  const auto asked = [&](const char* name, auto value) {
+    return given.count(name) != 0 ? std::optional(value) : std::nullopt;
   };
   const NetworkConfig& network_asked = options.config.network;
   const Checkpoint checkpoint =
-      load_checkpoint(path, asked("variant", network_asked.levels), asked("base", network_asked.base));
+      load_checkpoint(path, asked("variant", network_asked.variant), asked("base", network_asked.base));
   Evaluation evaluation;
   evaluation.checkpoint = path;
   evaluation.config = merged_config(checkpoint, path, options.config, given);
@@ -128,7 +150,7 @@ Evaluation evaluate(const std::string& path, const Options& options, const std::
 }
 
 void print(const Evaluation& evaluation, const Options& options) {
-  std::printf("%s, subset %s of %s, %d x %d\n\n", evaluation.checkpoint.c_str(), options.subset.c_str(),
+  std::printf("%s, subset %s of %s, %d x %d\n\n", evaluation.checkpoint.c_str(), name_of(options.subset),
               evaluation.dataset.root.c_str(), evaluation.config.size, evaluation.config.size);
   std::vector<std::pair<std::string, SetReport>> sets(evaluation.by_class.begin(), evaluation.by_class.end());
   sets.emplace_back("all", evaluation.overall);
@@ -141,7 +163,7 @@ nlohmann::ordered_json to_json(const Evaluation& evaluation, const Options& opti
     per_class[name] = {{"cases", report.images}};
     per_class[name].update(to_json(report));
   }
-  return {{"checkpoint", evaluation.checkpoint},    {"subset", options.subset},
+  return {{"checkpoint", evaluation.checkpoint},    {"subset", name_of(options.subset)},
           {"cases", evaluation.overall.images},     {"pool_batch", options.pool_batch},
           {"overall", to_json(evaluation.overall)}, {"per_class", per_class}};
 }
@@ -258,14 +280,14 @@ void add_evaluate_command(CLI::App& app, int& exit_code) {
           "evaluated on its own split")
       ->required()
       ->default_str("");
-  command->add_option("--subset", options->subset, "which cases")->check(one_of({"train", "val", "all"}));
+  add_named_option(*command, options->subset, "which cases");
   add_backend_option(*command, config.backend);
   add_precision_option(*command, config.precision);
   add_conv_option(*command, config.conv);
   add_network_options(*command, config.network);
   add_size_option(*command, config.size);
   add_data_options(*command, config);
-  command->add_option("--loss", config.loss, "the loss to report")->check(one_of({"bce", "bce+dice"}));
+  add_named_option(*command, config.loss, "the loss to report");
   command->add_option("--seed", config.seed, "of the split")->check(whole_number(0, largest_seed));
   command->add_option("--batch", config.batch, "images at a time")->check(whole_number(1, largest_batch));
   add_threads_option(*command, config.threads);
@@ -283,4 +305,5 @@ void add_evaluate_command(CLI::App& app, int& exit_code) {
   });
 }
 
-}  // namespace attnunet::app
+}  // namespace app
+}  // namespace attnunet

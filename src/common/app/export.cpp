@@ -30,14 +30,14 @@ void describe(onnx::Model& model, const Checkpoint& checkpoint) {
       "luma = (19595 R + 38470 G + 7471 B + 32768) >> 16 of the 8-bit image; where the size differs, resized to " +
       size + "x" + size + " by Pillow's BILINEAR; divided by 255; padded on the right and at the bottom by edge " +
       "replication to multiples of " + multiple + ", the outputs cropped back";
-  model.name = variant_name(config.network);
+  model.name = name_of(config.network.variant);
   model.producer_version = ATTNUNET_VERSION;
   model.description =
       "Attention U-Net for lesions in breast ultrasound, batch norm folded. image [N,1,H,W]: " + preprocessing +
       ". A pixel is lesion where logits > 0, which is probability > 0.5. Not a medical "
       "device.";
   model.metadata = {{"attnunet_version", ATTNUNET_VERSION},
-                    {"variant", variant_name(config.network)},
+                    {"variant", name_of(config.network.variant)},
                     {"base", std::to_string(config.network.base)},
                     {"size", size},
                     {"multiple", multiple},
@@ -65,7 +65,7 @@ void run(const Options& options) {
   Index numbers = 0;
   for (const auto& convolution : convolutions)
     numbers += static_cast<Index>(convolution.weights.size() + convolution.bias.size());
-  std::printf("%s: %s, base %d, %d epochs trained\n", options.out.c_str(), variant_name(config).c_str(), config.base,
+  std::printf("%s: %s, base %d, %d epochs trained\n", options.out.c_str(), name_of(config.variant), config.base,
               checkpoint.epoch);
   std::printf("ONNX opset %d, %zu operations, %s weights, %s bytes; batch norm is folded into the convolutions\n",
               onnx::opset, model.nodes.size(), grouped(numbers).c_str(),

@@ -15,7 +15,9 @@ namespace attnunet::app {
 namespace {
 
 struct Options {
-  std::string backend = "cpu", conv = "auto", layer;
+  Backend backend = Backend::cpu;
+  ConvMethod conv = ConvMethod::automatic;
+  std::string layer;
   int threads = 1;
   bool verbose = false;
 };
@@ -91,11 +93,11 @@ bool print_lessons(typename B::Device& device, const std::string& layer) {
 }
 
 bool run(const Options& options) {
-  require_backend(options.backend, "float32", options.conv);
+  require_backend(options.backend, Precision::float32, options.conv);
   bool examples_right = true;
   if (options.verbose)
     examples_right =
-        with_backend<double>(options.backend, options.threads, "float32", options.conv,
+        with_backend<double>(options.backend, options.threads, Precision::float32, options.conv,
                              [&](auto& device, auto b) { return print_lessons<decltype(b)>(device, options.layer); });
   std::printf("Analytic against central differences in double; errors are relative to the largest gradient.\n\n");
   std::printf("%-44s %-30s %8s %8s %10s %8s\n", "layer", "gradient of", "checked", "skipped", "error", "gate");
@@ -108,7 +110,7 @@ bool run(const Options& options) {
     ++checks;
     failures += passed ? 0 : 1;
   };
-  with_backend<double>(options.backend, options.threads, "float32", options.conv, [&](auto& device, auto b) {
+  with_backend<double>(options.backend, options.threads, Precision::float32, options.conv, [&](auto& device, auto b) {
     using B = decltype(b);
     if (options.layer.empty()) return gradcheck::run_all<B>(device, report);
     constexpr std::uint64_t seed = 1;  // as run_all

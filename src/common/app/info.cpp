@@ -25,7 +25,7 @@ struct Options {
 void print_network(const NetworkConfig& network, Index batch, int size) {
   const Architecture architecture = make_architecture(network);
   std::printf("%s, base %d, batch %lld, %d x %d: shapes are images x height x width x channels\n\n",
-              variant_name(network).c_str(), network.base, static_cast<long long>(batch), size, size);
+              name_of(network.variant), network.base, static_cast<long long>(batch), size, size);
   Table table(report::layer_headings(), 2);
   double flops = 0;
   Index bytes = 0, made_again = 0;  // the latter where B::recomputes
@@ -60,11 +60,11 @@ void add_tensors(Table& table, const std::vector<TensorSpec>& specs, const std::
   }
 }
 
-void print_checkpoint(const std::string& path, std::optional<int> levels, std::optional<int> base) {
-  const Checkpoint checkpoint = load_checkpoint(path, levels, base);
+void print_checkpoint(const std::string& path, std::optional<Variant> variant, std::optional<int> base) {
+  const Checkpoint checkpoint = load_checkpoint(path, variant, base);
   const TrainConfig& config = checkpoint.config;
   std::printf("%s\n\n", path.c_str());
-  std::printf("network        %s, base %d\n", variant_name(config.network).c_str(), config.network.base);
+  std::printf("network        %s, base %d\n", name_of(config.network.variant), config.network.base);
   std::printf("image size     %d x %d\n", config.size, config.size);
   std::printf("trained        %d of %d epochs, %lld batches of the next, %lld steps in all\n", checkpoint.epoch,
               config.epochs, static_cast<long long>(checkpoint.batch), static_cast<long long>(checkpoint.step));
@@ -90,11 +90,11 @@ void add_info_command(CLI::App& app) {
   CLI::Option* checkpoint = command->add_option("--checkpoint", options->checkpoint, "what this checkpoint holds");
   for (const char* name : {"--size", "--batch"}) checkpoint->excludes(command->get_option(name));
   command->callback([options, command] {
-    const auto asked = [&](const char* name, int value) {
-      return command->count(name) > 0 ? std::optional<int>(value) : std::nullopt;
+    const auto asked = [&](const char* name, auto value) {
+      return command->count(name) > 0 ? std::optional(value) : std::nullopt;
     };
     if (!options->checkpoint.empty())
-      return print_checkpoint(options->checkpoint, asked("--variant", options->network.levels),
+      return print_checkpoint(options->checkpoint, asked("--variant", options->network.variant),
                               asked("--base", options->network.base));
     require_size(options->network, options->size);
     print_network(options->network, options->batch, options->size);

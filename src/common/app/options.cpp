@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cstdlib>
 
-#include "common/core/conv_method.h"
 #include "common/core/error.h"
 #include "common/core/in_parallel.h"
 #include "common/core/quoting.h"
@@ -47,8 +46,8 @@ CLI::Validator one_of(std::vector<std::string> names) {
       list);
 }
 
-void add_backend_option(CLI::App& command, std::string& backend) {
-  command.add_option("--backend", backend, "what computes")->check(one_of({"cpu", "cuda", "cuda-sim"}));
+void add_backend_option(CLI::App& command, Backend& backend) {
+  add_named_option(command, backend, "what computes");
 }
 
 std::string built_backends() {
@@ -59,21 +58,19 @@ std::string built_backends() {
 #endif
 }
 
-void require_backend(const std::string& backend, const std::string& precision, const std::string& conv) {
-  require_precision(backend, parse_precision(precision));
-  require_conv_method(backend, parse_conv_method(conv));
-  const std::string missing = backend == "cuda" ? cuda::gpu_missing() : "";
+void require_backend(Backend backend, Precision precision, ConvMethod conv) {
+  require_precision(backend, precision);
+  require_conv_method(backend, conv);
+  const std::string missing = backend == Backend::cuda ? cuda::gpu_missing() : "";
   if (!missing.empty()) throw Error(missing);
 }
 
-void add_precision_option(CLI::App& command, std::string& precision) {
-  command.add_option("--precision", precision, "of matrix products; tf32 and bf16 on cuda and cuda-sim only")
-      ->check(one_of({"float32", "tf32", "bf16"}));
+void add_precision_option(CLI::App& command, Precision& precision) {
+  add_named_option(command, precision, "of matrix products; tf32 and bf16 on cuda and cuda-sim only");
 }
 
-void add_conv_option(CLI::App& command, std::string& conv) {
-  command.add_option("--conv", conv, "how convolutions are computed; auto: by their shape; others on cpu only")
-      ->check(one_of({"auto", "direct", "gemm", "winograd"}));
+void add_conv_option(CLI::App& command, ConvMethod& conv) {
+  add_named_option(command, conv, "how convolutions are computed; auto: by their shape; others on cpu only");
 }
 
 void add_threads_option(CLI::App& command, int& threads) {
@@ -83,12 +80,7 @@ void add_threads_option(CLI::App& command, int& threads) {
 }
 
 void add_network_options(CLI::App& command, NetworkConfig& network) {
-  command
-      .add_option_function<std::string>(
-          "--variant", [&network](const std::string& variant) { network.levels = variant_levels(variant); },
-          "the network: levels of its encoder")
-      ->default_str(variant_name(network))
-      ->check(one_of({"attention3", "attention4"}));
+  add_named_option(command, network.variant, "the network: levels of its encoder");
   command.add_option("--base", network.base, "channels of the first level")
       ->check(CLI::Validator(
           [](std::string& text) {
@@ -111,15 +103,14 @@ void require_size(const NetworkConfig& network, int size) {
   if (size < network.multiple() || size > largest_size)
     throw UsageError("--size: " + std::to_string(size) + " is out of range: a whole number from " +
                      std::to_string(network.multiple()) + " to " + std::to_string(largest_size) + " for " +
-                     variant_name(network));
+                     name_of(network.variant));
 }
 
 void add_data_options(CLI::App& command, TrainConfig& config) {
   command.add_option("--data", config.data, "dataset folder in BUSI's layout");
   command.add_option("--classes", config.classes, "classes to use, separated by commas; all where not given")
       ->delimiter(',');
-  command.add_option("--split", config.split, "how cases are shared out to training and validation")
-      ->check(one_of({"random", "grouped", "paper"}));
+  add_named_option(command, config.split, "how cases are shared out to training and validation");
   command.add_option("--folds", config.folds, "cross-validation with this many folds, instead of --split")
       ->check(whole_number(2, 1000));
   command.add_option("--fold", config.fold, "the fold that validates, from 0 on")->check(whole_number(0, 999));

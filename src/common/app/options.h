@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/core/precision.h"
+#include "common/core/backend.h"
 #include "common/train/train_config.h"
 
 namespace attnunet::app {
@@ -20,18 +20,27 @@ CLI::Validator number(bool (*allowed)(double), const std::string& range);
 /// Rejects what is not among the names, listing them.
 CLI::Validator one_of(std::vector<std::string> names);
 
-/// --backend, one of those that exist in some build.
-void add_backend_option(CLI::App& command, std::string& backend);
+/// An option with a list of names (core/names.h); the default is the value at this moment.
+template <class E>
+CLI::Option* add_named_option(CLI::App& command, E& value, const std::string& help) {
+  return command
+      .add_option_function<std::string>(
+          std::string("--") + Names<E>::option, [&value](const std::string& text) { value = parse<E>(text); }, help)
+      ->default_str(name_of(value))
+      ->check(one_of(names_of<E>()));
+}
+
+void add_backend_option(CLI::App& command, Backend& backend);
 /// The backends of this build, as in "cpu, cuda-sim".
 std::string built_backends();
 /// Throws Error where this build, or this machine, lacks the backend; UsageError where it has not that precision or
 /// that method of convolution.
-void require_backend(const std::string& backend, const std::string& precision, const std::string& conv);
+void require_backend(Backend backend, Precision precision, ConvMethod conv);
 
 /// --precision of the matrix products.
-void add_precision_option(CLI::App& command, std::string& precision);
+void add_precision_option(CLI::App& command, Precision& precision);
 /// --conv, the method of convolutions on the CPU.
-void add_conv_option(CLI::App& command, std::string& conv);
+void add_conv_option(CLI::App& command, ConvMethod& conv);
 
 /// --threads; the default in `threads` becomes all cores.
 void add_threads_option(CLI::App& command, int& threads);

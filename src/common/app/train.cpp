@@ -26,7 +26,7 @@ std::string default_folder(const TrainConfig& config) {
   localtime_r(&now, &local);
   char text[32];
   std::strftime(text, sizeof text, "%Y%m%d-%H%M%S", &local);
-  return "runs/" + variant_name(config.network) + "-" + text;
+  return std::string("runs/") + name_of(config.network.variant) + "-" + text;
 }
 
 /// The checkpoint to continue from, with the configuration to continue by.
@@ -61,9 +61,9 @@ void warn_of_other_files(const TrainConfig& config) {
 void print_start(const TrainConfig& config, const data::Dataset& dataset, const data::Split& split,
                  const RunFolder& folder) {
   std::printf("%s, base %d, %d x %d, batch %lld, %d threads, backend %s, %s, conv %s\n",
-              variant_name(config.network).c_str(), config.network.base, config.size, config.size,
-              static_cast<long long>(config.batch), config.threads, config.backend.c_str(), config.precision.c_str(),
-              config.conv.c_str());
+              name_of(config.network.variant), config.network.base, config.size, config.size,
+              static_cast<long long>(config.batch), config.threads, name_of(config.backend), name_of(config.precision),
+              name_of(config.conv));
   std::printf("%s: %zu cases, %zu for training, %zu for validation; run folder %s\n", dataset.root.c_str(),
               dataset.cases.size(), split.train.size(), split.val.size(), folder.path().c_str());
 }
@@ -154,17 +154,14 @@ void add_train_command(CLI::App& app, int& exit_code) {
       ->check(whole_number(0, 100000));
   command->add_option("--lr", config->lr, "learning rate of Adam")
       ->check(number([](double value) { return value > 0 && value <= 100; }, "above 0, at most 100"));
-  command->add_option("--lr-schedule", config->lr_schedule, "how it falls from epoch to epoch")
-      ->check(one_of({"constant", "cosine", "poly"}));
+  add_named_option(*command, config->lr_schedule, "how it falls from epoch to epoch");
   command->add_option("--weight-decay", config->weight_decay, "decoupled, as in AdamW")
       ->check(number([](double value) { return value >= 0 && value <= 100; }, "from 0 to 100"));
-  command->add_option("--loss", config->loss, "mean over pixels; dice is the soft Dice loss of each image")
-      ->check(one_of({"bce", "bce+dice"}));
+  add_named_option(*command, config->loss, "mean over pixels; dice is the soft Dice loss of each image");
   command->add_option("--dropout", config->network.dropout, "one rate for all levels, instead of 0.1 to 0.3 by level")
       ->check(number([](double value) { return value >= 0 && value < 1; }, "at least 0 and below 1"))
       ->default_str("");
-  command->add_option("--augment", config->augment, "light: flips and quarter turns; strong: also small distortions")
-      ->check(one_of({"none", "light", "strong"}));
+  add_named_option(*command, config->augment, "light: flips and quarter turns; strong: also small distortions");
   command->add_option("--seed", config->seed, "of everything random")->check(whole_number(0, largest_seed));
   command->add_flag("--no-shuffle", config->no_shuffle, "take the training cases in case order");
   add_threads_option(*command, config->threads);

@@ -10,13 +10,27 @@
 
 #include <cstdint>
 
+#include "common/core/names.h"
 #include "common/data/busi.h"
 
-namespace attnunet::data {
+namespace attnunet {
+namespace data {
 
 enum class Augment { none, light, strong };
+
+}  // namespace data
+
+template <>
+struct Names<data::Augment> {
+  static constexpr const char* option = "augment";
+  static constexpr Name<data::Augment> table[] = {
+      {data::Augment::none, "none"}, {data::Augment::light, "light"}, {data::Augment::strong, "strong"}};
+};
+
+namespace data {
 
 /// Changes the sample in place; its size stays. Nothing is allocated once a thread has seen the size.
 void augment(Sample& sample, Augment kind, std::uint64_t seed, std::uint32_t epoch, std::uint32_t case_index);
 
-}  // namespace attnunet::data
+}  // namespace data
+}  // namespace attnunet

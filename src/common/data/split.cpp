@@ -241,6 +241,10 @@ Cases read_list(const Dataset& dataset, const std::filesystem::path& path, Named
   return cases;
 }
 
+bool has_lists(const SplitOptions& options) {
+  return !options.train_list.empty() || !options.val_list.empty();
+}
+
 Split list_split(const Dataset& dataset, const SplitOptions& options) {
   if (options.train_list.empty() || options.val_list.empty())
     throw UsageError("--train-list and --val-list go together: name both");
@@ -254,17 +258,23 @@ Split list_split(const Dataset& dataset, const SplitOptions& options) {
 
 Split split_of_kind(const Dataset& dataset, const SplitOptions& options) {
   if (options.folds != 0) {
-    if (options.kind != "grouped") throw UsageError("--folds makes grouped folds; it does not go with another split");
+    if (options.kind != SplitKind::grouped || has_lists(options))
+      throw UsageError("--folds makes grouped folds; it does not go with another split");
     if (options.folds < 2) throw UsageError("--folds must be at least 2");
     if (options.fold < 0 || options.fold >= options.folds)
       throw UsageError("--fold must be in 0.." + std::to_string(options.folds - 1));
     return fold_split(dataset, options.folds, options.fold, options.seed);
   }
-  if (options.kind == "random") return random_split(dataset, options.seed);
-  if (options.kind == "grouped") return grouped_split(dataset, options.seed);
-  if (options.kind == "paper") return paper_split(dataset);
-  if (options.kind == "lists") return list_split(dataset, options);
-  throw UsageError("there is no split '" + options.kind + "'; choose from random, grouped, paper");
+  if (has_lists(options)) return list_split(dataset, options);
+  switch (options.kind) {
+    case SplitKind::random:
+      return random_split(dataset, options.seed);
+    case SplitKind::grouped:
+      return grouped_split(dataset, options.seed);
+    case SplitKind::paper:
+      return paper_split(dataset);
+  }
+  no_such_value(options.kind);
 }
 
 }  // namespace

@@ -19,14 +19,29 @@
 #include <string>
 #include <vector>
 
+#include "common/core/names.h"
 #include "common/data/busi.h"
 
-namespace attnunet::data {
+namespace attnunet {
+namespace data {
+
+enum class SplitKind { random, grouped, paper };
+
+}  // namespace data
+
+template <>
+struct Names<data::SplitKind> {
+  static constexpr const char* option = "split";
+  static constexpr Name<data::SplitKind> table[] = {
+      {data::SplitKind::random, "random"}, {data::SplitKind::grouped, "grouped"}, {data::SplitKind::paper, "paper"}};
+};
+
+namespace data {
 
 struct SplitOptions {
-  std::string kind = "grouped";                ///< random, grouped, paper or lists
-  std::filesystem::path train_list, val_list;  ///< of kind lists: files with a case name a line
-  int folds = 0, fold = 0;                     ///< folds > 0: fold number `fold` validates (kind grouped)
+  SplitKind kind = SplitKind::grouped;
+  std::filesystem::path train_list, val_list;  ///< instead of kind: files with one case name per line; both or neither
+  int folds = 0, fold = 0;                     ///< folds > 0: fold number `fold` validates (kind grouped, no lists)
   std::uint64_t seed = 0;
 };
 
@@ -39,11 +54,12 @@ struct Split {
 std::vector<std::size_t> all_cases(const Split& split);
 
 /// random: round(0.2 n) validation cases of each class. paper: the first floor(0.8 n) cases of the case order train.
-/// lists: as the files say; cases named in neither are left out. Throws Error where a list is wrong (file and line are
-/// named), or no training or no validation case is left; UsageError for an unknown kind or impossible folds.
+/// Lists: as the files say; cases named in neither are left out. Throws Error if a list is wrong (file and line are
+/// named), or no training or no validation case is left; UsageError for one list without the other or impossible folds.
 Split make_split(const Dataset& dataset, const SplitOptions& options);
 
 /// The cases that a list names, in its order. Throws Error naming file and line where it is wrong.
 std::vector<std::size_t> list_order(const Dataset& dataset, const std::filesystem::path& list);
 
-}  // namespace attnunet::data
+}  // namespace data
+}  // namespace attnunet

@@ -36,13 +36,13 @@ onnx::Model network_graph(const NetworkConfig& config, const std::vector<FoldedC
   Builder builder;
   std::vector<std::string> skips;
   std::string x = "image";
-  for (int i = 0; i < config.levels; ++i) {
+  for (int i = 0; i < config.levels(); ++i) {
     const std::string name = "encoder." + std::to_string(i);
     skips.push_back(builder.double_conv(name, x));
     x = builder.add("MaxPool", name + ".pool", {skips.back()}, {{"kernel_shape", {2, 2}}, {"strides", {2, 2}}});
   }
   x = builder.double_conv("bottleneck", x);
-  for (int i = config.levels; i-- > 0;) {
+  for (int i = config.levels(); i-- > 0;) {
     const std::string name = "decoder." + std::to_string(i), up = name + ".up";
     const std::string g = builder.add("ConvTranspose", up, {x, up + ".weight", up + ".bias"},
                                       {{"kernel_shape", {2, 2}}, {"strides", {2, 2}}});

@@ -62,8 +62,8 @@ std::vector<LayerCase> network_cases(typename B::Device& device, std::uint64_t s
   const Pass pass{true, 5, 3};
   NetworkConfig attention3, attention4;
   attention3.base = attention4.base = 2;
-  attention3.levels = 3;
-  attention4.levels = 4;
+  attention3.variant = Variant::attention3;
+  attention4.variant = Variant::attention4;
   return {
       double_conv_case<B>(device, {2, 6, 9, 3}, 4, 0.3, pass, 1, seed),
       attention_gate_case<B>(device, {2, 6, 9, 4}, seed),

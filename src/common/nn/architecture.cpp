@@ -11,18 +11,8 @@ namespace attnunet {
 
 double NetworkConfig::dropout_rate(int level) const {
   if (dropout) return *dropout;
-  if (level == levels) return 0.3;
+  if (level == levels()) return 0.3;
   return level < 2 ? 0.1 : 0.2;
-}
-
-std::string variant_name(const NetworkConfig& config) {
-  return "attention" + std::to_string(config.levels);
-}
-
-int variant_levels(const std::string& variant) {
-  if (variant == "attention3") return 3;
-  if (variant == "attention4") return 4;
-  throw UsageError("variant '" + variant + "' is unknown: attention3 or attention4");
 }
 
 Index Architecture::parameter_count() const {
@@ -90,7 +80,7 @@ const TensorSpec& Architecture::statistic(const std::string& name) const {
 }
 
 Architecture make_architecture(const NetworkConfig& config) {
-  if (config.levels != 3 && config.levels != 4) throw UsageError("levels must be 3 or 4");
+  name_of(config.variant);  // which throws where there is no such network
   if (config.base < 2 || config.base > 512 || config.base % 2 != 0)
     throw UsageError("base " + std::to_string(config.base) + " is out of range: an even number from 2 to 512");
   if (config.dropout && !(*config.dropout >= 0 && *config.dropout < 1))
@@ -98,7 +88,7 @@ Architecture make_architecture(const NetworkConfig& config) {
   Architecture architecture;
   architecture.config = config;
   Builder build{architecture};
-  const int D = config.levels;
+  const int D = config.levels();
   for (int i = 0; i < D; ++i)
     build.double_conv("encoder." + std::to_string(i), i == 0 ? 1 : config.channels(i - 1), config.channels(i));
   build.double_conv("bottleneck", config.channels(D - 1), config.channels(D));

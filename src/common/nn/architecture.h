@@ -11,25 +11,30 @@
 #include <vector>
 
 #include "common/core/geometry.h"
+#include "common/core/names.h"
 
 namespace attnunet {
 
+enum class Variant : int { attention3 = 3, attention4 = 4 };  ///< the number: levels of the encoder
+
+template <>
+struct Names<Variant> {
+  static constexpr const char* option = "variant";
+  static constexpr Name<Variant> table[] = {{Variant::attention3, "attention3"}, {Variant::attention4, "attention4"}};
+};
+
 struct NetworkConfig {
-  int levels = 4;                 ///< 3 (attention3) or 4 (attention4)
+  Variant variant = Variant::attention4;
   int base = 32;                  ///< channels of level 0; even, 2 to 512
   std::optional<double> dropout;  ///< one rate everywhere, in [0, 1); by level where absent
 
+  int levels() const { return static_cast<int>(variant); }
   Index channels(int level) const { return Index{base} << level; }
   /// Images are padded to a multiple of this on both sides.
-  Index multiple() const { return Index{1} << levels; }
+  Index multiple() const { return Index{1} << levels(); }
   /// Dropout rate of the double convolution at a level of the encoder, the decoder, or of the bottleneck.
   double dropout_rate(int level) const;
 };
-
-/// "attention3" or "attention4".
-std::string variant_name(const NetworkConfig& config);
-/// Levels of a variant; throws UsageError for an unknown name.
-int variant_levels(const std::string& variant);
 
 enum class TensorKind { conv_weight, conv_transpose_weight, bias, gamma, beta, running_mean, running_var };
 

@@ -51,7 +51,7 @@ struct AttentionUNetTensors {
       : bottleneck(flat, "bottleneck"),
         head_weight(flat.parameter("head.weight")),
         head_bias(flat.parameter("head.bias")) {
-    for (int i = 0; i < flat.architecture.config.levels; ++i) {
+    for (int i = 0; i < flat.architecture.config.levels(); ++i) {
       encoder.emplace_back(flat, "encoder." + std::to_string(i));
       const std::string name = "decoder." + std::to_string(i);
       decoder.push_back({flat.parameter(name + ".up.weight"),
@@ -273,7 +273,7 @@ const typename B::Scalar* AttentionUNet<B>::backward_to_block(Tape& tape, int nu
   const AttentionUNetTensors<T>& p = *f_;
   const Run<B> run{device_, {false, 0, 0}, tape.batch, tape.workspace};
   const Index N = tape.batch;
-  const int D = architecture_.config.levels;
+  const int D = architecture_.config.levels();
 
   const T* d_logits = d_padded_logits(tape);
   conv2d_backward_data(device_, tape.d_top, d_logits, p.head_weight, tape.workspace, tape.head_geometry(N), Write::set);

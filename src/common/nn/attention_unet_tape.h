@@ -104,7 +104,7 @@ AttentionUNetTape<B>::AttentionUNetTape(PlanOnly, const typename B::Device& devi
                                         Index N, Index height, Index width, Purpose tape_purpose)
     : batch(N), H(height), W(width), purpose(tape_purpose) {
   const NetworkConfig& config = architecture.config;
-  const int D = config.levels;
+  const int D = config.levels();
   const Index multiple = config.multiple();
   padded_H = (H + multiple - 1) / multiple * multiple;
   padded_W = (W + multiple - 1) / multiple * multiple;

@@ -110,7 +110,7 @@ std::vector<LayerInfo> list_layers(const NetworkConfig& config, Index N, Index H
   const Shape image{N, H, W, 1};
   const Shape padded{N, (H + multiple - 1) / multiple * multiple, (W + multiple - 1) / multiple * multiple, 1};
   const bool pads = !(padded == image);
-  const int D = config.levels;
+  const int D = config.levels();
   Builder build{{}, image};
   if (pads) build.append("pad", LayerKind::edge_pad, image, padded).input_gradient = false;
   const std::size_t first = build.layers.size();

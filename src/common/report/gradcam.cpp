@@ -10,9 +10,9 @@ namespace attnunet::report {
 
 std::vector<std::string> gradcam_layers(const NetworkConfig& config) {
   std::vector<std::string> layers;
-  for (int i = 0; i < config.levels; ++i) layers.push_back("encoder." + std::to_string(i));
+  for (int i = 0; i < config.levels(); ++i) layers.push_back("encoder." + std::to_string(i));
   layers.push_back("bottleneck");
-  for (int i = config.levels; i-- > 0;) layers.push_back("decoder." + std::to_string(i));
+  for (int i = config.levels(); i-- > 0;) layers.push_back("decoder." + std::to_string(i));
   return layers;
 }
 
@@ -22,7 +22,8 @@ int gradcam_block(const NetworkConfig& config, const std::string& layer) {
   if (found != layers.end()) return static_cast<int>(found - layers.begin());
   std::string list;
   for (const std::string& name : layers) list += (list.empty() ? "" : ", ") + name;
-  throw UsageError(variant_name(config) + " has no layer " + quoted(layer) + " for Grad-CAM: one of " + list);
+  throw UsageError(name_of(config.variant) + std::string(" has no layer ") + quoted(layer) + " for Grad-CAM: one of " +
+                   list);
 }
 
 std::vector<float> score_gradient(const std::vector<float>& logits) {

@@ -46,7 +46,7 @@ std::string head(const RunReport& report) {
   double seconds = 0;
   for (const EpochRow& row : report.history) seconds += row.seconds;
   const TrainConfig& config = report.config;
-  std::string html = "<h1>" + escape_html(variant_name(config.network)) + ", base " +
+  std::string html = "<h1>" + escape_html(name_of(config.network.variant)) + ", base " +
                      std::to_string(config.network.base) + ", " + std::to_string(config.size) + " x " +
                      std::to_string(config.size) + "</h1>\n<p class=\"note\">" + std::to_string(report.train_cases) +
                      " cases for training, " + std::to_string(report.validation.size()) + " for validation, from " +
@@ -81,7 +81,7 @@ std::string curves(const RunReport& report) {
   const auto pooled = [&](double Metrics::*metric) {
     return of("validation, pooled", [&](const EpochRow& row) { return row.val.*metric; });
   };
-  LineChart loss = both("Loss", "mean of " + report.config.loss, &Metrics::loss);
+  LineChart loss = both("Loss", std::string("mean of ") + name_of(report.config.loss), &Metrics::loss);
   loss.logarithmic = true;
   LineChart iou = both("IoU", "IoU", &Metrics::iou);
   LineChart dice = both("Dice", "Dice", &Metrics::dice);
@@ -255,8 +255,8 @@ std::string run_report(const RunReport& report) {
   body += html_section("How to repeat this run", repetition(report));
   body += html_folded("Configuration", configuration(report.config));
   body += html_folded("The network layer by layer", layers(report.config));
-  return html_page(variant_name(report.config.network) + " after epoch " + std::to_string(report.history.back().epoch) +
-                       " - attnunet",
+  return html_page(name_of(report.config.network.variant) + std::string(" after epoch ") +
+                       std::to_string(report.history.back().epoch) + " - attnunet",
                    body + "</main>\n", chart_script());
 }
 

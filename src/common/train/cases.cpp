@@ -37,7 +37,7 @@ data::Split split_of(const data::Dataset& dataset, TrainConfig& config) {
   if (!lists && !config.train_cases.empty())
     return {find_cases(dataset, config.train_cases), find_cases(dataset, config.val_cases)};
   data::SplitOptions options;
-  options.kind = lists ? "lists" : config.split;
+  options.kind = config.split;
   options.train_list = config.train_list;
   options.val_list = config.val_list;
   options.folds = config.folds;

@@ -97,7 +97,7 @@ class Metadata {
 
 void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
   checkpoint.config = parse_deciding_json(metadata.text("config"));
-  metadata.expect("variant", variant_name(checkpoint.config.network));
+  metadata.expect("variant", name_of(checkpoint.config.network.variant));
   metadata.expect("base", std::to_string(checkpoint.config.network.base));
   metadata.expect("size", std::to_string(checkpoint.config.size));
   metadata.expect("seed", std::to_string(checkpoint.config.seed));
@@ -156,7 +156,7 @@ Checkpoint initial_checkpoint(const TrainConfig& config) {
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
   const TrainConfig& config = checkpoint.config;
   const Architecture architecture = make_architecture(config.network);
-  const std::map<std::string, std::string> metadata{{"variant", variant_name(config.network)},
+  const std::map<std::string, std::string> metadata{{"variant", name_of(config.network.variant)},
                                                     {"base", std::to_string(config.network.base)},
                                                     {"size", std::to_string(config.size)},
                                                     {"seed", std::to_string(config.seed)},
@@ -175,14 +175,14 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   });
 }
 
-Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<int> levels, std::optional<int> base) {
+Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<Variant> variant, std::optional<int> base) {
   SafetensorsReader reader(path);
   try {
     Checkpoint checkpoint;
     read_metadata(Metadata(reader.metadata()), checkpoint);
     const NetworkConfig& network = checkpoint.config.network;
-    if ((levels && *levels != network.levels) || (base && *base != network.base))
-      throw Error("it holds " + variant_name(network) + " with base " + std::to_string(network.base) +
+    if ((variant && *variant != network.variant) || (base && *base != network.base))
+      throw Error(std::string("it holds ") + name_of(network.variant) + " with base " + std::to_string(network.base) +
                   ", another network than asked for; leave out --variant and --base or give these");
     read_tensors(reader, make_architecture(network), checkpoint);
     return checkpoint;

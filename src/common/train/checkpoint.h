@@ -39,8 +39,8 @@ Checkpoint initial_checkpoint(const TrainConfig& config);
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
 
 /// Throws Error, one line naming the file, where it is not a whole and sane checkpoint, or where it holds another
-/// variant (levels) or base than asked for.
-Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<int> levels = std::nullopt,
+/// variant or base than asked for.
+Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<Variant> variant = std::nullopt,
                            std::optional<int> base = std::nullopt);
 
 /// 64-bit FNV-1a hash of the case names, so that a run is not continued on other data by mistake.

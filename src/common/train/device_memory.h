@@ -25,9 +25,9 @@ inline Index useful_batch(const data::Split& split, Index batch) {
 }
 
 /// The cases that are used again in every epoch as they are.
-inline std::vector<std::size_t> unchanging_cases(const data::Split& split, const std::string& augment) {
+inline std::vector<std::size_t> unchanging_cases(const data::Split& split, data::Augment augment) {
   std::vector<std::size_t> cases = split.val;
-  if (augment == "none") cases.insert(cases.end(), split.train.begin(), split.train.end());
+  if (augment == data::Augment::none) cases.insert(cases.end(), split.train.begin(), split.train.end());
   return cases;
 }
 
@@ -46,7 +46,7 @@ TrainingMemory plan_training_memory(const typename B::Device& device, const Trai
                         AttentionUNetTape<B>::planned_bytes(device, architecture, N, size, size, Purpose::training) +
                         Scorer<B>::bytes(config.loss, N, Index{size} * size, train);
   const auto all_but_cases = [&](bool cached) {
-    return network + BatchFeed<B>::bytes(cached && config.augment == "none", size, N, train) +
+    return network + BatchFeed<B>::bytes(cached && config.augment == data::Augment::none, size, N, train) +
            Evaluator<B>::bytes(size, config.loss, N, val, cached);
   };
   const Index free = device.available_bytes() - beside;

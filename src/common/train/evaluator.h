@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "common/train/batch_feed.h"
@@ -15,14 +14,14 @@ class Evaluator {
  public:
   /// For up to `most` cases at size x size in batches of up to `batch` images. The dataset must outlive it. Where the
   /// cases are used again and again `cached` may hold all of them.
-  Evaluator(typename B::Device& device, const data::Dataset& dataset, int size, const std::string& loss, Index batch,
-            Index most, const CachedCases<B>* cached = nullptr)
+  Evaluator(typename B::Device& device, const data::Dataset& dataset, int size, LossKind loss, Index batch, Index most,
+            const CachedCases<B>* cached = nullptr)
       : feed_(device, cached, dataset, size, data::Augment::none, 0, batch, most),
         scorer_(device, loss, batch, Index{size} * size, most),
         batch_(batch) {}
 
   /// The device memory of such an evaluator.
-  static Index bytes(int size, const std::string& loss, Index batch, Index most, bool cached = false) {
+  static Index bytes(int size, LossKind loss, Index batch, Index most, bool cached = false) {
     return BatchFeed<B>::bytes(cached, size, batch, most) + Scorer<B>::bytes(loss, batch, Index{size} * size, most);
   }
 

@@ -3,25 +3,40 @@
 // of its own, so the loss of any set is the mean over its images too.
 #pragma once
 
-#include <string>
-
 #include "common/core/geometry.h"
+#include "common/core/names.h"
 
 namespace attnunet {
+
+enum class LossKind { bce, bce_dice };
+
+template <>
+struct Names<LossKind> {
+  static constexpr const char* option = "loss";
+  static constexpr Name<LossKind> table[] = {{LossKind::bce, "bce"}, {LossKind::bce_dice, "bce+dice"}};
+};
+
+inline bool has_dice(LossKind kind) {
+  switch (kind) {
+    case LossKind::bce:
+      return false;
+    case LossKind::bce_dice:
+      return true;
+  }
+  no_such_value(kind);
+}
 
 template <class B>
 class Loss {
  public:
   using T = typename B::Scalar;
 
-  /// kind: bce or bce+dice. For batches of up to N images.
-  Loss(typename B::Device& device, const std::string& kind, Index N)
-      : with_dice_(kind == "bce+dice"), dice_(device, with_dice_ ? N : 0), dice_sums_(device, with_dice_ ? 3 * N : 0) {}
+  /// For batches of up to N images.
+  Loss(typename B::Device& device, LossKind kind, Index N)
+      : with_dice_(has_dice(kind)), dice_(device, with_dice_ ? N : 0), dice_sums_(device, with_dice_ ? 3 * N : 0) {}
 
   /// The device memory of such a loss.
-  static Index bytes(const std::string& kind, Index N) {
-    return kind == "bce+dice" ? 4 * N * static_cast<Index>(sizeof(double)) : 0;
-  }
+  static Index bytes(LossKind kind, Index N) { return has_dice(kind) ? 4 * N * static_cast<Index>(sizeof(double)) : 0; }
 
   /// losses [N] of images of P pixels, in device memory.
   void forward(typename B::Device& device, double* losses, const T* logits, const T* target, Index N, Index P) {

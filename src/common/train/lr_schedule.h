@@ -7,19 +7,32 @@
 #pragma once
 
 #include <cmath>
-#include <string>
 
-#include "common/core/error.h"
+#include "common/core/names.h"
 
 namespace attnunet {
 
+enum class LrSchedule { constant, cosine, poly };
+
+template <>
+struct Names<LrSchedule> {
+  static constexpr const char* option = "lr-schedule";
+  static constexpr Name<LrSchedule> table[] = {
+      {LrSchedule::constant, "constant"}, {LrSchedule::cosine, "cosine"}, {LrSchedule::poly, "poly"}};
+};
+
 /// epochs_done in 0 .. epochs-1.
-inline double learning_rate(const std::string& schedule, double lr, int epochs_done, int epochs) {
-  if (schedule == "constant") return lr;
+inline double learning_rate(LrSchedule schedule, double lr, int epochs_done, int epochs) {
   const double share = static_cast<double>(epochs_done) / static_cast<double>(epochs);
-  if (schedule == "cosine") return lr * 0.5 * (1.0 + std::cos(3.14159265358979323846 * share));
-  if (schedule == "poly") return lr * std::pow(1.0 - share, 0.9);
-  throw UsageError("--lr-schedule " + schedule + " is unknown: constant, cosine or poly");
+  switch (schedule) {
+    case LrSchedule::constant:
+      return lr;
+    case LrSchedule::cosine:
+      return lr * 0.5 * (1.0 + std::cos(3.14159265358979323846 * share));
+    case LrSchedule::poly:
+      return lr * std::pow(1.0 - share, 0.9);
+  }
+  no_such_value(schedule);
 }
 
 }  // namespace attnunet

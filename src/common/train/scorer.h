@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <string>
 #include <vector>
 
 #include "common/nn/attention_unet.h"
@@ -22,7 +21,7 @@ class Scorer {
   using Tape = AttentionUNetTape<B>;
 
   /// For batches of N images of P pixels, of which the last may be smaller, and scores of `images` images.
-  Scorer(typename B::Device& device, const std::string& loss, Index N, Index P, Index images)
+  Scorer(typename B::Device& device, LossKind loss, Index N, Index P, Index images)
       : device_(device),
         loss_(device, loss, N),
         N_(N),
@@ -32,7 +31,7 @@ class Scorer {
         host_(static_cast<std::size_t>(images * score_bytes)) {}
 
   /// The device memory of such a scorer.
-  static Index bytes(const std::string& loss, Index N, Index P, Index images) {
+  static Index bytes(LossKind loss, Index N, Index P, Index images) {
     return Loss<B>::bytes(loss, N) + N * P * static_cast<Index>(sizeof(T)) + images * score_bytes;
   }
 

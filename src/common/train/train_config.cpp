@@ -6,15 +6,12 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
-#include <initializer_list>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <type_traits>
 
-#include "common/core/conv_method.h"
 #include "common/core/error.h"
-#include "common/core/precision.h"
 #include "common/core/quoting.h"
 
 namespace attnunet {
@@ -24,9 +21,10 @@ using json = nlohmann::ordered_json;
 
 constexpr int deepest_json = 8;
 
-// Calls visit(key, member) for every option that decides the result; "variant" is handled beside it.
+// Calls visit(key, member) for every option that decides the result.
 template <class Config, class Visit>
 void for_each_deciding(Config& config, Visit visit) {
+  visit("variant", config.network.variant);
   visit("backend", config.backend);
   visit("precision", config.precision);
   visit("conv", config.conv);
@@ -64,20 +62,26 @@ void for_each_other(Config& config, Visit visit) {
   visit("panels", config.panels);
 }
 
+template <class T>
+json to_json(const T& value) {
+  if constexpr (std::is_enum_v<T>)
+    return name_of(value);
+  else
+    return value;
+}
+json to_json(const std::optional<double>& value) {
+  return value ? json(*value) : json(nullptr);
+}
+
 json deciding(const TrainConfig& config) {
-  json object{{"variant", variant_name(config.network)}};
-  for_each_deciding(config, [&](const char* key, const auto& value) {
-    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::optional<double>>)
-      object[key] = value ? json(*value) : json(nullptr);
-    else
-      object[key] = value;
-  });
+  json object = json::object();
+  for_each_deciding(config, [&](const char* key, const auto& value) { object[key] = to_json(value); });
   return object;
 }
 
 json everything(const TrainConfig& config) {
   json object = deciding(config);
-  for_each_other(config, [&](const char* key, const auto& value) { object[key] = value; });
+  for_each_other(config, [&](const char* key, const auto& value) { object[key] = to_json(value); });
   return object;
 }
 
@@ -123,6 +127,11 @@ bool read(const json& value, std::string& to) {
   if (value.is_string()) to = value.get<std::string>();
   return value.is_string();
 }
+template <class E, std::enable_if_t<std::is_enum_v<E>, int> = 0>
+bool read(const json& value, E& to) {
+  if (value.is_string()) to = parse<E>(value.get<std::string>());
+  return value.is_string();
+}
 bool read(const json& value, std::vector<std::string>& to) {
   if (!value.is_array()) return false;
   for (const json& element : value)
@@ -141,39 +150,24 @@ void require(bool in_range, const char* flag, const std::string& value, const ch
   if (!in_range) throw UsageError(std::string("--") + flag + " " + value + " is out of range: " + range);
 }
 
-void require_one_of(const char* flag, const std::string& value, std::initializer_list<const char*> names) {
-  std::string list;
-  for (const char* name : names) {
-    if (value == name) return;
-    list += (list.empty() ? "" : ", ") + std::string(name);
-  }
-  throw UsageError(std::string("--") + flag + " " + quoted_excerpt(value) + " is unknown: one of " + list);
-}
-
 }  // namespace
 
 void validate(const TrainConfig& config) {
   const NetworkConfig& network = config.network;
-  if (network.levels != 3 && network.levels != 4) throw UsageError("--variant must be attention3 or attention4");
   require(network.base >= 2 && network.base <= 512 && network.base % 2 == 0, "base", std::to_string(network.base),
           "an even number from 2 to 512");
   if (network.dropout)
     require(*network.dropout >= 0 && *network.dropout < 1, "dropout", number(*network.dropout),
             "at least 0 and below 1");
-  require_one_of("backend", config.backend, {"cpu", "cuda", "cuda-sim"});
-  require_precision(config.backend, parse_precision(config.precision));
-  require_conv_method(config.backend, parse_conv_method(config.conv));
+  require_precision(config.backend, config.precision);
+  require_conv_method(config.backend, config.conv);
   require(config.size >= network.multiple() && config.size <= 4096, "size", std::to_string(config.size),
-          network.levels == 3 ? "8 to 4096 for attention3" : "16 to 4096 for attention4");
+          (std::to_string(network.multiple()) + " to 4096 for " + name_of(network.variant)).c_str());
   require(config.batch >= 1 && config.batch <= 4096, "batch", std::to_string(config.batch), "1 to 4096");
   require(config.epochs >= 0 && config.epochs <= 100000, "epochs", std::to_string(config.epochs), "0 to 100000");
   require(config.lr > 0 && config.lr <= 100, "lr", number(config.lr), "above 0, at most 100");
   require(config.weight_decay >= 0 && config.weight_decay <= 100, "weight-decay", number(config.weight_decay),
           "0 to 100");
-  require_one_of("lr-schedule", config.lr_schedule, {"constant", "cosine", "poly"});
-  require_one_of("loss", config.loss, {"bce", "bce+dice"});
-  require_one_of("augment", config.augment, {"none", "light", "strong"});
-  require_one_of("split", config.split, {"random", "grouped", "paper"});
   require(config.folds == 0 || (config.folds >= 2 && config.folds <= 1000), "folds", std::to_string(config.folds),
           "2 to 1000");
   require(config.fold >= 0 && config.fold < std::max(config.folds, 1), "fold", std::to_string(config.fold),
@@ -217,7 +211,7 @@ TrainConfig parse_deciding_json(const std::string& text) {
     throw Error("the configuration is not JSON");
   }
   if (!object.is_object()) throw Error("the configuration is not a JSON object");
-  std::set<std::string> known{"variant"};
+  std::set<std::string> known;
   // Checkpoints of before these existed have the defaults: float32, and auto. The oldest of them were made by products
   // alone and do not say so: resumed, they go on with other rounding.
   const std::set<std::string> newer{"precision", "conv"};
@@ -228,18 +222,15 @@ TrainConfig parse_deciding_json(const std::string& text) {
       throw Error(std::string("the configuration lacks ") + key + " or has a wrong value there");
   };
   TrainConfig config;
-  std::string variant;
-  take("variant", variant);
-  for_each_deciding(config, take);
-  for (const auto& entry : object.items())
-    if (known.count(entry.key()) == 0)
-      throw Error("the configuration has an unknown entry " + quoted_excerpt(entry.key()));
   try {
-    config.network.levels = variant_levels(variant);
+    for_each_deciding(config, take);
     validate(config);
   } catch (const UsageError& error) {
     throw Error(error.what());
   }
+  for (const auto& entry : object.items())
+    if (known.count(entry.key()) == 0)
+      throw Error("the configuration has an unknown entry " + quoted_excerpt(entry.key()));
   return config;
 }
 

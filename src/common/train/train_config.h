@@ -11,31 +11,36 @@
 #include <string>
 #include <vector>
 
+#include "common/core/backend.h"
 #include "common/core/geometry.h"
+#include "common/data/augment.h"
+#include "common/data/split.h"
 #include "common/nn/architecture.h"
+#include "common/train/loss.h"
+#include "common/train/lr_schedule.h"
 
 namespace attnunet {
 
 struct TrainConfig {
   NetworkConfig network;
-  std::string backend = "cpu";        ///< cpu, cuda, cuda-sim
-  std::string precision = "float32";  ///< float32, tf32, bf16
-  std::string conv = "auto";          ///< auto, direct, gemm, winograd: on cpu; elsewhere auto
+  Backend backend = Backend::cpu;
+  Precision precision = Precision::float32;
+  ConvMethod conv = ConvMethod::automatic;
   int size = 256;
   Index batch = 16;
   int epochs = 20;
   double lr = 1e-3, weight_decay = 0;
-  std::string lr_schedule = "constant";  ///< constant, cosine, poly
-  std::string loss = "bce";              ///< bce, bce+dice
-  std::string augment = "none";          ///< none, light, strong
+  LrSchedule lr_schedule = LrSchedule::constant;
+  LossKind loss = LossKind::bce;
+  data::Augment augment = data::Augment::none;
   std::uint64_t seed = 0;
   bool no_shuffle = false;
-  std::vector<std::string> classes;     ///< empty: all
-  std::string split = "grouped";        ///< random, grouped, paper; of no effect with lists or folds
-  int folds = 0, fold = 0;              ///< folds 0: no cross-validation
-  std::string train_list, val_list;     ///< files of case names; both or none
-  std::string data = "data/BUSI", out;  ///< out empty: runs/VARIANT-DATE-TIME
-  std::string init, resume;             ///< checkpoints
+  std::vector<std::string> classes;                  ///< empty: all
+  data::SplitKind split = data::SplitKind::grouped;  ///< of no effect with lists or folds
+  int folds = 0, fold = 0;                           ///< folds 0: no cross-validation
+  std::string train_list, val_list;                  ///< files of case names; both or none
+  std::string data = "data/BUSI", out;               ///< out empty: runs/VARIANT-DATE-TIME
+  std::string init, resume;                          ///< checkpoints
   int threads = 1;
   bool quiet = false;
   int panels = 1;  ///< pictures after every epoch

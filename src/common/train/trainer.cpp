@@ -5,7 +5,7 @@ namespace attnunet {
 Checkpoint new_run(const TrainConfig& config) {
   Checkpoint checkpoint = initial_checkpoint(config);
   if (config.init.empty()) return checkpoint;
-  Checkpoint weights = load_checkpoint(config.init, config.network.levels, config.network.base);
+  Checkpoint weights = load_checkpoint(config.init, config.network.variant, config.network.base);
   checkpoint.parameters = std::move(weights.parameters);
   checkpoint.statistics = std::move(weights.statistics);
   return checkpoint;

@@ -115,14 +115,6 @@ class Trainer {
   Evaluator<B> evaluator_;
 };
 
-namespace train_detail {
-
-inline data::Augment augment_kind(const std::string& name) {
-  return name == "light" ? data::Augment::light : name == "strong" ? data::Augment::strong : data::Augment::none;
-}
-
-}  // namespace train_detail
-
 template <class B>
 Trainer<B>::Trainer(typename B::Device& device, const data::Dataset& dataset, const data::Split& split,
                     const Checkpoint& start, const RunFolder& folder)
@@ -138,8 +130,8 @@ Trainer<B>::Trainer(typename B::Device& device, const data::Dataset& dataset, co
       tape_(device, network_.architecture(), useful_batch(split, start.config.batch), start.config.size,
             start.config.size, Purpose::training),
       cached_(device, dataset, memory_.cached, start.config.size, start.config.threads),
-      feed_(device, is_cached() && start.config.augment == "none" ? &cached_ : nullptr, dataset, start.config.size,
-            train_detail::augment_kind(start.config.augment), start.config.seed, tape_.batch, images()),
+      feed_(device, is_cached() && start.config.augment == data::Augment::none ? &cached_ : nullptr, dataset,
+            start.config.size, start.config.augment, start.config.seed, tape_.batch, images()),
       scorer_(device, start.config.loss, tape_.batch, Index{start.config.size} * start.config.size, images()),
       evaluator_(device, dataset, start.config.size, start.config.loss, tape_.batch,
                  static_cast<Index>(split.val.size()), is_cached() ? &cached_ : nullptr) {

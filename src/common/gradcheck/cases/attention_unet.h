@@ -30,8 +30,8 @@ LayerCase attention_unet_case(typename B::Device& device, const NetworkConfig& c
     return Array{name, std::vector<double>(host.begin(), host.end())};
   };
   LayerCase result;
-  result.name = variant_name(config) + " base " + std::to_string(config.base) + ", " + std::to_string(N) + " x " +
-                std::to_string(H) + " x " + std::to_string(W);
+  result.name = name_of(config.variant) + std::string(" base ") + std::to_string(config.base) + ", " +
+                std::to_string(N) + " x " + std::to_string(H) + " x " + std::to_string(W);
   Random random(seed);
   result.inputs = {random_array("input", N * H * W, random, 0.5, 0.25)};
   for (Array& array : parameter_arrays(architecture, seed)) result.inputs.push_back(std::move(array));
