@@ -1,7 +1,8 @@
 """The two Attention U-Nets as a plain PyTorch module, and our program against it: the second opinion on ours.
 
-One file, for which numpy and PyTorch are enough. It knows the network (CONTRACT section 1), the names and layouts of a
-checkpoint, the dropout masks, the losses and torch.optim's Adam, and nothing of our code. All is computed in float64.
+One file, for which numpy and PyTorch are enough. It knows what docs/reference.md says of the network (section 1), of the
+losses and Adam (3), of a checkpoint's names and layouts (5) and of the dropout masks (6), and nothing of our code. All is
+computed in float64.
 
 The logits of a checkpoint, against ours, as tests/pytorch_reference_test.cpp stores them (`image`, `logits` [N,1,H,W]):
 

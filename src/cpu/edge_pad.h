@@ -1,5 +1,5 @@
 // Padding on the right and at the bottom by repeating the last column and row: how an image whose sides are not
-// multiples of 2^D gets through D poolings (CONTRACT: any size works).
+// multiples of 2^D gets through D poolings (docs/reference.md section 1).
 //
 // Shapes     x [N,h,w,C] -> y [N,H,W,C], H >= h, W >= w.
 // Forward    y_{n,i,j,c} = x_{n, min(i, h-1), min(j, w-1), c}.

@@ -1,4 +1,4 @@
-// The two constants of batch norm that every backend shares (CONTRACT section 1, PyTorch's defaults).
+// The two constants of batch norm that every backend shares (docs/reference.md section 1; they are PyTorch's).
 #pragma once
 
 namespace attnunet {
