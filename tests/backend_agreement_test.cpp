@@ -244,7 +244,7 @@ TYPED_TEST(FloatAgreement, DropoutMasksAreTheSameBits) {
     for (const auto& level : tape.decoder) blocks.push_back(level.block);
     for (const auto& block : blocks)
       for (const std::uint32_t step : {0u, 1u, 77777u}) {
-        const DropoutKey key = block.dropout_key(Pass{true, 0x123456789ABCDEFull, step});
+        const DropoutKey key = block.dropout(Pass{true, 0x123456789ABCDEFull, step}).key;
         const Index pixels = 2 * block.H * block.W;
         const auto mask = dropout_mask<Cpu<float>>(cpu, block.dropout_rate, key, pixels, block.K);
         const auto dropped = static_cast<double>(std::count(mask.begin(), mask.end(), 0.0));

@@ -23,12 +23,12 @@ TYPED_TEST_SUITE(BatchNormReluDropoutGradient, DoubleBackends);
 TYPED_TEST(BatchNormReluDropoutGradient, MatchesNumeric) {
   for (auto [pixels, C] : {std::pair<Index, Index>{35, 1}, {12, 7}, {30, 5}, {133, 2}})
     for (const double rate : {0.0, 0.3})
-      expect_gradients(gradcheck::batch_norm_relu_dropout_case<TypeParam>(this->device, pixels, C, rate, key, 3));
+      expect_gradients(gradcheck::batch_norm_relu_dropout_case<TypeParam>(this->device, pixels, C, {rate, key}, 3));
 }
 
 // More channels than a tile has lanes; spread out for the reason that batch_norm_test.cpp gives.
 TYPED_TEST(BatchNormReluDropoutGradient, MatchesNumericAcrossTiles) {
-  auto layer = gradcheck::batch_norm_relu_dropout_case<TypeParam>(this->device, 3, 300, 0.3, key, 3);
+  auto layer = gradcheck::batch_norm_relu_dropout_case<TypeParam>(this->device, 3, 300, {0.3, key}, 3);
   for (double& value : layer.inputs[0].values) value *= 8;
   expect_gradients(layer);
 }
@@ -63,22 +63,29 @@ Pair both(typename B::Device& device, const std::vector<Array>& inputs, const Ar
   };
   Pair pair;
   auto plain = poisoned<B>(device, n);
-  batch_norm_forward(device, plain.data(), mean.data(), inv_std.data(), running_mean.data(), running_var.data(),
-                     x.data(), gamma.data(), beta.data(), workspace.data(), pixels, C);
+  using T = typename B::Scalar;
+  const Values<const T> x_values = values(x.data(), pixels, C);
+  const Values<T> y_values = values(y.data(), pixels, C);
+  const Gradients<T> dx_gradients = gradients(dx.data(), pixels, C);
+  const BatchStatistics<T> batch{mean.data(), inv_std.data()};
+  const BatchNormParameters<const T> parameters{gamma.data(), beta.data()};
+  const BatchNormParameters<T> d_parameters{dgamma.data(), dbeta.data()};
+  batch_norm_forward(device, values(plain.data(), pixels, C), batch,
+                     RunningStatistics<T>{running_mean.data(), running_var.data()}, x_values, parameters,
+                     workspace.data());
   relu_forward(device, plain.data(), plain.data(), n);
   if (rate > 0) dropout_forward(device, plain.data(), plain.data(), rate, key, n);
 
-  batch_norm_relu_dropout_forward(device, y.data(), x.data(), mean.data(), inv_std.data(), gamma.data(), beta.data(),
-                                  rate, key, pixels, C);
-  batch_norm_relu_dropout_backward(device, dx.data(), dgamma.data(), dbeta.data(), dy.data(), y.data(), x.data(),
-                                   mean.data(), inv_std.data(), gamma.data(), rate, fused_workspace.data(), pixels, C);
+  batch_norm_relu_dropout_forward(device, y_values, x_values, batch, parameters, {rate, key});
+  batch_norm_relu_dropout_backward(device, dx_gradients, d_parameters, gradients(dy.data(), pixels, C), y_values,
+                                   {x_values, batch, parameters}, rate, fused_workspace.data());
   pair.fused = results(y);
 
-  dx = upload<B>(device, d_output);
+  copy_on_device(device, dx.data(), dy.data(), n);
   if (rate > 0) dropout_backward(device, dx.data(), dx.data(), rate, key, n);
   relu_backward(device, dx.data(), dx.data(), y.data(), n);
-  batch_norm_backward(device, dx.data(), dgamma.data(), dbeta.data(), dx.data(), x.data(), mean.data(), inv_std.data(),
-                      gamma.data(), workspace.data(), pixels, C);
+  batch_norm_backward(device, dx_gradients, d_parameters, dx_gradients, {x_values, batch, parameters},
+                      workspace.data());
   pair.plain = results(plain);
   pair.mean = download<B>(device, "mean", mean);
   pair.inv_std = download<B>(device, "inv_std", inv_std);
@@ -176,14 +183,19 @@ TYPED_TEST(BatchNormReluDropout, BackwardMayWorkInPlace) {
   const Array dy = upstream(pixels * C);
   auto& device = this->device;
   const Pair pair = both<TypeParam>(device, inputs, dy, rate, pixels, C);
-  const auto x = upload<TypeParam>(device, inputs[0]), gamma = upload<TypeParam>(device, inputs[1]);
+  using T = typename TypeParam::Scalar;
+  const auto x = upload<TypeParam>(device, inputs[0]);
+  const auto gamma = upload<TypeParam>(device, inputs[1]), beta = upload<TypeParam>(device, inputs[2]);
   const auto y = upload<TypeParam>(device, pair.fused.y), mean = upload<TypeParam>(device, pair.mean);
   const auto inv_std = upload<TypeParam>(device, pair.inv_std);
   auto dx = upload<TypeParam>(device, dy);
   auto dgamma = poisoned<TypeParam>(device, C), dbeta = poisoned<TypeParam>(device, C);
   auto workspace = poisoned<TypeParam>(device, batch_norm_relu_dropout_workspace(device, pixels, C));
-  batch_norm_relu_dropout_backward(device, dx.data(), dgamma.data(), dbeta.data(), dx.data(), y.data(), x.data(),
-                                   mean.data(), inv_std.data(), gamma.data(), rate, workspace.data(), pixels, C);
+  const Gradients<T> dx_gradients = gradients(dx.data(), pixels, C);
+  const BatchNormSaved<T> saved{
+      values(x.data(), pixels, C), {mean.data(), inv_std.data()}, {gamma.data(), beta.data()}};
+  batch_norm_relu_dropout_backward(device, dx_gradients, BatchNormParameters<T>{dgamma.data(), dbeta.data()},
+                                   dx_gradients, values(y.data(), pixels, C), saved, rate, workspace.data());
   EXPECT_EQ(download<TypeParam>(device, "dx", dx).values, pair.fused.dx.values);
   EXPECT_EQ(download<TypeParam>(device, "dgamma", dgamma).values, pair.fused.dgamma.values);
 }
@@ -262,8 +274,8 @@ TYPED_TEST(BatchNormReluDropoutAgainstCpu, TheMasksAreTheSame) {
       const auto x = upload<TypeParam>(device, upstream(n)), ones = upload<TypeParam>(device, same(C, 1));
       const auto zeros = upload<TypeParam>(device, same(C, 0)), beta = upload<TypeParam>(device, same(C, 100));
       auto y = poisoned<TypeParam>(device, n);
-      batch_norm_relu_dropout_forward(device, y.data(), x.data(), zeros.data(), ones.data(), ones.data(), beta.data(),
-                                      rate, key, pixels, C);
+      batch_norm_relu_dropout_forward(device, values(y.data(), pixels, C), values(x.data(), pixels, C),
+                                      {zeros.data(), ones.data()}, {ones.data(), beta.data()}, {rate, key});
       EXPECT_EQ(gradcheck::positive(download<TypeParam>(device, "y", y)),
                 gradcheck::positive(download<Cpu<double>>(cpu, "kept", kept)))
           << pixels << " x " << C << ", rate " << rate;
@@ -289,11 +301,14 @@ Results moved(typename B::Device& device, const std::vector<Array>& inputs, cons
   auto y = poisoned<B>(device, n + offset), dx = poisoned<B>(device, n + offset);
   auto dgamma = poisoned<B>(device, C), dbeta = poisoned<B>(device, C);
   auto workspace = poisoned<B>(device, batch_norm_relu_dropout_workspace(device, pixels, C));
-  batch_norm_relu_dropout_forward(device, y.data() + offset, x.data() + offset, mean.data(), inv_std.data(),
-                                  gamma.data(), beta.data(), rate, key, pixels, C);
-  batch_norm_relu_dropout_backward(device, dx.data() + offset, dgamma.data(), dbeta.data(), dy.data() + offset,
-                                   y.data() + offset, x.data() + offset, mean.data(), inv_std.data(), gamma.data(),
-                                   rate, workspace.data(), pixels, C);
+  using T = typename B::Scalar;
+  const BatchNormSaved<T> saved{
+      values(x.data() + offset, pixels, C), {mean.data(), inv_std.data()}, {gamma.data(), beta.data()}};
+  const Values<T> y_values = values(y.data() + offset, pixels, C);
+  batch_norm_relu_dropout_forward(device, y_values, saved.x, saved.statistics, saved.parameters, {rate, key});
+  batch_norm_relu_dropout_backward(device, gradients(dx.data() + offset, pixels, C),
+                                   BatchNormParameters<T>{dgamma.data(), dbeta.data()},
+                                   gradients(dy.data() + offset, pixels, C), y_values, saved, rate, workspace.data());
   return {without(download<B>(device, "y", y)), without(download<B>(device, "dx", dx)),
           download<B>(device, "dgamma", dgamma), download<B>(device, "dbeta", dbeta)};
 }

@@ -89,8 +89,10 @@ Statistics statistics(typename B::Device& device, const Array& x, double running
   auto mean = gradcheck::poisoned<B>(device, C), inv_std = gradcheck::poisoned<B>(device, C);
   auto y = gradcheck::poisoned<B>(device, pixels * C);
   auto workspace = gradcheck::poisoned<B>(device, batch_norm_workspace(device, pixels, C));
-  batch_norm_forward(device, y.data(), mean.data(), inv_std.data(), new_mean.data(), new_var.data(), x_device.data(),
-                     gamma.data(), beta.data(), workspace.data(), pixels, C);
+  using T = typename B::Scalar;
+  batch_norm_forward(device, values(y.data(), pixels, C), BatchStatistics<T>{mean.data(), inv_std.data()},
+                     RunningStatistics<T>{new_mean.data(), new_var.data()}, values(x_device.data(), pixels, C),
+                     {gamma.data(), beta.data()}, workspace.data());
   return {gradcheck::download<B>(device, "mean", mean), gradcheck::download<B>(device, "inv_std", inv_std),
           gradcheck::download<B>(device, "running_mean", new_mean),
           gradcheck::download<B>(device, "running_var", new_var)};
@@ -163,16 +165,21 @@ TYPED_TEST(BatchNorm, BackwardMayWorkInPlace) {
   Random random(17);
   const Array dy = gradcheck::random_array("dy", pixels * C, random);
   const auto statistic = statistics<TypeParam>(this->device, layer.inputs[0], 0, 0, C);
-  const auto x = upload<TypeParam>(this->device, layer.inputs[0]),
-             gamma = upload<TypeParam>(this->device, layer.inputs[1]);
+  using T = typename TypeParam::Scalar;
+  const auto x = upload<TypeParam>(this->device, layer.inputs[0]);
+  const auto gamma = upload<TypeParam>(this->device, layer.inputs[1]);
+  const auto beta = upload<TypeParam>(this->device, layer.inputs[2]);
   const auto mean = upload<TypeParam>(this->device, statistic.mean);
   const auto inv_std = upload<TypeParam>(this->device, statistic.inv_std);
   auto dx = upload<TypeParam>(this->device, dy);
   auto dgamma = gradcheck::poisoned<TypeParam>(this->device, C),
        dbeta = gradcheck::poisoned<TypeParam>(this->device, C);
   auto workspace = gradcheck::poisoned<TypeParam>(this->device, batch_norm_workspace(this->device, pixels, C));
-  batch_norm_backward(this->device, dx.data(), dgamma.data(), dbeta.data(), dx.data(), x.data(), mean.data(),
-                      inv_std.data(), gamma.data(), workspace.data(), pixels, C);
+  const Gradients<T> dx_gradients = gradients(dx.data(), pixels, C);
+  const BatchNormSaved<T> saved{
+      values(x.data(), pixels, C), {mean.data(), inv_std.data()}, {gamma.data(), beta.data()}};
+  batch_norm_backward(this->device, dx_gradients, BatchNormParameters<T>{dgamma.data(), dbeta.data()}, dx_gradients,
+                      saved, workspace.data());
   EXPECT_EQ(download<TypeParam>(this->device, "x", dx).values, layer.backward(layer.inputs, {dy})[0].values);
 }
 
@@ -310,8 +317,10 @@ TYPED_TEST(CombineChannelStatistics, LargeMeanAndRaggedChunks) {
     auto running_mean = upload<B>(device, {"", std::vector<double>(channels, 3)});
     auto running_var = upload<B>(device, {"", std::vector<double>(channels, 5)});
     auto mean = gradcheck::poisoned<B>(device, C), inv_std = gradcheck::poisoned<B>(device, C);
-    combine_channel_statistics(device, mean.data(), inv_std.data(), running_mean.data(), running_var.data(),
-                               chunk_means.data(), chunk_m2.data(), at.chunk_pixels, pixels, C);
+    combine_channel_statistics(device, BatchStatistics<T>{mean.data(), inv_std.data()},
+                               RunningStatistics<T>{running_mean.data(), running_var.data()},
+                               cuda::ChunkStatistics<T>{chunk_means.data(), chunk_m2.data(), at.chunk_pixels, pixels},
+                               C);
     Array want_mean, want_inv_std, want_running_mean, want_running_var;
     std::vector<double> mean_bound, inv_std_bound, running_mean_bound, running_var_bound;
     for (Index c = 0; c < C; ++c) {

@@ -77,8 +77,11 @@ class Conv2dStatistics : public BackendTest<B> {
       const auto gamma = upload<Backend>(device, ones), beta = upload<Backend>(device, ones);
       auto normalised = poisoned<Backend>(device, size);
       auto workspace = poisoned<Backend>(device, batch_norm_workspace(device, g.pixels(), g.K));
-      batch_norm_forward(device, normalised.data(), mean.data(), inv_std.data(), running_mean.data(),
-                         running_var.data(), y.data(), gamma.data(), beta.data(), workspace.data(), g.pixels(), g.K);
+      using T = typename Backend::Scalar;
+      batch_norm_forward(device, values(normalised.data(), g.pixels(), g.K),
+                         BatchStatistics<T>{mean.data(), inv_std.data()},
+                         RunningStatistics<T>{running_mean.data(), running_var.data()},
+                         values(y.data(), g.pixels(), g.K), {gamma.data(), beta.data()}, workspace.data());
     }
     return {download<Backend>(device, "y", y), download<Backend>(device, "mean", mean),
             download<Backend>(device, "inv_std", inv_std), download<Backend>(device, "running_mean", running_mean),

@@ -64,11 +64,11 @@ void conv2d_forward(Device& device, double* y, const double* x, const double* w,
 }
 
 // Rounded once: a uniform error of up to half a unit, here normal.
-void fold_batch_norm(Device& device, double* w, double* beta, const double* gamma, const double* running_mean,
-                     const double* running_var, Index K, Index n) {
-  fold_batch_norm(device.base(), w, beta, gamma, running_mean, running_var, K, n);
+void fold_batch_norm(Device& device, double* w, BatchNormParameters<double> parameters,
+                     RunningStatistics<const double> running, Index K, Index n) {
+  fold_batch_norm(device.base(), w, parameters, running, K, n);
   for (Index i = 0; i < K * n; ++i) w[i] += noise(device, std::abs(w[i]), 0);
-  for (Index k = 0; k < K; ++k) beta[k] += noise(device, std::abs(beta[k]), 0);
+  for (Index k = 0; k < K; ++k) parameters.beta[k] += noise(device, std::abs(parameters.beta[k]), 0);
 }
 
 void conv_transpose2d_forward(Device& device, double* y, const double* x, const double* w, const double* bias,
@@ -91,35 +91,35 @@ void conv2d_statistics_forward(Device& device, double* y, double* mean, double* 
                                double* running_var, const double* x, const double* w, double* workspace,
                                const Conv2dGeometry& g) {
   conv2d_forward(device, y, x, w, nullptr, workspace, g);
-  batch_norm_statistics(device.base(), mean, inv_std, running_mean, running_var, y, workspace, g.pixels(), g.K);
+  batch_norm_statistics(device.base(), BatchStatistics<double>{mean, inv_std},
+                        RunningStatistics<double>{running_mean, running_var}, values(y, g.pixels(), g.K), workspace);
 }
 
 // y = (x - mean) scale + beta: four roundings of terms no larger than |y| + 2 |beta| + |mean| scale.
-double batch_norm_noise(Device& device, double y, double mean, double inv_std, double gamma, double beta) {
-  return noise(device, std::abs(y) + 2 * std::abs(beta) + std::abs(mean * inv_std * gamma), 2);
+double batch_norm_noise(Device& device, double y, BatchStatistics<const double> batch,
+                        BatchNormParameters<const double> p, Index c) {
+  const double shift = std::abs(batch.mean[c] * batch.inv_std[c] * p.gamma[c]);
+  return noise(device, std::abs(y) + 2 * std::abs(p.beta[c]) + shift, 2);
 }
 
-void batch_norm_forward(Device& device, double* y, double* mean, double* inv_std, double* running_mean,
-                        double* running_var, const double* x, const double* gamma, const double* beta,
-                        double* workspace, Index pixels, Index C) {
-  batch_norm_forward(device.base(), y, mean, inv_std, running_mean, running_var, x, gamma, beta, workspace, pixels, C);
-  for (Index i = 0; i < pixels * C; ++i) {
-    const Index c = i % C;
-    y[i] += batch_norm_noise(device, y[i], mean[c], inv_std[c], gamma[c], beta[c]);
-  }
+void batch_norm_forward(Device& device, Values<double> y, BatchStatistics<double> batch,
+                        RunningStatistics<double> running, Values<const double> x, BatchNormParameters<const double> p,
+                        double* workspace) {
+  batch_norm_forward(device.base(), y, batch, running, x, p, workspace);
+  for (Index i = 0; i < y.size(); ++i) y.data[i] += batch_norm_noise(device, y.data[i], batch, p, i % y.channels);
 }
 
 // Batch norm perturbed; ReLU and dropout, which add no rounding but the factor's, of that.
-void batch_norm_relu_dropout_forward(Device& device, double* y, const double* x, const double* mean,
-                                     const double* inv_std, const double* gamma, const double* beta, double rate,
-                                     const DropoutKey& key, Index pixels, Index C) {
-  for (Index i = 0; i < pixels * C; ++i) {
-    const Index c = i % C;
-    const double z = (x[i] - mean[c]) * inv_std[c] * gamma[c] + beta[c];
-    y[i] = z + batch_norm_noise(device, z, mean[c], inv_std[c], gamma[c], beta[c]);
+void batch_norm_relu_dropout_forward(Device& device, Values<double> y, Values<const double> x,
+                                     BatchStatistics<const double> batch, BatchNormParameters<const double> p,
+                                     const Dropout& dropout) {
+  for (Index i = 0; i < y.size(); ++i) {
+    const Index c = i % y.channels;
+    const double z = (x.data[i] - batch.mean[c]) * batch.inv_std[c] * p.gamma[c] + p.beta[c];
+    y.data[i] = z + batch_norm_noise(device, z, batch, p, c);
   }
-  relu_forward(device.base(), y, y, pixels * C);
-  if (rate > 0) dropout_forward(device.base(), y, y, rate, key, pixels * C);
+  relu_forward(device.base(), y.data, y.data, y.size());
+  if (dropout.rate > 0) dropout_forward(device.base(), y.data, y.data, dropout.rate, dropout.key, y.size());
 }
 
 void sigmoid_forward(Device& device, double* y, const double* x, Index n) {

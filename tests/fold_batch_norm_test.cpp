@@ -43,10 +43,12 @@ class FoldBatchNorm : public BackendTest<B> {
     Array w, beta;
   };
   Folded fold(const Layer& layer, const Conv2dGeometry& g) {
-    auto w = upload<B>(this->device, layer.w), beta = upload<B>(this->device, layer.beta);
-    const auto gamma = upload<B>(this->device, layer.gamma), mean = upload<B>(this->device, layer.mean);
-    const auto var = upload<B>(this->device, layer.var);
-    fold_batch_norm(this->device, w.data(), beta.data(), gamma.data(), mean.data(), var.data(), g.K, g.weights() / g.K);
+    using T = typename B::Scalar;
+    auto w = upload<B>(this->device, layer.w);
+    auto gamma = upload<B>(this->device, layer.gamma), beta = upload<B>(this->device, layer.beta);
+    const auto mean = upload<B>(this->device, layer.mean), var = upload<B>(this->device, layer.var);
+    fold_batch_norm(this->device, w.data(), BatchNormParameters<T>{gamma.data(), beta.data()},
+                    {mean.data(), var.data()}, g.K, g.weights() / g.K);
     return {download<B>(this->device, "w", w), download<B>(this->device, "beta", beta)};
   }
 };
@@ -90,8 +92,8 @@ TYPED_TEST(FoldBatchNorm, IsConvolutionThenBatchNorm) {
     auto y = gradcheck::poisoned<TypeParam>(device, g.pixels() * g.K);
     const T* no_bias = nullptr;
     conv2d_forward(device, y.data(), x.data(), w.data(), no_bias, workspace.data(), g);
-    batch_norm_inference_forward(device, y.data(), y.data(), gamma.data(), beta.data(), mean.data(), var.data(),
-                                 g.pixels(), g.K);
+    const Values<T> y_values = values(y.data(), g.pixels(), g.K);
+    batch_norm_inference_forward(device, y_values, y_values, {gamma.data(), beta.data()}, {mean.data(), var.data()});
     relu_forward(device, y.data(), y.data(), y.size());
 
     const auto folded = this->fold(layer, g);
@@ -141,7 +143,7 @@ TYPED_TEST(FoldedConvolutions, AreThoseOfTheNetwork) {
   const auto convolutions = folded_convolutions(network);
 
   ASSERT_EQ(convolutions.size(), 4u * 2 + 3 * (1 + 3 + 2) + 1);
-  Index values = 0;
+  Index numbers = 0;
   for (const auto& convolution : convolutions) {
     SCOPED_TRACE(convolution.name);
     const TensorSpec& spec = architecture.parameter(convolution.name + ".weight");
@@ -177,12 +179,12 @@ TYPED_TEST(FoldedConvolutions, AreThoseOfTheNetwork) {
     }
     for (std::size_t i = 0; i < weights.size(); ++i)
       EXPECT_NEAR(convolution.weights.at(i), weights[i], 1e-14 * (1 + std::abs(weights[i])));
-    values += static_cast<Index>(weights.size() + K);
+    numbers += static_cast<Index>(weights.size() + K);
   }
   Index gammas = 0;
   for (const TensorSpec& spec : architecture.parameters)
     if (spec.kind == TensorKind::gamma) gammas += spec.size;
-  EXPECT_EQ(values, architecture.parameter_count() - gammas);
+  EXPECT_EQ(numbers, architecture.parameter_count() - gammas);
 }
 
 }  // namespace

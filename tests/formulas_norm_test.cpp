@@ -52,8 +52,9 @@ struct Norm {
     auto moved_mean = upload<B>(device, running_mean_in), moved_var = upload<B>(device, running_var_in);
     auto out = poisoned<B>(device, n * C), m = poisoned<B>(device, C), s = poisoned<B>(device, C);
     cpu::Buffer<double> workspace(device, batch_norm_workspace(device, n, C));
-    batch_norm_forward(device, out.data(), m.data(), s.data(), moved_mean.data(), moved_var.data(), x.data(),
-                       gamma.data(), beta.data(), workspace.data(), n, C);
+    batch_norm_forward(device, values(out.data(), n, C), BatchStatistics<double>{m.data(), s.data()},
+                       RunningStatistics<double>{moved_mean.data(), moved_var.data()}, values(x.data(), n, C),
+                       {gamma.data(), beta.data()}, workspace.data());
     y = download<B>(device, "y", out), mean = download<B>(device, "mean", m);
     inv_std = download<B>(device, "inv_std", s), running_mean = download<B>(device, "running_mean", moved_mean);
     running_var = download<B>(device, "running_var", moved_var);
@@ -160,11 +161,13 @@ struct InferenceNorm : Norm {
     const auto dy = upload<B>(device, dy_in);
     auto out = poisoned<B>(device, n * C), d_x = poisoned<B>(device, n * C);
     auto d_gamma = poisoned<B>(device, C), d_beta = poisoned<B>(device, C);
-    batch_norm_inference_forward(device, out.data(), x.data(), gamma.data(), beta.data(), mean.data(), var.data(), n,
-                                 C);
+    const BatchNormParameters<const double> parameters{gamma.data(), beta.data()};
+    const RunningStatistics<const double> running{mean.data(), var.data()};
+    batch_norm_inference_forward(device, values(out.data(), n, C), values(x.data(), n, C), parameters, running);
     cpu::Buffer<double> workspace(device, batch_norm_workspace(device, n, C));
-    batch_norm_inference_backward(device, d_x.data(), d_gamma.data(), d_beta.data(), dy.data(), x.data(), mean.data(),
-                                  var.data(), gamma.data(), workspace.data(), n, C);
+    batch_norm_inference_backward(
+        device, attnunet::gradients(d_x.data(), n, C), BatchNormParameters<double>{d_gamma.data(), d_beta.data()},
+        attnunet::gradients(dy.data(), n, C), values(x.data(), n, C), parameters, running, workspace.data());
     eval_y = download<B>(device, "y", out), dx = download<B>(device, "dx", d_x);
     dgamma_out = download<B>(device, "dgamma", d_gamma), dbeta_out = download<B>(device, "dbeta", d_beta);
   }
@@ -204,7 +207,7 @@ struct NormReluDropout : Norm {
 
   NormReluDropout() {
     cpu::Device device(1);
-    const auto layer = gradcheck::batch_norm_relu_dropout_case<B>(device, n, C, rate, key, 1);
+    const auto layer = gradcheck::batch_norm_relu_dropout_case<B>(device, n, C, {rate, key}, 1);
     out = layer.forward({x_in, gamma_in, beta_in}).outputs[0];
     gradients = layer.backward({x_in, gamma_in, beta_in}, {dy_in});
   }

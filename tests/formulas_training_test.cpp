@@ -217,9 +217,10 @@ struct Fold {
     beta_in = random_array("beta", K, random), mean_in = random_array("mean", K, random);
     var_in = magnitudes(random_array("var", K, random)), x_in = random_array("x", pixels * C, random);
     cpu::Device device(1);
-    auto w = upload<B>(device, w_in), beta = upload<B>(device, beta_in);
-    const auto gamma = upload<B>(device, gamma_in), mean = upload<B>(device, mean_in), var = upload<B>(device, var_in);
-    fold_batch_norm(device, w.data(), beta.data(), gamma.data(), mean.data(), var.data(), K, C);
+    auto w = upload<B>(device, w_in), gamma = upload<B>(device, gamma_in), beta = upload<B>(device, beta_in);
+    const auto mean = upload<B>(device, mean_in), var = upload<B>(device, var_in);
+    fold_batch_norm(device, w.data(), BatchNormParameters<double>{gamma.data(), beta.data()}, {mean.data(), var.data()},
+                    K, C);
     w_out = download<B>(device, "w'", w), beta_out = download<B>(device, "b'", beta);
   }
   double deviation(Index k) const { return std::sqrt(Tensor(var_in, K)(k) + batch_norm_eps); }

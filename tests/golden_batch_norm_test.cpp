@@ -26,6 +26,7 @@ TYPED_TEST(GoldenBatchNorm, Training) {
 TYPED_TEST(GoldenBatchNorm, RunningStatisticsAndInference) {
   using namespace gradcheck;
   using B = TypeParam;
+  using T = typename B::Scalar;
   auto& device = this->device;
   for (const Golden& golden : this->files()) {
     const Shape shape = golden.shape("x");
@@ -36,14 +37,15 @@ TYPED_TEST(GoldenBatchNorm, RunningStatisticsAndInference) {
     auto running_mean = upload<B>(device, golden.array("running_mean"));
     auto running_var = upload<B>(device, golden.array("running_var"));
     auto y = poisoned<B>(device, shape.size());
-    batch_norm_inference_forward(device, y.data(), x.data(), gamma.data(), beta.data(), running_mean.data(),
-                                 running_var.data(), pixels, C);
+    const RunningStatistics<T> running{running_mean.data(), running_var.data()};
+    const BatchNormParameters<const T> parameters{gamma.data(), beta.data()};
+    batch_norm_inference_forward(device, values(y.data(), shape), values(x.data(), shape), parameters, running);
     expect_golden(download<B>(device, "y_eval", y), golden.array("y_eval"), 0);
 
     auto mean = poisoned<B>(device, C), inv_std = poisoned<B>(device, C);
     auto workspace = poisoned<B>(device, batch_norm_workspace(device, pixels, C));
-    batch_norm_forward(device, y.data(), mean.data(), inv_std.data(), running_mean.data(), running_var.data(), x.data(),
-                       gamma.data(), beta.data(), workspace.data(), pixels, C);
+    batch_norm_forward(device, values(y.data(), shape), BatchStatistics<T>{mean.data(), inv_std.data()}, running,
+                       values(x.data(), shape), parameters, workspace.data());
     expect_golden(download<B>(device, "mean", running_mean), golden.array("after.running_mean"), 0);
     expect_golden(download<B>(device, "var", running_var), golden.array("after.running_var"), 0);
   }

@@ -59,7 +59,7 @@ TYPED_TEST(ThreadOrder, TunedKernels) {
       gradcheck::conv2d_case<TypeParam>(this->device, {1, 5, 9, 20, 32, 1}, false, 4),
       gradcheck::conv_transpose2d_case<TypeParam>(this->device, {1, 3, 5, 32, 16}, true, 4),
       gradcheck::conv2d_statistics_case<TypeParam>(this->device, {1, 9, 15, 16, 32, 3}, 4),
-      gradcheck::batch_norm_relu_dropout_case<TypeParam>(this->device, 1100, 16, 0.3, {5, 1, 3}, 4),
+      gradcheck::batch_norm_relu_dropout_case<TypeParam>(this->device, 1100, 16, {0.3, {5, 1, 3}}, 4),
   });
 }
 

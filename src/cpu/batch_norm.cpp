@@ -108,13 +108,13 @@ void chunk_gradient_sums(double* partial, const Upstream& upstream, const T* x, 
 }
 
 template <class T, class Upstream>
-void gradient_sums(Device& device, double* partial, const Upstream& upstream, const T* x, const T* mean, Index pixels,
-                   Index C) {
+void gradient_sums(Device& device, double* partial, const Upstream& upstream, Values<const T> x, const T* mean) {
+  const Index pixels = x.pixels, C = x.channels;
   const Chunks chunks = chunks_of(pixels, C);
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index chunk = 0; chunk < chunks.count; ++chunk)
     for (Index t = 0; t < tile_count(C); ++t)
-      chunk_gradient_sums(partial + 2 * C * chunk, upstream, x, mean, tile_of(t, C), chunks.begin(chunk),
+      chunk_gradient_sums(partial + 2 * C * chunk, upstream, x.data, mean, tile_of(t, C), chunks.begin(chunk),
                           chunks.end(chunk, pixels));
 }
 
@@ -156,8 +156,10 @@ Index batch_norm_workspace(const Device&, Index pixels, Index C) {
 }
 
 template <class T>
-void batch_norm_statistics(Device& device, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
-                           T* workspace, Index pixels, Index C) {
+void batch_norm_statistics(Device& device, BatchStatistics<T> batch, RunningStatistics<T> running, Const<Values<T>> x,
+                           T* workspace) {
+  const Index pixels = x.pixels, C = x.channels;
+  require_dense(x, pixels, C);
   const Chunks chunks = chunks_of(pixels, C);
   double* partial = partials(workspace);
 #pragma omp parallel num_threads(device.threads())
@@ -165,7 +167,7 @@ void batch_norm_statistics(Device& device, T* mean, T* inv_std, T* running_mean,
 #pragma omp for schedule(static)
     for (Index chunk = 0; chunk < chunks.count; ++chunk)
       for (Index t = 0; t < tile_count(C); ++t)
-        chunk_moments(partial + 2 * C * chunk, x, tile_of(t, C), chunks.begin(chunk), chunks.end(chunk, pixels));
+        chunk_moments(partial + 2 * C * chunk, x.data, tile_of(t, C), chunks.begin(chunk), chunks.end(chunk, pixels));
 
 #pragma omp for schedule(static)
     for (Index c = 0; c < C; ++c) {
@@ -178,54 +180,59 @@ void batch_norm_statistics(Device& device, T* mean, T* inv_std, T* running_mean,
         squares += partial[2 * C * chunk + C + c] + delta * delta * before * share;
       }
       const double n = static_cast<double>(pixels), variance = squares / n;
-      mean[c] = static_cast<T>(batch_mean);
-      inv_std[c] = static_cast<T>(1 / std::sqrt(variance + batch_norm_eps));
-      running_mean[c] = running_average(running_mean[c], batch_mean);
-      running_var[c] = running_average(running_var[c], pixels > 1 ? squares / (n - 1) : variance);
+      batch.mean[c] = static_cast<T>(batch_mean);
+      batch.inv_std[c] = static_cast<T>(1 / std::sqrt(variance + batch_norm_eps));
+      running.mean[c] = running_average(running.mean[c], batch_mean);
+      running.var[c] = running_average(running.var[c], pixels > 1 ? squares / (n - 1) : variance);
     }
   }
 }
 
 template <class T>
-void batch_norm_forward(Device& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
-                        const T* gamma, const T* beta, T* workspace, Index pixels, Index C) {
-  batch_norm_statistics(device, mean, inv_std, running_mean, running_var, x, workspace, pixels, C);
+void batch_norm_forward(Device& device, Values<T> y, BatchStatistics<T> batch, RunningStatistics<T> running,
+                        Const<Values<T>> x, Const<BatchNormParameters<T>> parameters, T* workspace) {
+  const Index pixels = x.pixels, C = x.channels;
+  require_dense(y, pixels, C);
+  batch_norm_statistics(device, batch, running, x, workspace);
   const Chunks chunks = chunks_of(pixels, C);
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index chunk = 0; chunk < chunks.count; ++chunk)
     for (Index t = 0; t < tile_count(C); ++t) {
       const Tile tile = tile_of(t, C);
       alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], shift[max_lanes];
-      spread(tile, means, mean);
-      spread(tile, scale, inv_std);
-      spread(tile, gammas, gamma);
-      spread(tile, shift, beta);
+      spread(tile, means, batch.mean);
+      spread(tile, scale, batch.inv_std);
+      spread(tile, gammas, parameters.gamma);
+      spread(tile, shift, parameters.beta);
       for (Index l = 0; l < tile.lanes(); ++l) scale[l] *= gammas[l];
-      normalise(y, x, means, scale, shift, tile, chunks.begin(chunk), chunks.end(chunk, pixels));
+      normalise(y.data, x.data, means, scale, shift, tile, chunks.begin(chunk), chunks.end(chunk, pixels));
     }
 }
 
 namespace {
 
-// Backward where upstream(i) gives dy of element i and, from then on, dy holds it.
+// Backward where upstream(i) gives dy of element i and, from then on, `dy` holds it.
 template <class T, class Upstream>
-void backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const Upstream& upstream, const T* x,
-              const T* mean, const T* inv_std, const T* gamma, T* workspace, Index pixels, Index C) {
+void backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters, const T* dy,
+              const Upstream& upstream, const BatchNormSaved<T>& saved, T* workspace) {
+  const Index pixels = saved.x.pixels, C = saved.x.channels;
+  require_dense(saved.x, pixels, C);
+  require_dense(dx, pixels, C);
   const Chunks chunks = chunks_of(pixels, C);
   double* partial = partials(workspace);
   T* dy_mean = workspace + (batch_norm_workspace(device, pixels, C) - 2 * C);
   T* slope = dy_mean + C;
-  gradient_sums(device, partial, upstream, x, mean, pixels, C);
+  gradient_sums(device, partial, upstream, saved.x, saved.statistics.mean);
 #pragma omp parallel num_threads(device.threads())
   {
     // dx = gamma inv_std (dy - dbeta / n - (x - mean) slope)    with slope = inv_std dgamma / n
 #pragma omp for schedule(static)
     for (Index c = 0; c < C; ++c) {
-      const double n = static_cast<double>(pixels), inverse = static_cast<double>(inv_std[c]);
+      const double n = static_cast<double>(pixels), inverse = static_cast<double>(saved.statistics.inv_std[c]);
       const double sum_dy = total(partial, chunks.count, 0, c, C);
       const double sum_dy_xhat = total(partial, chunks.count, 1, c, C) * inverse;
-      dbeta[c] = static_cast<T>(sum_dy);
-      dgamma[c] = static_cast<T>(sum_dy_xhat);
+      d_parameters.beta[c] = static_cast<T>(sum_dy);
+      d_parameters.gamma[c] = static_cast<T>(sum_dy_xhat);
       dy_mean[c] = static_cast<T>(sum_dy / n);
       slope[c] = static_cast<T>(sum_dy_xhat * inverse / n);
     }
@@ -235,16 +242,16 @@ void backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const Ups
       for (Index t = 0; t < tile_count(C); ++t) {
         const Tile tile = tile_of(t, C);
         alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], dy_means[max_lanes], slopes[max_lanes];
-        spread(tile, means, mean);
-        spread(tile, scale, inv_std);
-        spread(tile, gammas, gamma);
+        spread(tile, means, saved.statistics.mean);
+        spread(tile, scale, saved.statistics.inv_std);
+        spread(tile, gammas, saved.parameters.gamma);
         spread(tile, dy_means, dy_mean);
         spread(tile, slopes, slope);
         for (Index l = 0; l < tile.lanes(); ++l) scale[l] *= gammas[l];
         for_rows(tile, chunks.begin(chunk), chunks.end(chunk, pixels), [&](Index offset, Index width) {
           const T* dy_row = dy + offset;
-          const T* x_row = x + offset;
-          T* dx_row = dx + offset;
+          const T* x_row = saved.x.data + offset;
+          T* dx_row = dx.data + offset;
 #pragma omp simd
           for (Index l = 0; l < width; ++l)
             dx_row[l] = scale[l] * (dy_row[l] - dy_means[l] - (x_row[l] - means[l]) * slopes[l]);
@@ -256,56 +263,66 @@ void backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const Ups
 }  // namespace
 
 template <class T>
-void batch_norm_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x, const T* mean,
-                         const T* inv_std, const T* gamma, T* workspace, Index pixels, Index C) {
-  const auto upstream = [=](Index i) { return dy[i]; };
-  backward(device, dx, dgamma, dbeta, dy, upstream, x, mean, inv_std, gamma, workspace, pixels, C);
+void batch_norm_backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters, Const<Gradients<T>> dy,
+                         const BatchNormSaved<T>& saved, T* workspace) {
+  require_dense(dy, saved.x.pixels, saved.x.channels);
+  const auto upstream = [dy = dy.data](Index i) { return dy[i]; };
+  backward(device, dx, d_parameters, dy.data, upstream, saved, workspace);
 }
 
 template <class T>
-void batch_norm_masked_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* y, T scale,
-                                const T* x, const T* mean, const T* inv_std, const T* gamma, T* workspace, Index pixels,
-                                Index C) {
-  const auto upstream = [=](Index i) {
+void batch_norm_masked_backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
+                                Const<Gradients<T>> dy, const ReluDropoutMask<T>& mask, const BatchNormSaved<T>& saved,
+                                T* workspace) {
+  require_dense(dy, saved.x.pixels, saved.x.channels);
+  require_dense(mask.y, saved.x.pixels, saved.x.channels);
+  const auto upstream = [dx = dx.data, dy = dy.data, y = mask.y.data, scale = mask.scale](Index i) {
     const T scaled = dy[i] * scale;
     return dx[i] = y[i] > T(0) ? scaled : T(0);
   };
-  backward(device, dx, dgamma, dbeta, dx, upstream, x, mean, inv_std, gamma, workspace, pixels, C);
+  backward(device, dx, d_parameters, static_cast<const T*>(dx.data), upstream, saved, workspace);
 }
 
 template <class T>
-void batch_norm_inference_forward(Device& device, T* y, const T* x, const T* gamma, const T* beta,
-                                  const T* running_mean, const T* running_var, Index pixels, Index C) {
+void batch_norm_inference_forward(Device& device, Values<T> y, Const<Values<T>> x,
+                                  Const<BatchNormParameters<T>> parameters, Const<RunningStatistics<T>> running) {
+  const Index pixels = x.pixels, C = x.channels;
+  require_dense(x, pixels, C);
+  require_dense(y, pixels, C);
   const Chunks chunks = chunks_of(pixels, C);
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index chunk = 0; chunk < chunks.count; ++chunk)
     for (Index t = 0; t < tile_count(C); ++t) {
       const Tile tile = tile_of(t, C);
       alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], shift[max_lanes];
-      spread(tile, means, running_mean);
-      spread(tile, scale, running_var);
-      spread(tile, gammas, gamma);
-      spread(tile, shift, beta);
+      spread(tile, means, running.mean);
+      spread(tile, scale, running.var);
+      spread(tile, gammas, parameters.gamma);
+      spread(tile, shift, parameters.beta);
       for (Index l = 0; l < tile.lanes(); ++l) scale[l] = inverse_deviation(scale[l]) * gammas[l];
-      normalise(y, x, means, scale, shift, tile, chunks.begin(chunk), chunks.end(chunk, pixels));
+      normalise(y.data, x.data, means, scale, shift, tile, chunks.begin(chunk), chunks.end(chunk, pixels));
     }
 }
 
 template <class T>
-void batch_norm_inference_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x,
-                                   const T* running_mean, const T* running_var, const T* gamma, T* workspace,
-                                   Index pixels, Index C) {
+void batch_norm_inference_backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
+                                   Const<Gradients<T>> dy, Const<Values<T>> x, Const<BatchNormParameters<T>> parameters,
+                                   Const<RunningStatistics<T>> running, T* workspace) {
+  const Index pixels = x.pixels, C = x.channels;
+  require_dense(x, pixels, C);
+  require_dense(dx, pixels, C);
+  require_dense(dy, pixels, C);
   const Chunks chunks = chunks_of(pixels, C);
   double* partial = partials(workspace);
   gradient_sums(
-      device, partial, [=](Index i) { return dy[i]; }, x, running_mean, pixels, C);
+      device, partial, [dy = dy.data](Index i) { return dy[i]; }, x, running.mean);
 #pragma omp parallel num_threads(device.threads())
   {
 #pragma omp for schedule(static)
     for (Index c = 0; c < C; ++c) {
-      dbeta[c] = static_cast<T>(total(partial, chunks.count, 0, c, C));
-      dgamma[c] = static_cast<T>(total(partial, chunks.count, 1, c, C) *
-                                 static_cast<double>(inverse_deviation(running_var[c])));
+      d_parameters.beta[c] = static_cast<T>(total(partial, chunks.count, 0, c, C));
+      d_parameters.gamma[c] = static_cast<T>(total(partial, chunks.count, 1, c, C) *
+                                             static_cast<double>(inverse_deviation(running.var[c])));
     }
 
 #pragma omp for schedule(static)
@@ -313,12 +330,12 @@ void batch_norm_inference_backward(Device& device, T* dx, T* dgamma, T* dbeta, c
       for (Index t = 0; t < tile_count(C); ++t) {
         const Tile tile = tile_of(t, C);
         alignas(64) T scale[max_lanes], gammas[max_lanes];
-        spread(tile, scale, running_var);
-        spread(tile, gammas, gamma);
+        spread(tile, scale, running.var);
+        spread(tile, gammas, parameters.gamma);
         for (Index l = 0; l < tile.lanes(); ++l) scale[l] = inverse_deviation(scale[l]) * gammas[l];
         for_rows(tile, chunks.begin(chunk), chunks.end(chunk, pixels), [&](Index offset, Index width) {
-          const T* dy_row = dy + offset;
-          T* dx_row = dx + offset;
+          const T* dy_row = dy.data + offset;
+          T* dx_row = dx.data + offset;
 #pragma omp simd
           for (Index l = 0; l < width; ++l) dx_row[l] = scale[l] * dy_row[l];
         });
@@ -326,17 +343,19 @@ void batch_norm_inference_backward(Device& device, T* dx, T* dgamma, T* dbeta, c
   }
 }
 
-#define ATTNUNET_INSTANTIATE(T)                                                                                       \
-  template void batch_norm_statistics(Device&, T*, T*, T*, T*, const T*, T*, Index, Index);                           \
-  template void batch_norm_forward(Device&, T*, T*, T*, T*, T*, const T*, const T*, const T*, T*, Index, Index);      \
-  template void batch_norm_backward(Device&, T*, T*, T*, const T*, const T*, const T*, const T*, const T*, T*, Index, \
-                                    Index);                                                                           \
-  template void batch_norm_masked_backward(Device&, T*, T*, T*, const T*, const T*, T, const T*, const T*, const T*,  \
-                                           const T*, T*, Index, Index);                                               \
-  template void batch_norm_inference_forward(Device&, T*, const T*, const T*, const T*, const T*, const T*, Index,    \
-                                             Index);                                                                  \
-  template void batch_norm_inference_backward(Device&, T*, T*, T*, const T*, const T*, const T*, const T*, const T*,  \
-                                              T*, Index, Index);
+#define ATTNUNET_INSTANTIATE(T)                                                                                   \
+  template void batch_norm_statistics(Device&, BatchStatistics<T>, RunningStatistics<T>, Values<const T>, T*);    \
+  template void batch_norm_forward(Device&, Values<T>, BatchStatistics<T>, RunningStatistics<T>, Values<const T>, \
+                                   BatchNormParameters<const T>, T*);                                             \
+  template void batch_norm_backward(Device&, Gradients<T>, BatchNormParameters<T>, Gradients<const T>,            \
+                                    const BatchNormSaved<T>&, T*);                                                \
+  template void batch_norm_masked_backward(Device&, Gradients<T>, BatchNormParameters<T>, Gradients<const T>,     \
+                                           const ReluDropoutMask<T>&, const BatchNormSaved<T>&, T*);              \
+  template void batch_norm_inference_forward(Device&, Values<T>, Values<const T>, BatchNormParameters<const T>,   \
+                                             RunningStatistics<const T>);                                         \
+  template void batch_norm_inference_backward(Device&, Gradients<T>, BatchNormParameters<T>, Gradients<const T>,  \
+                                              Values<const T>, BatchNormParameters<const T>,                      \
+                                              RunningStatistics<const T>, T*);
 ATTNUNET_INSTANTIATE(float)
 ATTNUNET_INSTANTIATE(double)
 #undef ATTNUNET_INSTANTIATE

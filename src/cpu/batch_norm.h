@@ -37,45 +37,54 @@
 #pragma once
 
 #include "common/core/batch_norm_constants.h"
+#include "common/core/batch_norm_views.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
+// All tensors are dense, [n, C].
+
 /// Elements that forward and backward need as workspace, of either T. Doubles lie in it: aligned as a Buffer is.
 Index batch_norm_workspace(const Device& device, Index pixels, Index C);
 
-/// The statistics alone: mean and inv_std [C] of the batch x [pixels, C], and the running ones updated.
+/// The statistics alone: mean and inv_std of the batch x, and the running ones updated.
 template <class T>
-void batch_norm_statistics(Device& device, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
-                           T* workspace, Index pixels, Index C);
+void batch_norm_statistics(Device& device, BatchStatistics<T> batch, RunningStatistics<T> running, Const<Values<T>> x,
+                           T* workspace);
 
-/// Training. y, x: [pixels, C]; the others [C]. mean and inv_std are kept for backward, running_* are updated.
-/// y may be x where nobody runs backward.
+/// Training. `batch` is kept for backward, `running` is updated. y may be x if nobody runs backward.
 template <class T>
-void batch_norm_forward(Device& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
-                        const T* gamma, const T* beta, T* workspace, Index pixels, Index C);
+void batch_norm_forward(Device& device, Values<T> y, BatchStatistics<T> batch, RunningStatistics<T> running,
+                        Const<Values<T>> x, Const<BatchNormParameters<T>> parameters, T* workspace);
 
-/// Backward of batch_norm_forward. dx may be dy.
+/// Backward of batch_norm_forward: dx, dgamma and dbeta from dy. dx may be dy.
 template <class T>
-void batch_norm_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x, const T* mean,
-                         const T* inv_std, const T* gamma, T* workspace, Index pixels, Index C);
+void batch_norm_backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters, Const<Gradients<T>> dy,
+                         const BatchNormSaved<T>& saved, T* workspace);
 
-/// The same for the gradient scale dy_i where y_i > 0, else 0: what ReLU and dropout behind the batch norm make of dy.
-/// Masked where it is read first, it costs no pass of its own.
+/// The derivative of a ReLU and a dropout behind the batch norm: element i has the factor `scale` if y_i > 0, else 0.
 template <class T>
-void batch_norm_masked_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* y, T scale,
-                                const T* x, const T* mean, const T* inv_std, const T* gamma, T* workspace, Index pixels,
-                                Index C);
+struct ReluDropoutMask {
+  Values<const T> y;
+  T scale;
+};
+
+/// Backward of batch_norm_forward for the upstream gradient mask_i dy_i. The mask is applied where dy is read first, so
+/// it costs no pass of its own.
+template <class T>
+void batch_norm_masked_backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
+                                Const<Gradients<T>> dy, const ReluDropoutMask<T>& mask, const BatchNormSaved<T>& saved,
+                                T* workspace);
 
 /// Inference: the statistics are given. y may be x.
 template <class T>
-void batch_norm_inference_forward(Device& device, T* y, const T* x, const T* gamma, const T* beta,
-                                  const T* running_mean, const T* running_var, Index pixels, Index C);
+void batch_norm_inference_forward(Device& device, Values<T> y, Const<Values<T>> x,
+                                  Const<BatchNormParameters<T>> parameters, Const<RunningStatistics<T>> running);
 
 /// Backward of batch_norm_inference_forward. dx may be dy.
 template <class T>
-void batch_norm_inference_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x,
-                                   const T* running_mean, const T* running_var, const T* gamma, T* workspace,
-                                   Index pixels, Index C);
+void batch_norm_inference_backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
+                                   Const<Gradients<T>> dy, Const<Values<T>> x, Const<BatchNormParameters<T>> parameters,
+                                   Const<RunningStatistics<T>> running, T* workspace);
 
 }  // namespace attnunet::cpu

@@ -9,19 +9,19 @@ namespace {
 
 // y = max(gamma (x - mean) inv_std + beta, 0)
 template <class T>
-void normalise_and_clip(T* y, const T* x, const T* mean, const T* inv_std, const T* gamma, const T* beta, Index begin,
-                        Index end, Index C) {
+void normalise_and_clip(Values<T> y, const BatchNormSaved<T>& in, Index begin, Index end) {
+  const Index C = y.channels;
   for (Index t = 0; t < tile_count(C); ++t) {
     const Tile tile = tile_of(t, C);
     alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], shift[max_lanes];
-    spread(tile, means, mean);
-    spread(tile, scale, inv_std);
-    spread(tile, gammas, gamma);
-    spread(tile, shift, beta);
+    spread(tile, means, in.statistics.mean);
+    spread(tile, scale, in.statistics.inv_std);
+    spread(tile, gammas, in.parameters.gamma);
+    spread(tile, shift, in.parameters.beta);
     for (Index l = 0; l < tile.lanes(); ++l) scale[l] *= gammas[l];
     for_rows(tile, begin, end, [&](Index offset, Index width) {
-      const T* x_row = x + offset;
-      T* y_row = y + offset;
+      const T* x_row = in.x.data + offset;
+      T* y_row = y.data + offset;
 #pragma omp simd
       for (Index l = 0; l < width; ++l) {
         const T z = (x_row[l] - means[l]) * scale[l] + shift[l];
@@ -38,30 +38,32 @@ Index batch_norm_relu_dropout_workspace(const Device& device, Index pixels, Inde
 }
 
 template <class T>
-void batch_norm_relu_dropout_forward(Device& device, T* y, const T* x, const T* mean, const T* inv_std, const T* gamma,
-                                     const T* beta, double rate, const DropoutKey& key, Index pixels, Index C) {
+void batch_norm_relu_dropout_forward(Device& device, Values<T> y, Const<Values<T>> x, Const<BatchStatistics<T>> batch,
+                                     Const<BatchNormParameters<T>> parameters, const Dropout& dropout) {
+  const Index pixels = x.pixels, C = x.channels;
+  require_dense(x, pixels, C);
+  require_dense(y, pixels, C);
   const Chunks chunks = chunks_of(pixels, C);  // they start at multiples of 16 pixels, hence of 4 elements
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index chunk = 0; chunk < chunks.count; ++chunk) {
     const Index begin = chunks.begin(chunk), end = chunks.end(chunk, pixels);
-    normalise_and_clip(y, x, mean, inv_std, gamma, beta, begin, end, C);
-    if (rate > 0) dropout_elements(y, y, rate, key, begin * C, end * C);
+    normalise_and_clip(y, {x, batch, parameters}, begin, end);
+    if (dropout.rate > 0) dropout_elements(y.data, y.data, dropout.rate, dropout.key, begin * C, end * C);
   }
 }
 
 template <class T>
-void batch_norm_relu_dropout_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* y, const T* x,
-                                      const T* mean, const T* inv_std, const T* gamma, double rate, T* workspace,
-                                      Index pixels, Index C) {
-  batch_norm_masked_backward(device, dx, dgamma, dbeta, dy, y, static_cast<T>(dropout_scale(rate)), x, mean, inv_std,
-                             gamma, workspace, pixels, C);
+void batch_norm_relu_dropout_backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
+                                      Const<Gradients<T>> dy, Const<Values<T>> y, const BatchNormSaved<T>& saved,
+                                      double rate, T* workspace) {
+  batch_norm_masked_backward(device, dx, d_parameters, dy, {y, static_cast<T>(dropout_scale(rate))}, saved, workspace);
 }
 
-#define ATTNUNET_INSTANTIATE(T)                                                                                        \
-  template void batch_norm_relu_dropout_forward(Device&, T*, const T*, const T*, const T*, const T*, const T*, double, \
-                                                const DropoutKey&, Index, Index);                                      \
-  template void batch_norm_relu_dropout_backward(Device&, T*, T*, T*, const T*, const T*, const T*, const T*,          \
-                                                 const T*, const T*, double, T*, Index, Index);
+#define ATTNUNET_INSTANTIATE(T)                                                                                     \
+  template void batch_norm_relu_dropout_forward(Device&, Values<T>, Values<const T>, BatchStatistics<const T>,      \
+                                                BatchNormParameters<const T>, const Dropout&);                      \
+  template void batch_norm_relu_dropout_backward(Device&, Gradients<T>, BatchNormParameters<T>, Gradients<const T>, \
+                                                 Values<const T>, const BatchNormSaved<T>&, double, T*);
 ATTNUNET_INSTANTIATE(float)
 ATTNUNET_INSTANTIATE(double)
 #undef ATTNUNET_INSTANTIATE

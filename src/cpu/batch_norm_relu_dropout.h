@@ -26,24 +26,27 @@
 // Proof      tests/batch_norm_relu_dropout_test.cpp
 #pragma once
 
+#include "common/core/batch_norm_views.h"
 #include "common/core/dropout_key.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
+// All tensors are dense, [pixels, C]: whole activations, for dropout counts their elements.
+
 /// Elements that backward needs as workspace, of either T. Doubles lie in it: aligned as a Buffer is.
 Index batch_norm_relu_dropout_workspace(const Device& device, Index pixels, Index C);
 
-/// y, x: [pixels, C], the whole activation (dropout counts its elements); the others [C]. rate in [0, 1).
-/// y may be x where nobody runs backward.
+/// y from x and its statistics. y may be x if nobody runs backward.
 template <class T>
-void batch_norm_relu_dropout_forward(Device& device, T* y, const T* x, const T* mean, const T* inv_std, const T* gamma,
-                                     const T* beta, double rate, const DropoutKey& key, Index pixels, Index C);
+void batch_norm_relu_dropout_forward(Device& device, Values<T> y, Const<Values<T>> x, Const<BatchStatistics<T>> batch,
+                                     Const<BatchNormParameters<T>> parameters, const Dropout& dropout);
 
-/// Backward of batch_norm_relu_dropout_forward, the dependence of mean and inv_std on x included. dx may be dy.
+/// Backward of batch_norm_relu_dropout_forward: dx, dgamma and dbeta from dy. dx includes the dependence of the
+/// statistics on x. dx may be dy.
 template <class T>
-void batch_norm_relu_dropout_backward(Device& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* y, const T* x,
-                                      const T* mean, const T* inv_std, const T* gamma, double rate, T* workspace,
-                                      Index pixels, Index C);
+void batch_norm_relu_dropout_backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
+                                      Const<Gradients<T>> dy, Const<Values<T>> y, const BatchNormSaved<T>& saved,
+                                      double rate, T* workspace);
 
 }  // namespace attnunet::cpu

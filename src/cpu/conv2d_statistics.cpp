@@ -15,7 +15,8 @@ template <class T>
 void conv2d_statistics_forward(Device& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
                                const T* w, T* workspace, const Conv2dGeometry& g) {
   conv2d_forward(device, y, x, w, static_cast<const T*>(nullptr), workspace, g);
-  batch_norm_statistics(device, mean, inv_std, running_mean, running_var, y, workspace, g.pixels(), g.K);
+  batch_norm_statistics(device, BatchStatistics<T>{mean, inv_std}, RunningStatistics<T>{running_mean, running_var},
+                        values(y, g.pixels(), g.K), workspace);
 }
 
 template void conv2d_statistics_forward(Device&, float*, float*, float*, float*, float*, const float*, const float*,

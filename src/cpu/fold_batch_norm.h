@@ -12,13 +12,14 @@
 // Proof      tests/fold_batch_norm_test.cpp
 #pragma once
 
+#include "common/core/batch_norm_views.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
-/// w [K, n] and beta [K] are overwritten; the others [K].
+/// w [K, n] and beta [K] are overwritten.
 template <class T>
-void fold_batch_norm(Device& device, T* w, T* beta, const T* gamma, const T* running_mean, const T* running_var,
+void fold_batch_norm(Device& device, T* w, BatchNormParameters<T> parameters, Const<RunningStatistics<T>> running,
                      Index K, Index n);
 
 }  // namespace attnunet::cpu

@@ -56,11 +56,11 @@ unsigned combining_threads(Index chunks) {
   return threads * combined_channels;
 }
 
-// P: what the chunks' statistics are kept in.
 template <class P, class T>
 __global__ void __launch_bounds__(most_combining_threads)
-    combine_statistics_kernel(T* mean, T* inv_std, T* running_mean, T* running_var, const P* chunk_means,
-                              const P* chunk_m2, Index chunk_pixels, Index pixels, Index C, Index chunks) {
+    combine_statistics_kernel(BatchStatistics<T> batch, RunningStatistics<T> running, ChunkStatistics<P> statistics,
+                              Index C, Index chunks) {
+  const Index chunk_pixels = statistics.chunk_pixels, pixels = statistics.pixels;
   const Index c = Index{blockIdx.x} * combined_channels + threadIdx.x % combined_channels;
   const Index first = c < C ? Index{threadIdx.x / combined_channels} : chunks;
   const Index step = blockDim.x / combined_channels;
@@ -68,53 +68,56 @@ __global__ void __launch_bounds__(most_combining_threads)
 
   double sum = 0;
   for (Index chunk = first; chunk < chunks; chunk += step)
-    sum += pixels_of_chunk(chunk, chunk_pixels, pixels) * static_cast<double>(chunk_means[chunk * C + c]);
+    sum += pixels_of_chunk(chunk, chunk_pixels, pixels) * static_cast<double>(statistics.means[chunk * C + c]);
   const double batch_mean = sum_of_rows(sum, combined_channels) / n;
 
   double squares = 0;
   for (Index chunk = first; chunk < chunks; chunk += step) {
-    const double delta = static_cast<double>(chunk_means[chunk * C + c]) - batch_mean;
-    squares +=
-        static_cast<double>(chunk_m2[chunk * C + c]) + pixels_of_chunk(chunk, chunk_pixels, pixels) * delta * delta;
+    const double delta = static_cast<double>(statistics.means[chunk * C + c]) - batch_mean;
+    squares += static_cast<double>(statistics.m2[chunk * C + c]) +
+               pixels_of_chunk(chunk, chunk_pixels, pixels) * delta * delta;
   }
   squares = sum_of_rows(squares, combined_channels);
 
   if (threadIdx.x < combined_channels && c < C) {
     const double variance = squares / n;
-    mean[c] = static_cast<T>(batch_mean);
-    inv_std[c] = static_cast<T>(1 / sqrt(variance + batch_norm_eps));
-    running_mean[c] = running_average(running_mean[c], batch_mean);
-    running_var[c] = running_average(running_var[c], pixels > 1 ? squares / (n - 1) : variance);
+    batch.mean[c] = static_cast<T>(batch_mean);
+    batch.inv_std[c] = static_cast<T>(1 / sqrt(variance + batch_norm_eps));
+    running.mean[c] = running_average(running.mean[c], batch_mean);
+    running.var[c] = running_average(running.var[c], pixels > 1 ? squares / (n - 1) : variance);
   }
 }
 
 template <class M, class P, class T>
-void combine_statistics(Device<M>& device, T* mean, T* inv_std, T* running_mean, T* running_var, const P* chunk_means,
-                        const P* chunk_m2, Index chunk_pixels, Index pixels, Index C) {
-  const Index chunks = (pixels + chunk_pixels - 1) / chunk_pixels;
+void combine_statistics(Device<M>& device, BatchStatistics<T> batch, RunningStatistics<T> running,
+                        const ChunkStatistics<P>& statistics, Index C) {
+  const Index chunks = (statistics.pixels + statistics.chunk_pixels - 1) / statistics.chunk_pixels;
   launch(device, {"combine_statistics", blocks_for(C, combined_channels), combining_threads(chunks)},
-         combine_statistics_kernel<P, T>, mean, inv_std, running_mean, running_var, chunk_means, chunk_m2, chunk_pixels,
-         pixels, C, chunks);
+         combine_statistics_kernel<P, T>, batch, running, statistics, C, chunks);
 }
 
 // ---- forward
 
 // y = (x - mean) scale + shift
 template <class T>
-__global__ void normalise_kernel(T* y, const T* x, const T* mean, const T* inv_std, const T* gamma, const T* beta,
-                                 Index chunk_pixels, Index pixels, Index C) {
-  const Lane lane = lane_of(chunk_pixels, pixels, C);
-  const T channel_mean = mean[lane.group], scale = inv_std[lane.group] * gamma[lane.group], shift = beta[lane.group];
+__global__ void normalise_kernel(T* y, BatchNormSaved<T> in, Index chunk_pixels) {
+  const T* x = in.x.data;
+  const Index C = in.x.channels;
+  const Lane lane = lane_of(chunk_pixels, in.x.pixels, C);
+  const T channel_mean = in.statistics.mean[lane.group], shift = in.parameters.beta[lane.group];
+  const T scale = in.statistics.inv_std[lane.group] * in.parameters.gamma[lane.group];
   for (Index p = lane.first; p < lane.end; p += lane.step)
     y[p * C + lane.group] = (x[p * C + lane.group] - channel_mean) * scale + shift;
 }
 
 template <class T>
-__global__ void inference_forward_kernel(T* y, const T* x, const T* gamma, const T* beta, const T* running_mean,
-                                         const T* running_var, Index chunk_pixels, Index pixels, Index C) {
-  const Lane lane = lane_of(chunk_pixels, pixels, C);
-  const T channel_mean = running_mean[lane.group], shift = beta[lane.group];
-  const T scale = inverse_deviation(running_var[lane.group]) * gamma[lane.group];
+__global__ void inference_forward_kernel(T* y, Values<const T> in, BatchNormParameters<const T> parameters,
+                                         RunningStatistics<const T> running, Index chunk_pixels) {
+  const T* x = in.data;
+  const Index C = in.channels;
+  const Lane lane = lane_of(chunk_pixels, in.pixels, C);
+  const T channel_mean = running.mean[lane.group], shift = parameters.beta[lane.group];
+  const T scale = inverse_deviation(running.var[lane.group]) * parameters.gamma[lane.group];
   for (Index p = lane.first; p < lane.end; p += lane.step)
     y[p * C + lane.group] = (x[p * C + lane.group] - channel_mean) * scale + shift;
 }
@@ -161,39 +164,42 @@ __device__ __forceinline__ ChannelSums sums_over_chunks(const double* partial, I
 
 template <class T>
 __global__ void __launch_bounds__(most_combining_threads)
-    combine_gradient_sums_kernel(T* dgamma, T* dbeta, T* dy_mean, T* slope, const double* partial, const T* inv_std,
-                                 Index chunks, Index pixels, Index C) {
+    combine_gradient_sums_kernel(BatchNormParameters<T> d_parameters, InputGradientCoefficients<T> coefficients,
+                                 const double* partial, const T* inv_std, Index chunks, Index pixels, Index C) {
   const Index c = Index{blockIdx.x} * combined_channels + threadIdx.x % combined_channels;
   const ChannelSums sums = sums_over_chunks(partial, c, C, chunks);
   if (threadIdx.x < combined_channels && c < C) {
     const double n = static_cast<double>(pixels), inverse = static_cast<double>(inv_std[c]);
     const double sum_dy_xhat = sums.along_x * inverse;
-    dbeta[c] = static_cast<T>(sums.dy);
-    dgamma[c] = static_cast<T>(sum_dy_xhat);
-    dy_mean[c] = static_cast<T>(sums.dy / n);
-    slope[c] = static_cast<T>(sum_dy_xhat * inverse / n);
+    d_parameters.beta[c] = static_cast<T>(sums.dy);
+    d_parameters.gamma[c] = static_cast<T>(sum_dy_xhat);
+    coefficients.dy_mean[c] = static_cast<T>(sums.dy / n);
+    coefficients.slope[c] = static_cast<T>(sum_dy_xhat * inverse / n);
   }
 }
 
 template <class T>
 __global__ void __launch_bounds__(most_combining_threads)
-    combine_inference_sums_kernel(T* dgamma, T* dbeta, const double* partial, const T* running_var, Index chunks,
-                                  Index C) {
+    combine_inference_sums_kernel(BatchNormParameters<T> d_parameters, const double* partial, const T* running_var,
+                                  Index chunks, Index C) {
   const Index c = Index{blockIdx.x} * combined_channels + threadIdx.x % combined_channels;
   const ChannelSums sums = sums_over_chunks(partial, c, C, chunks);
   if (threadIdx.x < combined_channels && c < C) {
-    dbeta[c] = static_cast<T>(sums.dy);
-    dgamma[c] = static_cast<T>(sums.along_x * static_cast<double>(inverse_deviation(running_var[c])));
+    d_parameters.beta[c] = static_cast<T>(sums.dy);
+    d_parameters.gamma[c] = static_cast<T>(sums.along_x * static_cast<double>(inverse_deviation(running_var[c])));
   }
 }
 
 // dx = gamma inv_std (dy - dy_mean - (x - mean) slope)
 template <class T>
-__global__ void backward_kernel(T* dx, const T* dy, const T* x, const T* mean, const T* inv_std, const T* gamma,
-                                const T* dy_mean, const T* slope, Index chunk_pixels, Index pixels, Index C) {
-  const Lane lane = lane_of(chunk_pixels, pixels, C);
+__global__ void backward_kernel(T* dx, const T* dy, BatchNormSaved<T> saved, InputGradientCoefficients<T> coefficients,
+                                Index chunk_pixels) {
+  const T* x = saved.x.data;
+  const Index C = saved.x.channels;
+  const Lane lane = lane_of(chunk_pixels, saved.x.pixels, C);
   const Index c = lane.group;
-  const T channel_mean = mean[c], scale = inv_std[c] * gamma[c], channel_dy_mean = dy_mean[c], channel_slope = slope[c];
+  const T channel_mean = saved.statistics.mean[c], scale = saved.statistics.inv_std[c] * saved.parameters.gamma[c];
+  const T channel_dy_mean = coefficients.dy_mean[c], channel_slope = coefficients.slope[c];
   for (Index p = lane.first; p < lane.end; p += lane.step) {
     const Index i = p * C + c;
     dx[i] = scale * (dy[i] - channel_dy_mean - (x[i] - channel_mean) * channel_slope);
@@ -209,18 +215,21 @@ __global__ void inference_backward_kernel(T* dx, const T* dy, const T* running_v
 }
 
 template <class M, class T>
-void chunk_gradient_sums(Device<M>& device, double* partial, const T* dy, const T* x, const T* mean,
-                         const Chunks& chunks, Index pixels, Index C) {
+void chunk_gradient_sums(Device<M>& device, double* partial, Gradients<const T> dy, Values<const T> x, const T* mean,
+                         const Chunks& chunks) {
+  const Index pixels = x.pixels, C = x.channels;
+  require_dense(dy, pixels, C);
+  require_dense(x, pixels, C);
   launch(device, {"chunk_gradient_sums", lane_grid(chunks, C), lane_threads}, chunk_gradient_sums_kernel<T>, partial,
-         dy, x, mean, chunks.pixels, pixels, C);
+         dy.data, x.data, mean, chunks.pixels, pixels, C);
 }
 
 }  // namespace
 
 template <class M, class T>
-void combine_channel_statistics(Device<M>& device, T* mean, T* inv_std, T* running_mean, T* running_var,
-                                const T* chunk_means, const T* chunk_m2, Index chunk_pixels, Index pixels, Index C) {
-  combine_statistics(device, mean, inv_std, running_mean, running_var, chunk_means, chunk_m2, chunk_pixels, pixels, C);
+void combine_channel_statistics(Device<M>& device, BatchStatistics<T> batch, RunningStatistics<T> running,
+                                const ChunkStatistics<T>& chunks, Index C) {
+  combine_statistics(device, batch, running, chunks, C);
 }
 
 template <class M>
@@ -231,79 +240,93 @@ Index batch_norm_workspace(const Device<M>&, Index pixels, Index C) {
 }
 
 template <class M, class T>
-void batch_norm_statistics(Device<M>& device, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
-                           T* workspace, Index pixels, Index C) {
+void batch_norm_statistics(Device<M>& device, BatchStatistics<T> batch, RunningStatistics<T> running,
+                           Const<Values<T>> x, T* workspace) {
+  const Index pixels = x.pixels, C = x.channels;
+  require_dense(x, pixels, C);
   const Chunks chunks = chunks_of(pixels, C);
   double* means = reinterpret_cast<double*>(workspace);
   double* m2 = means + chunks.count * C;
-  launch(device, {"chunk_moments", lane_grid(chunks, C), lane_threads}, chunk_moments_kernel<T>, means, m2, x,
+  launch(device, {"chunk_moments", lane_grid(chunks, C), lane_threads}, chunk_moments_kernel<T>, means, m2, x.data,
          chunks.pixels, pixels, C);
-  combine_statistics(device, mean, inv_std, running_mean, running_var, means, m2, chunks.pixels, pixels, C);
+  combine_statistics(device, batch, running, ChunkStatistics<double>{means, m2, chunks.pixels, pixels}, C);
 }
 
 template <class M, class T>
-void batch_norm_forward(Device<M>& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
-                        const T* gamma, const T* beta, T* workspace, Index pixels, Index C) {
-  batch_norm_statistics(device, mean, inv_std, running_mean, running_var, x, workspace, pixels, C);
-  const Chunks chunks = small_chunks_of(pixels, C);
-  launch(device, {"batch_norm_forward", lane_grid(chunks, C), lane_threads}, normalise_kernel<T>, y, x, mean, inv_std,
-         gamma, beta, chunks.pixels, pixels, C);
+void batch_norm_forward(Device<M>& device, Values<T> y, BatchStatistics<T> batch, RunningStatistics<T> running,
+                        Const<Values<T>> x, Const<BatchNormParameters<T>> parameters, T* workspace) {
+  require_dense(y, x.pixels, x.channels);
+  batch_norm_statistics(device, batch, running, x, workspace);
+  const Chunks chunks = small_chunks_of(x.pixels, x.channels);
+  launch(device, {"batch_norm_forward", lane_grid(chunks, x.channels), lane_threads}, normalise_kernel<T>, y.data,
+         BatchNormSaved<T>{x, batch, parameters}, chunks.pixels);
 }
 
 template <class M, class T>
-void combine_gradient_sums(Device<M>& device, T* dgamma, T* dbeta, T* dy_mean, T* slope, const double* partial,
-                           const T* inv_std, Index chunks, Index pixels, Index C) {
+void combine_gradient_sums(Device<M>& device, BatchNormParameters<T> d_parameters,
+                           InputGradientCoefficients<T> coefficients, const double* partial, const T* inv_std,
+                           Index chunks, Index pixels, Index C) {
   launch(device, {"combine_gradient_sums", blocks_for(C, combined_channels), combining_threads(chunks)},
-         combine_gradient_sums_kernel<T>, dgamma, dbeta, dy_mean, slope, partial, inv_std, chunks, pixels, C);
+         combine_gradient_sums_kernel<T>, d_parameters, coefficients, partial, inv_std, chunks, pixels, C);
 }
 
 template <class M, class T>
-void batch_norm_backward(Device<M>& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x, const T* mean,
-                         const T* inv_std, const T* gamma, T* workspace, Index pixels, Index C) {
+void batch_norm_backward(Device<M>& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
+                         Const<Gradients<T>> dy, const BatchNormSaved<T>& saved, T* workspace) {
+  const Index pixels = saved.x.pixels, C = saved.x.channels;
+  require_dense(dx, pixels, C);
   const Chunks chunks = chunks_of(pixels, C), small = small_chunks_of(pixels, C);
   double* partial = reinterpret_cast<double*>(workspace);
   T* dy_mean = workspace + (batch_norm_workspace(device, pixels, C) - 2 * C);
-  T* slope = dy_mean + C;
-  chunk_gradient_sums(device, partial, dy, x, mean, chunks, pixels, C);
-  combine_gradient_sums(device, dgamma, dbeta, dy_mean, slope, partial, inv_std, chunks.count, pixels, C);
-  launch(device, {"batch_norm_backward", lane_grid(small, C), lane_threads}, backward_kernel<T>, dx, dy, x, mean,
-         inv_std, gamma, dy_mean, slope, small.pixels, pixels, C);
+  const InputGradientCoefficients<T> coefficients{dy_mean, dy_mean + C};
+  chunk_gradient_sums(device, partial, dy, saved.x, saved.statistics.mean, chunks);
+  combine_gradient_sums(device, d_parameters, coefficients, partial, saved.statistics.inv_std, chunks.count, pixels, C);
+  launch(device, {"batch_norm_backward", lane_grid(small, C), lane_threads}, backward_kernel<T>, dx.data, dy.data,
+         saved, coefficients, small.pixels);
 }
 
 template <class M, class T>
-void batch_norm_inference_forward(Device<M>& device, T* y, const T* x, const T* gamma, const T* beta,
-                                  const T* running_mean, const T* running_var, Index pixels, Index C) {
-  const Chunks chunks = small_chunks_of(pixels, C);
-  launch(device, {"batch_norm_inference_forward", lane_grid(chunks, C), lane_threads}, inference_forward_kernel<T>, y,
-         x, gamma, beta, running_mean, running_var, chunks.pixels, pixels, C);
+void batch_norm_inference_forward(Device<M>& device, Values<T> y, Const<Values<T>> x,
+                                  Const<BatchNormParameters<T>> parameters, Const<RunningStatistics<T>> running) {
+  require_dense(x, x.pixels, x.channels);
+  require_dense(y, x.pixels, x.channels);
+  const Chunks chunks = small_chunks_of(x.pixels, x.channels);
+  launch(device, {"batch_norm_inference_forward", lane_grid(chunks, x.channels), lane_threads},
+         inference_forward_kernel<T>, y.data, x, parameters, running, chunks.pixels);
 }
 
 template <class M, class T>
-void batch_norm_inference_backward(Device<M>& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x,
-                                   const T* running_mean, const T* running_var, const T* gamma, T* workspace,
-                                   Index pixels, Index C) {
+void batch_norm_inference_backward(Device<M>& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
+                                   Const<Gradients<T>> dy, Const<Values<T>> x, Const<BatchNormParameters<T>> parameters,
+                                   Const<RunningStatistics<T>> running, T* workspace) {
+  const Index pixels = x.pixels, C = x.channels;
+  require_dense(dx, pixels, C);
   const Chunks chunks = chunks_of(pixels, C), small = small_chunks_of(pixels, C);
   double* partial = reinterpret_cast<double*>(workspace);
-  chunk_gradient_sums(device, partial, dy, x, running_mean, chunks, pixels, C);
+  chunk_gradient_sums(device, partial, dy, x, running.mean, chunks);
   launch(device, {"combine_inference_sums", blocks_for(C, combined_channels), combining_threads(chunks.count)},
-         combine_inference_sums_kernel<T>, dgamma, dbeta, partial, running_var, chunks.count, C);
-  launch(device, {"batch_norm_inference_backward", lane_grid(small, C), lane_threads}, inference_backward_kernel<T>, dx,
-         dy, running_var, gamma, small.pixels, pixels, C);
+         combine_inference_sums_kernel<T>, d_parameters, partial, running.var, chunks.count, C);
+  launch(device, {"batch_norm_inference_backward", lane_grid(small, C), lane_threads}, inference_backward_kernel<T>,
+         dx.data, dy.data, running.var, parameters.gamma, small.pixels, pixels, C);
 }
 
 template Index batch_norm_workspace(const ThisDevice&, Index, Index);
 
-#define ATTNUNET_INSTANTIATE(T)                                                                                        \
-  template void combine_channel_statistics(ThisDevice&, T*, T*, T*, T*, const T*, const T*, Index, Index, Index);      \
-  template void batch_norm_statistics(ThisDevice&, T*, T*, T*, T*, const T*, T*, Index, Index);                        \
-  template void batch_norm_forward(ThisDevice&, T*, T*, T*, T*, T*, const T*, const T*, const T*, T*, Index, Index);   \
-  template void combine_gradient_sums(ThisDevice&, T*, T*, T*, T*, const double*, const T*, Index, Index, Index);      \
-  template void batch_norm_backward(ThisDevice&, T*, T*, T*, const T*, const T*, const T*, const T*, const T*, T*,     \
-                                    Index, Index);                                                                     \
-  template void batch_norm_inference_forward(ThisDevice&, T*, const T*, const T*, const T*, const T*, const T*, Index, \
-                                             Index);                                                                   \
-  template void batch_norm_inference_backward(ThisDevice&, T*, T*, T*, const T*, const T*, const T*, const T*,         \
-                                              const T*, T*, Index, Index);
+#define ATTNUNET_INSTANTIATE(T)                                                                                       \
+  template void combine_channel_statistics(ThisDevice&, BatchStatistics<T>, RunningStatistics<T>,                     \
+                                           const ChunkStatistics<T>&, Index);                                         \
+  template void batch_norm_statistics(ThisDevice&, BatchStatistics<T>, RunningStatistics<T>, Values<const T>, T*);    \
+  template void batch_norm_forward(ThisDevice&, Values<T>, BatchStatistics<T>, RunningStatistics<T>, Values<const T>, \
+                                   BatchNormParameters<const T>, T*);                                                 \
+  template void combine_gradient_sums(ThisDevice&, BatchNormParameters<T>, InputGradientCoefficients<T>,              \
+                                      const double*, const T*, Index, Index, Index);                                  \
+  template void batch_norm_backward(ThisDevice&, Gradients<T>, BatchNormParameters<T>, Gradients<const T>,            \
+                                    const BatchNormSaved<T>&, T*);                                                    \
+  template void batch_norm_inference_forward(ThisDevice&, Values<T>, Values<const T>, BatchNormParameters<const T>,   \
+                                             RunningStatistics<const T>);                                             \
+  template void batch_norm_inference_backward(ThisDevice&, Gradients<T>, BatchNormParameters<T>, Gradients<const T>,  \
+                                              Values<const T>, BatchNormParameters<const T>,                          \
+                                              RunningStatistics<const T>, T*);
 ATTNUNET_INSTANTIATE(float)
 ATTNUNET_INSTANTIATE(double)
 #undef ATTNUNET_INSTANTIATE

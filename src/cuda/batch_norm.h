@@ -15,49 +15,63 @@
 #pragma once
 
 #include "common/core/batch_norm_constants.h"
+#include "common/core/batch_norm_views.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
 
-/// Batch statistics from those of chunks of pixels, for whoever has summed them already: chunk_means and chunk_m2
-/// [chunks, C] are the mean and the sum of squares about it of pixels i chunk_pixels ... min(pixels, (i + 1)
-/// chunk_pixels) - 1 in row i. Writes mean and inv_std [C] and updates the running ones as batch_norm_statistics does.
+/// The mean of each chunk of pixels and the sum of squares about it, both [chunks, C]. Row i is about pixels
+/// i chunk_pixels ... min(pixels, (i + 1) chunk_pixels) - 1. P is what they are kept in.
+template <class P>
+struct ChunkStatistics {
+  const P *means, *m2;
+  Index chunk_pixels, pixels;
+};
+
+/// Batch statistics from those of chunks, for whoever has summed them already. Writes the batch's mean and inv_std [C]
+/// and updates the running ones as batch_norm_statistics does.
 /// The chunks' means are rounded to T, which moves the variance by no more than 2 u |mean| deviation (u: T's roundoff):
 /// each mean by u |mean|, times twice its distance from the batch's, which is a deviation in the mean square or less.
 template <class M, class T>
-void combine_channel_statistics(Device<M>& device, T* mean, T* inv_std, T* running_mean, T* running_var,
-                                const T* chunk_means, const T* chunk_m2, Index chunk_pixels, Index pixels, Index C);
+void combine_channel_statistics(Device<M>& device, BatchStatistics<T> batch, RunningStatistics<T> running,
+                                const ChunkStatistics<T>& chunks, Index C);
 
 /// Elements that forward and backward need as workspace, of either T. Doubles lie in it: aligned as a Buffer is.
 template <class M>
 Index batch_norm_workspace(const Device<M>& device, Index pixels, Index C);
 
 template <class M, class T>
-void batch_norm_statistics(Device<M>& device, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
-                           T* workspace, Index pixels, Index C);
+void batch_norm_statistics(Device<M>& device, BatchStatistics<T> batch, RunningStatistics<T> running,
+                           Const<Values<T>> x, T* workspace);
 
 template <class M, class T>
-void batch_norm_forward(Device<M>& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
-                        const T* gamma, const T* beta, T* workspace, Index pixels, Index C);
+void batch_norm_forward(Device<M>& device, Values<T> y, BatchStatistics<T> batch, RunningStatistics<T> running,
+                        Const<Values<T>> x, Const<BatchNormParameters<T>> parameters, T* workspace);
 
 template <class M, class T>
-void batch_norm_backward(Device<M>& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x, const T* mean,
-                         const T* inv_std, const T* gamma, T* workspace, Index pixels, Index C);
+void batch_norm_backward(Device<M>& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
+                         Const<Gradients<T>> dy, const BatchNormSaved<T>& saved, T* workspace);
+
+/// The two coefficients of each channel in  dx = gamma inv_std (dy - dy_mean - (x - mean) slope):
+/// dy_mean = dbeta / n, slope = inv_std dgamma / n.
+template <class T>
+struct InputGradientCoefficients {
+  T *dy_mean, *slope;
+};
 
 /// What batch norm's backward makes of the sums of its chunks, partial [2, chunks, C]: sum dy and sum dy (x - mean).
-/// Besides the gradients the two coefficients of
-///   dx = gamma inv_std (dy - dy_mean - (x - mean) slope),    dy_mean = dbeta / n, slope = inv_std dgamma / n.
 template <class M, class T>
-void combine_gradient_sums(Device<M>& device, T* dgamma, T* dbeta, T* dy_mean, T* slope, const double* partial,
-                           const T* inv_std, Index chunks, Index pixels, Index C);
+void combine_gradient_sums(Device<M>& device, BatchNormParameters<T> d_parameters,
+                           InputGradientCoefficients<T> coefficients, const double* partial, const T* inv_std,
+                           Index chunks, Index pixels, Index C);
 
 template <class M, class T>
-void batch_norm_inference_forward(Device<M>& device, T* y, const T* x, const T* gamma, const T* beta,
-                                  const T* running_mean, const T* running_var, Index pixels, Index C);
+void batch_norm_inference_forward(Device<M>& device, Values<T> y, Const<Values<T>> x,
+                                  Const<BatchNormParameters<T>> parameters, Const<RunningStatistics<T>> running);
 
 template <class M, class T>
-void batch_norm_inference_backward(Device<M>& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* x,
-                                   const T* running_mean, const T* running_var, const T* gamma, T* workspace,
-                                   Index pixels, Index C);
+void batch_norm_inference_backward(Device<M>& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
+                                   Const<Gradients<T>> dy, Const<Values<T>> x, Const<BatchNormParameters<T>> parameters,
+                                   Const<RunningStatistics<T>> running, T* workspace);
 
 }  // namespace attnunet::cuda

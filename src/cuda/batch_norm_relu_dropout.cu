@@ -17,8 +17,8 @@ struct Mask {
   float scale;
 };
 
-Mask mask_of(double rate, const DropoutKey& key) {
-  return {key, dropout_threshold(rate), dropout_scale(rate)};
+Mask mask_of(const Dropout& dropout) {
+  return {dropout.key, dropout_threshold(dropout.rate), dropout_scale(dropout.rate)};
 }
 
 // The words of elements 4 group ... 4 group + 3.
@@ -51,11 +51,13 @@ __device__ __forceinline__ T input_gradient(T g, T x, T mean, T scale, T g_mean,
 // ---- plain kernels
 
 template <class T>
-__global__ void forward_kernel(T* y, const T* x, const T* mean, const T* inv_std, const T* gamma, const T* beta,
-                               Mask mask, Index chunk_pixels, Index pixels, Index C) {
-  const Lane lane = lane_of(chunk_pixels, pixels, C);
+__global__ void forward_kernel(T* y, BatchNormSaved<T> in, Mask mask, Index chunk_pixels) {
+  const T* x = in.x.data;
+  const Index C = in.x.channels;
+  const Lane lane = lane_of(chunk_pixels, in.x.pixels, C);
   const Index c = lane.group;
-  const T channel_mean = mean[c], scale = inv_std[c] * gamma[c], shift = beta[c];
+  const T channel_mean = in.statistics.mean[c], scale = in.statistics.inv_std[c] * in.parameters.gamma[c];
+  const T shift = in.parameters.beta[c];
   for (Index p = lane.first; p < lane.end; p += lane.step) {
     const Index i = p * C + c;
     const T h = normalised_and_clipped(x[i], channel_mean, scale, shift);
@@ -66,10 +68,12 @@ __global__ void forward_kernel(T* y, const T* x, const T* mean, const T* inv_std
 
 // sum g and sum g (x - mean) of a chunk's channels, to row blockIdx.x of the two [chunks, C] of partial.
 template <class T>
-__global__ void gradient_sums_kernel(double* partial, const T* dy, const T* y, const T* x, const T* mean,
-                                     T dropout_scale, Index chunk_pixels, Index pixels, Index C) {
-  const Lane lane = lane_of(chunk_pixels, pixels, C);
-  const T channel_mean = mean[lane.group];
+__global__ void gradient_sums_kernel(double* partial, const T* dy, const T* y, BatchNormSaved<T> saved, T dropout_scale,
+                                     Index chunk_pixels) {
+  const T* x = saved.x.data;
+  const Index C = saved.x.channels;
+  const Lane lane = lane_of(chunk_pixels, saved.x.pixels, C);
+  const T channel_mean = saved.statistics.mean[lane.group];
   T sum = 0, along_x = 0;
   for (Index p = lane.first; p < lane.end; p += lane.step) {
     const Index i = p * C + lane.group;
@@ -86,12 +90,14 @@ __global__ void gradient_sums_kernel(double* partial, const T* dy, const T* y, c
 }
 
 template <class T>
-__global__ void backward_kernel(T* dx, const T* dy, const T* y, const T* x, const T* mean, const T* inv_std,
-                                const T* gamma, const T* g_mean, const T* slope, T dropout_scale, Index chunk_pixels,
-                                Index pixels, Index C) {
-  const Lane lane = lane_of(chunk_pixels, pixels, C);
+__global__ void backward_kernel(T* dx, const T* dy, const T* y, BatchNormSaved<T> saved,
+                                InputGradientCoefficients<T> coefficients, T dropout_scale, Index chunk_pixels) {
+  const T* x = saved.x.data;
+  const Index C = saved.x.channels;
+  const Lane lane = lane_of(chunk_pixels, saved.x.pixels, C);
   const Index c = lane.group;
-  const T channel_mean = mean[c], scale = inv_std[c] * gamma[c], channel_g_mean = g_mean[c], channel_slope = slope[c];
+  const T channel_mean = saved.statistics.mean[c], scale = saved.statistics.inv_std[c] * saved.parameters.gamma[c];
+  const T channel_g_mean = coefficients.dy_mean[c], channel_slope = coefficients.slope[c];
   for (Index p = lane.first; p < lane.end; p += lane.step) {
     const Index i = p * C + c;
     const T g = through_dropout_and_relu(dy[i], y[i], dropout_scale);
@@ -106,12 +112,14 @@ __device__ __forceinline__ Quad channels4(const float* from) {
   return {{from[0], from[1], from[2], from[3]}};
 }
 
-__global__ void forward4_kernel(float* y, const float* x, const float* mean, const float* inv_std, const float* gamma,
-                                const float* beta, Mask mask, Index chunk_pixels, Index pixels, Index C) {
-  const Lane lane = lane_of(chunk_pixels, pixels, C / 4);
+__global__ void forward4_kernel(float* y, BatchNormSaved<float> in, Mask mask, Index chunk_pixels) {
+  const float* x = in.x.data;
+  const Index C = in.x.channels;
+  const Lane lane = lane_of(chunk_pixels, in.x.pixels, C / 4);
   const Index c = 4 * lane.group;
-  const Quad means = channels4(mean + c), gammas = channels4(gamma + c), shift = channels4(beta + c);
-  Quad scale = channels4(inv_std + c);
+  const Quad means = channels4(in.statistics.mean + c);
+  const Quad gammas = channels4(in.parameters.gamma + c), shift = channels4(in.parameters.beta + c);
+  Quad scale = channels4(in.statistics.inv_std + c);
   ATTNUNET_UNROLL
   for (int k = 0; k < 4; ++k) scale.of[k] *= gammas.of[k];
   for (Index p = lane.first; p < lane.end; p += lane.step) {
@@ -130,12 +138,13 @@ __global__ void forward4_kernel(float* y, const float* x, const float* mean, con
   }
 }
 
-__global__ void gradient_sums4_kernel(double* partial, const float* dy, const float* y, const float* x,
-                                      const float* mean, float dropout_scale, Index chunk_pixels, Index pixels,
-                                      Index C) {
-  const Lane lane = lane_of(chunk_pixels, pixels, C / 4);
+__global__ void gradient_sums4_kernel(double* partial, const float* dy, const float* y, BatchNormSaved<float> saved,
+                                      float dropout_scale, Index chunk_pixels) {
+  const float* x = saved.x.data;
+  const Index C = saved.x.channels;
+  const Lane lane = lane_of(chunk_pixels, saved.x.pixels, C / 4);
   const Index c = 4 * lane.group;
-  const Quad means = channels4(mean + c);
+  const Quad means = channels4(saved.statistics.mean + c);
   Quad sum{}, along_x{};
   for (Index p = lane.first; p < lane.end; p += lane.step) {
     const Index i = p * C + c;
@@ -158,14 +167,16 @@ __global__ void gradient_sums4_kernel(double* partial, const float* dy, const fl
   }
 }
 
-__global__ void backward4_kernel(float* dx, const float* dy, const float* y, const float* x, const float* mean,
-                                 const float* inv_std, const float* gamma, const float* g_mean, const float* slope,
-                                 float dropout_scale, Index chunk_pixels, Index pixels, Index C) {
-  const Lane lane = lane_of(chunk_pixels, pixels, C / 4);
+__global__ void backward4_kernel(float* dx, const float* dy, const float* y, BatchNormSaved<float> saved,
+                                 InputGradientCoefficients<float> coefficients, float dropout_scale,
+                                 Index chunk_pixels) {
+  const float* x = saved.x.data;
+  const Index C = saved.x.channels;
+  const Lane lane = lane_of(chunk_pixels, saved.x.pixels, C / 4);
   const Index c = 4 * lane.group;
-  const Quad means = channels4(mean + c), gammas = channels4(gamma + c);
-  const Quad g_means = channels4(g_mean + c), slopes = channels4(slope + c);
-  Quad scale = channels4(inv_std + c);
+  const Quad means = channels4(saved.statistics.mean + c), gammas = channels4(saved.parameters.gamma + c);
+  const Quad g_means = channels4(coefficients.dy_mean + c), slopes = channels4(coefficients.slope + c);
+  Quad scale = channels4(saved.statistics.inv_std + c);
   ATTNUNET_UNROLL
   for (int k = 0; k < 4; ++k) scale.of[k] *= gammas.of[k];
   for (Index p = lane.first; p < lane.end; p += lane.step) {
@@ -188,55 +199,66 @@ Index batch_norm_relu_dropout_workspace(const Device<M>& device, Index pixels, I
 }
 
 template <class M, class T>
-void batch_norm_relu_dropout_forward(Device<M>& device, T* y, const T* x, const T* mean, const T* inv_std,
-                                     const T* gamma, const T* beta, double rate, const DropoutKey& key, Index pixels,
-                                     Index C) {
+void batch_norm_relu_dropout_forward(Device<M>& device, Values<T> y, Const<Values<T>> x,
+                                     Const<BatchStatistics<T>> batch, Const<BatchNormParameters<T>> parameters,
+                                     const Dropout& dropout) {
+  const Index pixels = x.pixels, C = x.channels;
+  require_dense(x, pixels, C);
+  require_dense(y, pixels, C);
+  const BatchNormSaved<T> in{x, batch, parameters};
   const Chunks chunks = small_chunks_of(pixels, C);
-  const Mask mask = mask_of(rate, key);
+  const Mask mask = mask_of(dropout);
   if constexpr (std::is_same_v<T, float>) {
-    if (C % 4 == 0 && quad_aligned(y, x)) {
-      launch(device, {"batch_norm_relu_dropout_forward4", lane_grid(chunks, C / 4), lane_threads}, forward4_kernel, y,
-             x, mean, inv_std, gamma, beta, mask, chunks.pixels, pixels, C);
+    if (C % 4 == 0 && quad_aligned(y.data, x.data)) {
+      launch(device, {"batch_norm_relu_dropout_forward4", lane_grid(chunks, C / 4), lane_threads}, forward4_kernel,
+             y.data, in, mask, chunks.pixels);
       return;
     }
   }
-  launch(device, {"batch_norm_relu_dropout_forward", lane_grid(chunks, C), lane_threads}, forward_kernel<T>, y, x, mean,
-         inv_std, gamma, beta, mask, chunks.pixels, pixels, C);
+  launch(device, {"batch_norm_relu_dropout_forward", lane_grid(chunks, C), lane_threads}, forward_kernel<T>, y.data, in,
+         mask, chunks.pixels);
 }
 
 template <class M, class T>
-void batch_norm_relu_dropout_backward(Device<M>& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* y,
-                                      const T* x, const T* mean, const T* inv_std, const T* gamma, double rate,
-                                      T* workspace, Index pixels, Index C) {
+void batch_norm_relu_dropout_backward(Device<M>& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
+                                      Const<Gradients<T>> dy, Const<Values<T>> y, const BatchNormSaved<T>& saved,
+                                      double rate, T* workspace) {
+  const Index pixels = saved.x.pixels, C = saved.x.channels;
+  require_dense(saved.x, pixels, C);
+  require_dense(dx, pixels, C);
+  require_dense(dy, pixels, C);
+  require_dense(y, pixels, C);
   const Chunks chunks = chunks_of(pixels, C), small = small_chunks_of(pixels, C);
   const T scale = static_cast<T>(dropout_scale(rate));
   double* partial = reinterpret_cast<double*>(workspace);
   T* g_mean = workspace + (batch_norm_relu_dropout_workspace(device, pixels, C) - 2 * C);
-  T* slope = g_mean + C;
+  const InputGradientCoefficients<T> coefficients{g_mean, g_mean + C};
+  const T* inv_std = saved.statistics.inv_std;
   if constexpr (std::is_same_v<T, float>) {
-    if (C % 4 == 0 && quad_aligned(dx, dy, y, x)) {
+    if (C % 4 == 0 && quad_aligned(dx.data, dy.data, y.data, saved.x.data)) {
       launch(device, {"batch_norm_relu_dropout_sums4", lane_grid(chunks, C / 4), lane_threads}, gradient_sums4_kernel,
-             partial, dy, y, x, mean, scale, chunks.pixels, pixels, C);
-      combine_gradient_sums(device, dgamma, dbeta, g_mean, slope, partial, inv_std, chunks.count, pixels, C);
-      launch(device, {"batch_norm_relu_dropout_backward4", lane_grid(small, C / 4), lane_threads}, backward4_kernel, dx,
-             dy, y, x, mean, inv_std, gamma, g_mean, slope, scale, small.pixels, pixels, C);
+             partial, dy.data, y.data, saved, scale, chunks.pixels);
+      combine_gradient_sums(device, d_parameters, coefficients, partial, inv_std, chunks.count, pixels, C);
+      launch(device, {"batch_norm_relu_dropout_backward4", lane_grid(small, C / 4), lane_threads}, backward4_kernel,
+             dx.data, dy.data, y.data, saved, coefficients, scale, small.pixels);
       return;
     }
   }
   launch(device, {"batch_norm_relu_dropout_sums", lane_grid(chunks, C), lane_threads}, gradient_sums_kernel<T>, partial,
-         dy, y, x, mean, scale, chunks.pixels, pixels, C);
-  combine_gradient_sums(device, dgamma, dbeta, g_mean, slope, partial, inv_std, chunks.count, pixels, C);
-  launch(device, {"batch_norm_relu_dropout_backward", lane_grid(small, C), lane_threads}, backward_kernel<T>, dx, dy, y,
-         x, mean, inv_std, gamma, g_mean, slope, scale, small.pixels, pixels, C);
+         dy.data, y.data, saved, scale, chunks.pixels);
+  combine_gradient_sums(device, d_parameters, coefficients, partial, inv_std, chunks.count, pixels, C);
+  launch(device, {"batch_norm_relu_dropout_backward", lane_grid(small, C), lane_threads}, backward_kernel<T>, dx.data,
+         dy.data, y.data, saved, coefficients, scale, small.pixels);
 }
 
 template Index batch_norm_relu_dropout_workspace(const ThisDevice&, Index, Index);
 
 #define ATTNUNET_INSTANTIATE(T)                                                                                    \
-  template void batch_norm_relu_dropout_forward(ThisDevice&, T*, const T*, const T*, const T*, const T*, const T*, \
-                                                double, const DropoutKey&, Index, Index);                          \
-  template void batch_norm_relu_dropout_backward(ThisDevice&, T*, T*, T*, const T*, const T*, const T*, const T*,  \
-                                                 const T*, const T*, double, T*, Index, Index);
+  template void batch_norm_relu_dropout_forward(ThisDevice&, Values<T>, Values<const T>, BatchStatistics<const T>, \
+                                                BatchNormParameters<const T>, const Dropout&);                     \
+  template void batch_norm_relu_dropout_backward(ThisDevice&, Gradients<T>, BatchNormParameters<T>,                \
+                                                 Gradients<const T>, Values<const T>, const BatchNormSaved<T>&,    \
+                                                 double, T*);
 ATTNUNET_INSTANTIATE(float)
 ATTNUNET_INSTANTIATE(double)
 #undef ATTNUNET_INSTANTIATE

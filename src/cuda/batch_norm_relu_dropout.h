@@ -10,6 +10,7 @@
 // Order       as batch_norm.h has it: a thread adds its pixels in order, in T; then double.
 #pragma once
 
+#include "common/core/batch_norm_views.h"
 #include "common/core/dropout_key.h"
 #include "cuda/device.h"
 
@@ -20,13 +21,13 @@ template <class M>
 Index batch_norm_relu_dropout_workspace(const Device<M>& device, Index pixels, Index C);
 
 template <class M, class T>
-void batch_norm_relu_dropout_forward(Device<M>& device, T* y, const T* x, const T* mean, const T* inv_std,
-                                     const T* gamma, const T* beta, double rate, const DropoutKey& key, Index pixels,
-                                     Index C);
+void batch_norm_relu_dropout_forward(Device<M>& device, Values<T> y, Const<Values<T>> x,
+                                     Const<BatchStatistics<T>> batch, Const<BatchNormParameters<T>> parameters,
+                                     const Dropout& dropout);
 
 template <class M, class T>
-void batch_norm_relu_dropout_backward(Device<M>& device, T* dx, T* dgamma, T* dbeta, const T* dy, const T* y,
-                                      const T* x, const T* mean, const T* inv_std, const T* gamma, double rate,
-                                      T* workspace, Index pixels, Index C);
+void batch_norm_relu_dropout_backward(Device<M>& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
+                                      Const<Gradients<T>> dy, Const<Values<T>> y, const BatchNormSaved<T>& saved,
+                                      double rate, T* workspace);
 
 }  // namespace attnunet::cuda

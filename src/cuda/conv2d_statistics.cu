@@ -33,12 +33,14 @@ void conv2d_statistics_forward(Device<M>& device, T* y, T* mean, T* inv_std, T* 
       const Index chunk = tensor_core::on_tensor_cores(device.precision(), g)
                               ? tensor_core::conv2d_forward_statistics(device, y, means, m2, x, w, g)
                               : ffma::conv2d_forward_statistics(device, y, means, m2, x, w, g);
-      return combine_channel_statistics(device, mean, inv_std, running_mean, running_var, static_cast<const T*>(means),
-                                        static_cast<const T*>(m2), chunk, g.pixels(), g.K);
+      return combine_channel_statistics(device, BatchStatistics<T>{mean, inv_std},
+                                        RunningStatistics<T>{running_mean, running_var},
+                                        ChunkStatistics<T>{means, m2, chunk, g.pixels()}, g.K);
     }
   }
   conv2d_forward(device, y, x, w, static_cast<const T*>(nullptr), workspace, g);
-  batch_norm_statistics(device, mean, inv_std, running_mean, running_var, y, workspace, g.pixels(), g.K);
+  batch_norm_statistics(device, BatchStatistics<T>{mean, inv_std}, RunningStatistics<T>{running_mean, running_var},
+                        values(y, g.pixels(), g.K), workspace);
 }
 
 template Index conv2d_statistics_workspace(const ThisDevice&, const Conv2dGeometry&);

@@ -5,13 +5,14 @@
 // Bytes       reads and writes w, 2 K n sizeof(T). No sums.
 #pragma once
 
+#include "common/core/batch_norm_views.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
 
-/// w [K, n] and beta [K] are overwritten; the others [K].
+/// w [K, n] and beta [K] are overwritten.
 template <class M, class T>
-void fold_batch_norm(Device<M>& device, T* w, T* beta, const T* gamma, const T* running_mean, const T* running_var,
+void fold_batch_norm(Device<M>& device, T* w, BatchNormParameters<T> parameters, Const<RunningStatistics<T>> running,
                      Index K, Index n);
 
 }  // namespace attnunet::cuda

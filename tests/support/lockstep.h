@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "common/core/batch_norm_views.h"
 #include "support/backends.h"
 
 namespace attnunet::lockstep {
@@ -47,17 +48,46 @@ struct Backend : Cpu<float> {
   using Device = lockstep::Device<Companion>;
 };
 
-using Values = std::vector<double>;
+using Numbers = std::vector<double>;
 
 /// Some columns of a tensor: `channels` elements of each pixel, `stride` from one pixel to the next.
 struct Span {
   Index pixels, channels, stride;
   Span(Index n) : pixels(n), channels(1), stride(1) {}  // n numbers side by side, implicitly
   Span(Index pixel_count, Index own, Index apart) : pixels(pixel_count), channels(own), stride(apart) {}
+  template <class T, Meaning meaning>
+  Span(const TensorView<T, meaning>& view) : Span(view.pixels, view.channels, view.stride) {}
 
   Index elements() const { return (pixels - 1) * stride + channels; }
   bool contains(Index i) const { return i % stride < channels; }
 };
+
+/// The same operand on another device, where at(pointer) has its memory.
+template <class U, class At>
+U* moved(U* here, const At& at) {
+  return at(here);
+}
+template <class T, Meaning meaning, class At>
+TensorView<T, meaning> moved(TensorView<T, meaning> view, const At& at) {
+  view.data = at(view.data);
+  return view;
+}
+template <class T, class At>
+BatchStatistics<T> moved(const BatchStatistics<T>& statistics, const At& at) {
+  return {at(statistics.mean), at(statistics.inv_std)};
+}
+template <class T, class At>
+RunningStatistics<T> moved(const RunningStatistics<T>& statistics, const At& at) {
+  return {at(statistics.mean), at(statistics.var)};
+}
+template <class T, class At>
+BatchNormParameters<T> moved(const BatchNormParameters<T>& parameters, const At& at) {
+  return {at(parameters.gamma), at(parameters.beta)};
+}
+template <class T, class At>
+BatchNormSaved<T> moved(const BatchNormSaved<T>& saved, const At& at) {
+  return {moved(saved.x, at), moved(saved.statistics, at), moved(saved.parameters, at)};
+}
 
 /// One operation on both.
 template <class Companion>
@@ -68,6 +98,10 @@ class Operation {
   template <class U>
   void in(const U* here, const Span& span) {
     if (here != nullptr) copy(here, span);
+  }
+  template <class T, Meaning meaning>
+  void in(const TensorView<T, meaning>& view) {
+    in(view.data, view);
   }
   /// Overwritten, wherever `in` has not named the same memory.
   template <class U>
@@ -80,6 +114,10 @@ class Operation {
       if (span.contains(i)) std::memset(&poison[static_cast<std::size_t>(i)], 0xFF, sizeof(U));
     copy_to_device(base(device_.companion), at(here), poison.data(), static_cast<Index>(poison.size()));
   }
+  template <class T, Meaning meaning>
+  void out(const TensorView<T, meaning>& view) {
+    out(view.data, view);
+  }
   /// `elements` as the companion needs them, NaN.
   template <class U>
   void workspace(U* here, Index elements) {
@@ -91,18 +129,19 @@ class Operation {
     operands_.push_back(std::move(operand));
   }
 
-  /// call(device, at): the operation, with at(pointer) for each pointer.
+  /// call(device, at): the operation, with at(operand) for each pointer, view or structure of pointers.
   template <class Call>
   void run(const Call& call) {
-    call(static_cast<cpu::Device&>(device_), [](auto* here) { return here; });
-    call(base(device_.companion), [this](auto* here) { return at(here); });
+    call(static_cast<cpu::Device&>(device_), [](const auto& operand) { return operand; });
+    call(base(device_.companion),
+         [this](const auto& operand) { return moved(operand, [this](auto* here) { return at(here); }); });
   }
 
   /// Magnitudes of what lay in an operand's columns before the operation, in double.
-  Values sizes(const float* here) const {
+  Numbers sizes(const float* here) const {
     const Operand* operand = find(here);
     if (operand == nullptr) return {};
-    Values result;
+    Numbers result;
     for (Index i = 0; i < operand->span.elements(); ++i) {
       float value;
       std::memcpy(&value, operand->before.data() + static_cast<std::size_t>(i) * sizeof value, sizeof value);
@@ -111,9 +150,14 @@ class Operation {
     return result;
   }
 
+  template <class T, Meaning meaning>
+  Numbers sizes(const TensorView<T, meaning>& view) const {
+    return sizes(view.data);
+  }
+
   /// `bounds` has one entry for each element of the output's columns; none: the outputs must be equal.
   template <class U>
-  void compare(const char* output, const U* here, const Values& bounds = {}) {
+  void compare(const char* output, const U* here, const Numbers& bounds = {}) {
     if (here == nullptr) return;
     const Operand& operand = *find(here);
     const std::string name = std::string(name_) + " " + output;
@@ -138,6 +182,10 @@ class Operation {
       record.largest = std::max(record.largest, std::abs(expected));
       if (bound > 0) record.tightness = std::max(record.tightness, error / bound);
     }
+  }
+  template <class T, Meaning meaning>
+  void compare(const char* output, const TensorView<T, meaning>& view, const Numbers& bounds = {}) {
+    compare(output, static_cast<const T*>(view.data), bounds);
   }
 
  private:

@@ -7,13 +7,13 @@
 
 namespace attnunet::lockstep {
 
-using Values = std::vector<double>;
+using Numbers = std::vector<double>;
 
 /// Two results of a sum of `length` terms.
 inline double bound(double sum_of_terms, double length) {
   return 2 * float_bound(sum_of_terms, length);
 }
-inline Values bounds(Values sums_of_terms, Index length) {
+inline Numbers bounds(Numbers sums_of_terms, Index length) {
   for (double& value : sums_of_terms) value = bound(value, static_cast<double>(length));
   return sums_of_terms;
 }
@@ -36,9 +36,9 @@ inline ConvTranspose2dGeometry dense(ConvTranspose2dGeometry g) {
   return g;
 }
 
-inline Values conv2d_terms(const Conv2dGeometry& g, const Values& x, const Values& w, const Values& bias) {
+inline Numbers conv2d_terms(const Conv2dGeometry& g, const Numbers& x, const Numbers& w, const Numbers& bias) {
   cpu::Device device(1, ConvMethod::direct);
-  Values y(static_cast<std::size_t>(g.pixels() * g.K));
+  Numbers y(static_cast<std::size_t>(g.pixels() * g.K));
   conv2d_forward(device, y.data(), x.data(), w.data(), bias.empty() ? nullptr : bias.data(),
                  product_workspace(dense(g)).data(), dense(g));
   return y;
@@ -51,10 +51,12 @@ struct Moments {
   double inv_std_bound() const { return inv_std() * (variance_bound / (variance + batch_norm_eps) / 2 + 0x1p-21); }
 };
 
-/// Of every channel of x [pixels, C], whose elements may differ by `apart` (none: not at all).
+/// Of every channel of x (dense), whose elements may differ by `apart` (none: not at all).
 /// Sums run in float32 chains of at most 64 terms, and in double beyond. A mean moves by no more than the largest
 /// element does; a variance, the mean of (x - mean)^2, by 2 deviation E + E^2 where the elements move by E.
-inline std::vector<Moments> moments(const float* x, Index pixels, Index C, const Values& apart = {}) {
+inline std::vector<Moments> moments(Values<const float> view, const Numbers& apart = {}) {
+  const float* x = view.data;
+  const Index pixels = view.pixels, C = view.channels;
   std::vector<Moments> result;
   for (Index c = 0; c < C; ++c) {
     double sum = 0, sizes = 0, squares = 0, moved = 0;
@@ -73,30 +75,30 @@ inline std::vector<Moments> moments(const float* x, Index pixels, Index C, const
 }
 
 /// gamma (x - mean) inv_std + beta, times `scale`, from given statistics (magnitudes): the terms that are rounded.
-inline Values normalised_terms(const Values& x, const Values& mean, const Values& inv_std, const Values& gamma,
-                               const Values& beta, double scale) {
-  Values result = x;
+inline Numbers normalised_terms(const Numbers& x, const Numbers& mean, const Numbers& inv_std, const Numbers& gamma,
+                                const Numbers& beta, double scale) {
+  Numbers result = x;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const std::size_t c = i % mean.size();
     result[i] = scale * ((x[i] + mean[c]) * inv_std[c] * gamma[c] + beta[c]);
   }
   return result;
 }
-inline Values inverse_deviations(Values variances) {
+inline Numbers inverse_deviations(Numbers variances) {
   for (double& value : variances) value = 1 / std::sqrt(value + batch_norm_eps);
   return variances;
 }
 
 struct BatchNormGradientBounds {
-  Values dx, dgamma, dbeta;
+  Numbers dx, dgamma, dbeta;
 };
 /// Of dx = slope (g - dbeta / n - xhat dgamma / n) with |g|, |x|, |mean|, inv_std, |gamma|: the sums over n pixels, and
 /// dx from its three terms and from what the sums are off by. |xhat| counts the rounding of x and mean too.
-inline BatchNormGradientBounds batch_norm_gradient_bounds(const Values& g, const Values& x, const Values& mean,
-                                                          const Values& inv_std, const Values& gamma) {
+inline BatchNormGradientBounds batch_norm_gradient_bounds(const Numbers& g, const Numbers& x, const Numbers& mean,
+                                                          const Numbers& inv_std, const Numbers& gamma) {
   const std::size_t C = mean.size();
   const double n = static_cast<double>(g.size() / C);
-  BatchNormGradientBounds result{g, Values(C), Values(C)};
+  BatchNormGradientBounds result{g, Numbers(C), Numbers(C)};
   for (std::size_t c = 0; c < C; ++c) {
     double sum = 0, sum_xhat = 0;
     for (std::size_t i = c; i < g.size(); i += C) {

@@ -32,8 +32,8 @@ void conv2d_forward(Device<C>& device, float* y, const float* x, const float* w,
   o.run([&](auto& where, auto at) {
     conv2d_forward(where, at(y), at(x), at(w), at(bias), at(workspace), g, write, activation);
   });
-  Values terms = conv2d_terms(g, o.sizes(x), o.sizes(w), o.sizes(bias));
-  const Values before = o.sizes(write == Write::add ? y : nullptr);
+  Numbers terms = conv2d_terms(g, o.sizes(x), o.sizes(w), o.sizes(bias));
+  const Numbers before = o.sizes(write == Write::add ? y : nullptr);
   for (std::size_t i = 0; i < before.size(); ++i) terms[i] += before[i];
   o.compare("y", y, bounds(terms, g.R * g.R * g.C + 2));
 }
@@ -55,9 +55,10 @@ void conv2d_statistics_forward(Device<C>& device, float* y, float* mean, float* 
     conv2d_statistics_forward(where, at(y), at(mean), at(inv_std), at(running_mean), at(running_var), at(x), at(w),
                               at(workspace), g);
   });
-  const Values y_bounds = bounds(conv2d_terms(g, o.sizes(x), o.sizes(w), {}), g.R * g.R * g.C);
+  const Numbers y_bounds = bounds(conv2d_terms(g, o.sizes(x), o.sizes(w), {}), g.R * g.R * g.C);
   o.compare("y", y, y_bounds);
-  compare_statistics(o, moments(y, g.pixels(), g.K, y_bounds), mean, inv_std, running_mean, running_var, g.pixels());
+  compare_statistics(o, moments(values(y, g.pixels(), g.K), y_bounds), {mean, inv_std}, {running_mean, running_var},
+                     g.pixels());
 }
 
 template <class C>
@@ -69,9 +70,9 @@ void conv2d_backward_data(Device<C>& device, float* dx, const float* dy, const f
   if (write == Write::add) o.in(dx, input(g));
   o.out(dx, input(g));
   o.workspace(workspace, conv2d_workspace(device.companion, g));
-  const Values before = o.sizes(dx);
+  const Numbers before = o.sizes(dx);
   o.run([&](auto& where, auto at) { conv2d_backward_data(where, at(dx), at(dy), at(w), at(workspace), g, write); });
-  Values terms(static_cast<std::size_t>(g.pixels() * g.C));
+  Numbers terms(static_cast<std::size_t>(g.pixels() * g.C));
   cpu::Device exact(1, ConvMethod::direct);
   conv2d_backward_data(exact, terms.data(), o.sizes(dy).data(), o.sizes(w).data(), product_workspace(dense(g)).data(),
                        dense(g), Write::set);
@@ -90,7 +91,7 @@ void conv2d_backward_weights(Device<C>& device, float* dw, float* db, const floa
   o.out(db, g.K);
   o.workspace(workspace, conv2d_workspace(device.companion, g));
   o.run([&](auto& where, auto at) { conv2d_backward_weights(where, at(dw), at(db), at(dy), at(x), at(workspace), g); });
-  Values dw_terms(static_cast<std::size_t>(g.weights())), db_terms(static_cast<std::size_t>(g.K));
+  Numbers dw_terms(static_cast<std::size_t>(g.weights())), db_terms(static_cast<std::size_t>(g.K));
   cpu::Device exact(1, ConvMethod::direct);
   conv2d_backward_weights(exact, dw_terms.data(), db_terms.data(), o.sizes(dy).data(), o.sizes(x).data(),
                           product_workspace(dense(g)).data(), dense(g));
@@ -109,7 +110,7 @@ void conv_transpose2d_forward(Device<C>& device, float* y, const float* x, const
   o.workspace(workspace, conv_transpose2d_workspace(device.companion, g));
   o.run(
       [&](auto& where, auto at) { conv_transpose2d_forward(where, at(y), at(x), at(w), at(bias), at(workspace), g); });
-  Values terms(static_cast<std::size_t>(4 * g.input_pixels() * g.K));
+  Numbers terms(static_cast<std::size_t>(4 * g.input_pixels() * g.K));
   cpu::Device exact(1, ConvMethod::direct);
   conv_transpose2d_forward(exact, terms.data(), o.sizes(x).data(), o.sizes(w).data(), o.sizes(bias).data(),
                            product_workspace(dense(g)).data(), dense(g));
@@ -127,7 +128,7 @@ void conv_transpose2d_backward_data(Device<C>& device, float* dx, const float* d
   o.run([&](auto& where, auto at) {
     conv_transpose2d_backward_data(where, at(dx), at(dy), at(w), at(workspace), g, write);
   });
-  Values terms(static_cast<std::size_t>(g.input_pixels() * g.C));
+  Numbers terms(static_cast<std::size_t>(g.input_pixels() * g.C));
   cpu::Device exact(1, ConvMethod::direct);
   conv_transpose2d_backward_data(exact, terms.data(), o.sizes(dy).data(), o.sizes(w).data(),
                                  product_workspace(dense(g)).data(), dense(g), Write::set);
@@ -146,7 +147,7 @@ void conv_transpose2d_backward_weights(Device<C>& device, float* dw, float* db, 
   o.run([&](auto& where, auto at) {
     conv_transpose2d_backward_weights(where, at(dw), at(db), at(dy), at(x), at(workspace), g);
   });
-  Values dw_terms(static_cast<std::size_t>(g.weights())), db_terms(static_cast<std::size_t>(g.K));
+  Numbers dw_terms(static_cast<std::size_t>(g.weights())), db_terms(static_cast<std::size_t>(g.K));
   cpu::Device exact(1, ConvMethod::direct);
   conv_transpose2d_backward_weights(exact, dw_terms.data(), db_terms.data(), o.sizes(dy).data(), o.sizes(x).data(),
                                     product_workspace(dense(g)).data(), dense(g));
@@ -158,10 +159,10 @@ void conv_transpose2d_backward_weights(Device<C>& device, float* dw, float* db, 
 
 /// mean, inv_std and the running statistics.
 template <class C>
-void compare_statistics(Operation<C>& o, const std::vector<Moments>& channels, const float* mean, const float* inv_std,
-                        const float* running_mean, const float* running_var, Index pixels) {
-  Values mean_bounds, inv_std_bounds, running_mean_bounds, running_var_bounds;
-  const Values old_mean = o.sizes(running_mean), old_var = o.sizes(running_var);
+void compare_statistics(Operation<C>& o, const std::vector<Moments>& channels, BatchStatistics<const float> batch,
+                        RunningStatistics<const float> running, Index pixels) {
+  Numbers mean_bounds, inv_std_bounds, running_mean_bounds, running_var_bounds;
+  const Numbers old_mean = o.sizes(running.mean), old_var = o.sizes(running.var);
   const double unbiased = pixels > 1 ? static_cast<double>(pixels) / static_cast<double>(pixels - 1) : 1;
   for (std::size_t c = 0; c < channels.size(); ++c) {
     const Moments& m = channels[c];
@@ -171,35 +172,40 @@ void compare_statistics(Operation<C>& o, const std::vector<Moments>& channels, c
     running_var_bounds.push_back(0.1 * unbiased * m.variance_bound +
                                  bound(0.9 * old_var[c] + 0.1 * unbiased * m.variance, 2));
   }
-  o.compare("mean", mean, mean_bounds);
-  o.compare("inv_std", inv_std, inv_std_bounds);
-  o.compare("running_mean", running_mean, running_mean_bounds);
-  o.compare("running_var", running_var, running_var_bounds);
+  o.compare("mean", batch.mean, mean_bounds);
+  o.compare("inv_std", batch.inv_std, inv_std_bounds);
+  o.compare("running_mean", running.mean, running_mean_bounds);
+  o.compare("running_var", running.var, running_var_bounds);
+}
+
+/// All that the structure points to. (Backward does not read beta.)
+template <class C>
+void in_saved(Operation<C>& o, const BatchNormSaved<float>& saved) {
+  o.in(saved.x);
+  for (const float* one :
+       {saved.statistics.mean, saved.statistics.inv_std, saved.parameters.gamma, saved.parameters.beta})
+    o.in(one, saved.x.channels);
 }
 
 template <class C>
-void batch_norm_forward(Device<C>& device, float* y, float* mean, float* inv_std, float* running_mean,
-                        float* running_var, const float* x, const float* gamma, const float* beta, float* workspace,
-                        Index pixels, Index channels) {
+void batch_norm_forward(Device<C>& device, Values<float> y, BatchStatistics<float> batch,
+                        RunningStatistics<float> running, Values<const float> x, BatchNormParameters<const float> p,
+                        float* workspace) {
   Operation<C> o(device, "batch_norm_forward");
-  o.in(x, pixels * channels);
-  o.in(gamma, channels);
-  o.in(beta, channels);
-  o.in(running_mean, channels);
-  o.in(running_var, channels);
-  o.out(y, pixels * channels);
-  o.out(mean, channels);
-  o.out(inv_std, channels);
-  o.workspace(workspace, batch_norm_workspace(device.companion, pixels, channels));
-  const std::vector<Moments> statistics = moments(x, pixels, channels);
+  o.in(x);
+  for (const float* one : {p.gamma, p.beta}) o.in(one, x.channels);
+  for (const float* one : {running.mean, running.var}) o.in(one, x.channels);
+  o.out(y);
+  for (float* one : {batch.mean, batch.inv_std}) o.out(one, x.channels);
+  o.workspace(workspace, batch_norm_workspace(device.companion, x.pixels, x.channels));
+  const std::vector<Moments> statistics = moments(x);
   o.run([&](auto& where, auto at) {
-    batch_norm_forward(where, at(y), at(mean), at(inv_std), at(running_mean), at(running_var), at(x), at(gamma),
-                       at(beta), at(workspace), pixels, channels);
+    batch_norm_forward(where, at(y), at(batch), at(running), at(x), at(p), at(workspace));
   });
-  compare_statistics(o, statistics, mean, inv_std, running_mean, running_var, pixels);
+  compare_statistics(o, statistics, batch, running, x.pixels);
   // Each backend normalises with its own statistics: y also moves as mean and inv_std do.
-  Values means, inv_stds, moved = o.sizes(x);
-  const Values gammas = o.sizes(gamma);
+  Numbers means, inv_stds, moved = o.sizes(x);
+  const Numbers gammas = o.sizes(p.gamma);
   for (const Moments& m : statistics) {
     means.push_back(std::abs(m.mean));
     inv_stds.push_back(m.inv_std());
@@ -209,46 +215,40 @@ void batch_norm_forward(Device<C>& device, float* y, float* mean, float* inv_std
     moved[i] = gammas[i % statistics.size()] *
                (m.inv_std() * m.mean_bound + (moved[i] + std::abs(m.mean)) * m.inv_std_bound());
   }
-  Values y_bounds = bounds(normalised_terms(o.sizes(x), means, inv_stds, gammas, o.sizes(beta), 1), 6);
+  Numbers y_bounds = bounds(normalised_terms(o.sizes(x), means, inv_stds, gammas, o.sizes(p.beta), 1), 6);
   for (std::size_t i = 0; i < moved.size(); ++i) y_bounds[i] += moved[i];
   o.compare("y", y, y_bounds);
 }
 
 template <class C>
-void batch_norm_backward(Device<C>& device, float* dx, float* dgamma, float* dbeta, const float* dy, const float* x,
-                         const float* mean, const float* inv_std, const float* gamma, float* workspace, Index pixels,
-                         Index channels) {
+void batch_norm_backward(Device<C>& device, Gradients<float> dx, BatchNormParameters<float> d,
+                         Gradients<const float> dy, const BatchNormSaved<float>& saved, float* workspace) {
   Operation<C> o(device, "batch_norm_backward");
-  o.in(dy, pixels * channels);
-  o.in(x, pixels * channels);
-  for (const float* statistic : {mean, inv_std, gamma}) o.in(statistic, channels);
-  o.out(dx, pixels * channels);
-  o.out(dgamma, channels);
-  o.out(dbeta, channels);
-  o.workspace(workspace, batch_norm_workspace(device.companion, pixels, channels));
-  o.run([&](auto& where, auto at) {
-    batch_norm_backward(where, at(dx), at(dgamma), at(dbeta), at(dy), at(x), at(mean), at(inv_std), at(gamma),
-                        at(workspace), pixels, channels);
-  });
+  o.in(dy);
+  in_saved(o, saved);
+  o.out(dx);
+  for (float* one : {d.gamma, d.beta}) o.out(one, dx.channels);
+  o.workspace(workspace, batch_norm_workspace(device.companion, dx.pixels, dx.channels));
+  o.run([&](auto& where, auto at) { batch_norm_backward(where, at(dx), at(d), at(dy), at(saved), at(workspace)); });
   const BatchNormGradientBounds b =
-      batch_norm_gradient_bounds(o.sizes(dy), o.sizes(x), o.sizes(mean), o.sizes(inv_std), o.sizes(gamma));
+      batch_norm_gradient_bounds(o.sizes(dy), o.sizes(saved.x), o.sizes(saved.statistics.mean),
+                                 o.sizes(saved.statistics.inv_std), o.sizes(saved.parameters.gamma));
   o.compare("dx", dx, b.dx);
-  o.compare("dgamma", dgamma, b.dgamma);
-  o.compare("dbeta", dbeta, b.dbeta);
+  o.compare("dgamma", d.gamma, b.dgamma);
+  o.compare("dbeta", d.beta, b.dbeta);
 }
 
 // Both in double, rounded once.
 template <class C>
-void fold_batch_norm(Device<C>& device, float* w, float* beta, const float* gamma, const float* running_mean,
-                     const float* running_var, Index K, Index n) {
+void fold_batch_norm(Device<C>& device, float* w, BatchNormParameters<float> p, RunningStatistics<const float> running,
+                     Index K, Index n) {
   Operation<C> o(device, "fold_batch_norm");
   o.in(w, K * n);
-  for (const float* p : {static_cast<const float*>(beta), gamma, running_mean, running_var}) o.in(p, K);
-  o.run([&](auto& where, auto at) {
-    fold_batch_norm(where, at(w), at(beta), at(gamma), at(running_mean), at(running_var), K, n);
-  });
-  Values scale = inverse_deviations(o.sizes(running_var)), w_terms = o.sizes(w), bias_terms = o.sizes(beta);
-  const Values gammas = o.sizes(gamma), means = o.sizes(running_mean);
+  for (const float* one : {p.gamma, p.beta}) o.in(one, K);
+  for (const float* one : {running.mean, running.var}) o.in(one, K);
+  o.run([&](auto& where, auto at) { fold_batch_norm(where, at(w), at(p), at(running), K, n); });
+  Numbers scale = inverse_deviations(o.sizes(running.var)), w_terms = o.sizes(w), bias_terms = o.sizes(p.beta);
+  const Numbers gammas = o.sizes(p.gamma), means = o.sizes(running.mean);
   for (std::size_t k = 0; k < scale.size(); ++k) {
     scale[k] *= gammas[k];
     bias_terms[k] += scale[k] * means[k];
@@ -256,51 +256,47 @@ void fold_batch_norm(Device<C>& device, float* w, float* beta, const float* gamm
       w_terms[k * static_cast<std::size_t>(n) + i] *= scale[k];
   }
   o.compare("w", w, bounds(w_terms, 1));
-  o.compare("beta", beta, bounds(bias_terms, 1));
+  o.compare("beta", p.beta, bounds(bias_terms, 1));
 }
 
 // ReLU does not magnify: y is no further off than what goes into it.
 template <class C>
-void batch_norm_relu_dropout_forward(Device<C>& device, float* y, const float* x, const float* mean,
-                                     const float* inv_std, const float* gamma, const float* beta, double rate,
-                                     const DropoutKey& key, Index pixels, Index channels) {
+void batch_norm_relu_dropout_forward(Device<C>& device, Values<float> y, Values<const float> x,
+                                     BatchStatistics<const float> batch, BatchNormParameters<const float> p,
+                                     const Dropout& dropout) {
   Operation<C> o(device, "batch_norm_relu_dropout_forward");
-  o.in(x, pixels * channels);
-  for (const float* p : {mean, inv_std, gamma, beta}) o.in(p, channels);
-  o.out(y, pixels * channels);
-  o.run([&](auto& where, auto at) {
-    batch_norm_relu_dropout_forward(where, at(y), at(x), at(mean), at(inv_std), at(gamma), at(beta), rate, key, pixels,
-                                    channels);
-  });
+  in_saved(o, {x, batch, p});
+  o.out(y);
+  o.run([&](auto& where, auto at) { batch_norm_relu_dropout_forward(where, at(y), at(x), at(batch), at(p), dropout); });
   o.compare("y", y,
-            bounds(normalised_terms(o.sizes(x), o.sizes(mean), o.sizes(inv_std), o.sizes(gamma), o.sizes(beta),
-                                    1 / (1 - rate)),
+            bounds(normalised_terms(o.sizes(x), o.sizes(batch.mean), o.sizes(batch.inv_std), o.sizes(p.gamma),
+                                    o.sizes(p.beta), 1 / (1 - dropout.rate)),
                    6));
 }
 
 template <class C>
-void batch_norm_relu_dropout_backward(Device<C>& device, float* dx, float* dgamma, float* dbeta, const float* dy,
-                                      const float* y, const float* x, const float* mean, const float* inv_std,
-                                      const float* gamma, double rate, float* workspace, Index pixels, Index channels) {
+void batch_norm_relu_dropout_backward(Device<C>& device, Gradients<float> dx, BatchNormParameters<float> d,
+                                      Gradients<const float> dy, Values<const float> y,
+                                      const BatchNormSaved<float>& saved, double rate, float* workspace) {
   Operation<C> o(device, "batch_norm_relu_dropout_backward");
-  for (const float* p : {dy, y, x}) o.in(p, pixels * channels);
-  for (const float* p : {mean, inv_std, gamma}) o.in(p, channels);
-  o.out(dx, pixels * channels);
-  o.out(dgamma, channels);
-  o.out(dbeta, channels);
-  o.workspace(workspace, batch_norm_relu_dropout_workspace(device.companion, pixels, channels));
+  o.in(dy);
+  o.in(y);
+  in_saved(o, saved);
+  o.out(dx);
+  for (float* one : {d.gamma, d.beta}) o.out(one, dx.channels);
+  o.workspace(workspace, batch_norm_relu_dropout_workspace(device.companion, dx.pixels, dx.channels));
   o.run([&](auto& where, auto at) {
-    batch_norm_relu_dropout_backward(where, at(dx), at(dgamma), at(dbeta), at(dy), at(y), at(x), at(mean), at(inv_std),
-                                     at(gamma), rate, at(workspace), pixels, channels);
+    batch_norm_relu_dropout_backward(where, at(dx), at(d), at(dy), at(y), at(saved), rate, at(workspace));
   });
-  Values g = o.sizes(dy);
-  const Values outputs = o.sizes(y);  // none is negative: 0 is what ReLU or dropout took
+  Numbers g = o.sizes(dy);
+  const Numbers outputs = o.sizes(y);  // none is negative: 0 is what ReLU or dropout took
   for (std::size_t i = 0; i < g.size(); ++i) g[i] = outputs[i] > 0 ? g[i] / (1 - rate) : 0;
   const BatchNormGradientBounds b =
-      batch_norm_gradient_bounds(g, o.sizes(x), o.sizes(mean), o.sizes(inv_std), o.sizes(gamma));
+      batch_norm_gradient_bounds(g, o.sizes(saved.x), o.sizes(saved.statistics.mean), o.sizes(saved.statistics.inv_std),
+                                 o.sizes(saved.parameters.gamma));
   o.compare("dx", dx, b.dx);
-  o.compare("dgamma", dgamma, b.dgamma);
-  o.compare("dbeta", dbeta, b.dbeta);
+  o.compare("dgamma", d.gamma, b.dgamma);
+  o.compare("dbeta", d.beta, b.dbeta);
 }
 
 // ---- element by element
@@ -341,7 +337,7 @@ void sigmoid_forward(Device<C>& device, float* y, const float* x, Index n) {
   o.in(x, n);
   o.out(y, n);
   o.run([&](auto& where, auto at) { sigmoid_forward(where, at(y), at(x), n); });
-  Values terms;
+  Numbers terms;
   for (Index i = 0; i < n; ++i) terms.push_back(static_cast<double>(y[i]));
   o.compare("y", y, bounds(terms, 4));
 }
@@ -354,8 +350,8 @@ void sigmoid_backward(Device<C>& device, float* dx, const float* dy, const float
   o.in(y, n);
   o.out(dx, n);
   o.run([&](auto& where, auto at) { sigmoid_backward(where, at(dx), at(dy), at(y), n); });
-  Values terms = o.sizes(dy);
-  const Values outputs = o.sizes(y);
+  Numbers terms = o.sizes(dy);
+  const Numbers outputs = o.sizes(y);
   for (std::size_t i = 0; i < terms.size(); ++i) terms[i] *= outputs[i];
   o.compare("dx", dx, bounds(terms, 3));
 }
@@ -387,8 +383,8 @@ void attention_multiply_backward(Device<C>& device, float* dx, float* dalpha, co
     attention_multiply_backward(where, at(dx), at(dalpha), at(dy), at(x), at(alpha), pixels, channels, y_stride);
   });
   o.compare("dx", dx);
-  const Values g = o.sizes(dy), skips = o.sizes(x);
-  Values terms(static_cast<std::size_t>(pixels));
+  const Numbers g = o.sizes(dy), skips = o.sizes(x);
+  Numbers terms(static_cast<std::size_t>(pixels));
   for (std::size_t i = 0; i < g.size(); ++i) terms[i / static_cast<std::size_t>(channels)] += g[i] * skips[i];
   o.compare("dalpha", dalpha, bounds(terms, channels));
 }
@@ -434,7 +430,7 @@ void edge_pad_backward(Device<C>& device, float* dx, const float* dy, const Shap
   o.in(dy, in.N * H * W * in.C);
   o.out(dx, in.size());
   o.run([&](auto& where, auto at) { edge_pad_backward(where, at(dx), at(dy), in, H, W); });
-  Values terms(static_cast<std::size_t>(in.size()));
+  Numbers terms(static_cast<std::size_t>(in.size()));
   cpu::Device exact(1, ConvMethod::direct);
   edge_pad_backward(exact, terms.data(), o.sizes(dy).data(), in, H, W);
   o.compare("dx", dx, bounds(terms, (H - in.H + 1) * (W - in.W + 1)));

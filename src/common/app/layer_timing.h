@@ -8,6 +8,7 @@
 #include <functional>
 #include <vector>
 
+#include "common/core/batch_norm_views.h"
 #include "common/core/dropout_key.h"
 #include "common/core/random.h"
 #include "common/nn/layer_list.h"
@@ -78,7 +79,7 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
   // Transposed convolution and multiply each write one half of the concatenated tensor.
   const bool half = layer.kind == LayerKind::conv_transpose2d || layer.kind == LayerKind::attention_multiply;
   const ConvTranspose2dGeometry up{in.N, in.H, in.W, in.C, C, 2 * C};
-  const DropoutKey key{1, 1, 1};
+  const Dropout dropout{layer.dropout_rate, {1, 1, 1}};
 
   Index workspace_size = 0;
   if (layer.kind == LayerKind::conv2d)
@@ -97,7 +98,10 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
   auto p = layer_timing::random_tensor<B>(device, layer.parameters);
   auto dp = layer_timing::random_tensor<B>(device, layer.parameters);
   auto saved = layer_timing::random_tensor<B>(device, 4 * C);
-  T *mean = saved.data(), *inv_std = mean + C, *running_mean = inv_std + C, *running_var = running_mean + C;
+  const BatchStatistics<T> batch{saved.data(), saved.data() + C};
+  const RunningStatistics<T> running{saved.data() + 2 * C, saved.data() + 3 * C};
+  const Values<T> x_values = values(x.data(), in), y_values = values(y.data(), out);
+  const Gradients<T> dx_gradients = gradients(dx.data(), in), dy_gradients = gradients(dy.data(), out);
   const Index weights = layer.parameters - (layer.bias ? C : 0);
   T* bias = layer.bias ? p.data() + weights : nullptr;
   T* dbias = layer.bias ? dp.data() + weights : nullptr;
@@ -121,8 +125,8 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
       time(
           [&] {
             if (layer.fused)
-              conv2d_statistics_forward(device, y.data(), mean, inv_std, running_mean, running_var, x.data(), p.data(),
-                                        scratch, conv);
+              conv2d_statistics_forward(device, y.data(), batch.mean, batch.inv_std, running.mean, running.var,
+                                        x.data(), p.data(), scratch, conv);
             else
               conv2d_forward(device, y.data(), x.data(), p.data(), bias, scratch, conv);
           },
@@ -140,32 +144,23 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
              conv_transpose2d_backward_data(device, dx.data(), dy.data(), p.data(), scratch, up, Write::set);
            });
       break;
-    case LayerKind::batch_norm:
+    case LayerKind::batch_norm: {
+      const BatchNormParameters<T> norm{p.data(), p.data() + C}, d_norm{dp.data(), dp.data() + C};
+      const BatchNormSaved<T> for_backward{x_values, batch, norm};
       if (layer.fused) {
         b.bytes = 4 * size_in + 2 * size_p;
-        time(
-            [&] {
-              batch_norm_relu_dropout_forward(device, y.data(), x.data(), mean, inv_std, p.data(), p.data() + C,
-                                              layer.dropout_rate, key, pixels, C);
-            },
-            [&] {
-              batch_norm_relu_dropout_backward(device, dx.data(), dp.data(), dp.data() + C, dy.data(), y.data(),
-                                               x.data(), mean, inv_std, p.data(), layer.dropout_rate, scratch, pixels,
-                                               C);
-            });
+        time([&] { batch_norm_relu_dropout_forward(device, y_values, x_values, batch, norm, dropout); },
+             [&] {
+               batch_norm_relu_dropout_backward(device, dx_gradients, d_norm, dy_gradients, y_values, for_backward,
+                                                dropout.rate, scratch);
+             });
         break;
       }
       b.bytes = 3 * size_in + 2 * size_p;
-      time(
-          [&] {
-            batch_norm_forward(device, y.data(), mean, inv_std, running_mean, running_var, x.data(), p.data(),
-                               p.data() + C, scratch, pixels, C);
-          },
-          [&] {
-            batch_norm_backward(device, dx.data(), dp.data(), dp.data() + C, dy.data(), x.data(), mean, inv_std,
-                                p.data(), scratch, pixels, C);
-          });
+      time([&] { batch_norm_forward(device, y_values, batch, running, x_values, norm, scratch); },
+           [&] { batch_norm_backward(device, dx_gradients, d_norm, dy_gradients, for_backward, scratch); });
       break;
+    }
     case LayerKind::relu:
       if (layer.fused) break;
       b.bytes = 3 * size_in;

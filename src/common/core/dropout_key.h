@@ -14,6 +14,12 @@ struct DropoutKey {
   std::uint32_t step = 0;   ///< global training step
 };
 
+/// A dropout layer in one training step. With rate 0 it does nothing.
+struct Dropout {
+  double rate = 0;  ///< share of the elements that are dropped, in [0, 1)
+  DropoutKey key;
+};
+
 /// Element i (its NHWC index in the padded activation) has word i % 4 of
 ///   philox4x32({low 32 bits of i / 4, high 32 bits of i / 4, layer, step}, seed)
 /// and is kept where that word >= round(rate * 2^32).

@@ -32,7 +32,7 @@ std::vector<Example> examples(typename B::Device& device) {
        conv2d_statistics_case<B>(device, {1, 2, 2, 1, 1, 3}, seed),
        {{"x", {1, 2, 2, 1}}, {"w", {1, 3, 3, 1}}, {"y", {1, 2, 2, 1}}}},
       {"batch_norm_relu_dropout",
-       batch_norm_relu_dropout_case<B>(device, 4, 2, 0.3, key, seed),
+       batch_norm_relu_dropout_case<B>(device, 4, 2, {0.3, key}, seed),
        {{"x", {4, 2}}, {"y", {4, 2}}}},
       {"relu", relu_case<B>(device, 5, seed), {}},
       {"max_pool", max_pool_case<B>(device, {1, 4, 4, 1}, seed + 3), {{"x", {1, 4, 4, 1}}, {"y", {1, 2, 2, 1}}}},

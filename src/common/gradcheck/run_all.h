@@ -39,7 +39,7 @@ std::vector<LayerCase> layer_cases(typename B::Device& device, std::uint64_t see
       batch_norm_case<B>(device, 35, 4, seed),
       batch_norm_inference_case<B>(device, 35, 4, seed),
       conv2d_statistics_case<B>(device, {2, 5, 7, 3, 4, 3}, seed),
-      batch_norm_relu_dropout_case<B>(device, 35, 4, 0.3, {5, 1, 3}, seed),
+      batch_norm_relu_dropout_case<B>(device, 35, 4, {0.3, {5, 1, 3}}, seed),
       relu_case<B>(device, 105, seed),
       max_pool_case<B>(device, {2, 6, 8, 3}, seed),
       sigmoid_case<B>(device, 105, seed),

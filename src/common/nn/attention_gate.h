@@ -55,7 +55,7 @@ struct AttentionGateTape {
 
   T *g_out, *x_out, *s, *psi_out, *alpha;
   T* x_normalised;
-  BatchNormSaved<T> bn_g, bn_x, bn_psi;
+  BatchStatistics<T> bn_g, bn_x, bn_psi;
   T *dx, *dalpha, *ds, *d_g_out;
 
   Conv2dGeometry wg(Index N) const { return {N, H, W, C, C / 2, 1, 2 * C}; }
@@ -77,7 +77,7 @@ void attention_gate_plan_forward(const typename B::Device& device, MemoryPlan& p
     plan.need_workspace<T>(batch_norm_workspace(device, n * tape.H * tape.W, Index{1}));
   }
   if (training) {
-    for (BatchNormSaved<T>* saved : {&tape.bn_g, &tape.bn_x, &tape.bn_psi}) {
+    for (BatchStatistics<T>* saved : {&tape.bn_g, &tape.bn_x, &tape.bn_psi}) {
       plan.reserve(saved->mean, tape.C / 2);
       plan.reserve(saved->inv_std, tape.C / 2);
     }
@@ -118,10 +118,8 @@ void attention_gate_plan_backward(MemoryPlan& plan, AttentionGateTape<T>& tape, 
 
 /// With the batch's statistics, which are saved and update the running ones.
 template <class B, class T>
-void batch_norm(const Run<B>& run, T* y, const BatchNormSaved<T>& saved, const T* x, const BatchNormTensors<T>& p,
-                Index pixels, Index C) {
-  batch_norm_forward(run.device, y, saved.mean, saved.inv_std, p.running_mean, p.running_var, x, p.gamma, p.beta,
-                     run.workspace, pixels, C);
+void batch_norm(const Run<B>& run, Values<T> y, BatchStatistics<T> saved, Values<T> x, const BatchNormTensors<T>& p) {
+  batch_norm_forward(run.device, y, saved, p.running, x, p.parameters, run.workspace);
 }
 
 /// g, the second half of cat, and x -> out, the first half. In evaluation mode `p` are folded parameters.
@@ -132,17 +130,20 @@ void attention_gate_forward(const Run<B>& run, AttentionGateTape<T>& tape, const
   const Index pixels = run.N * tape.H * tape.W, half_channels = tape.C / 2, half = pixels * half_channels;
   const T *no_bias = nullptr, *g = cat + tape.C;
   T* out = cat;
+  const Values<T> g_out{tape.g_out, pixels, half_channels}, x_out{tape.x_out, pixels, half_channels};
+  const Values<T> s{tape.s, pixels, half_channels}, x_normalised{tape.x_normalised, pixels, half_channels};
+  const Values<T> psi_out{tape.psi_out, pixels, 1}, alpha{tape.alpha, pixels, 1};
   if (run.pass.training) {
     conv2d_forward(device, tape.g_out, g, p.wg, no_bias, run.workspace, tape.wg(run.N));
     conv2d_forward(device, tape.x_out, x, p.wx, no_bias, run.workspace, tape.wx(run.N));
-    batch_norm(run, tape.s, tape.bn_g, tape.g_out, p.bn_g, pixels, half_channels);
-    batch_norm(run, tape.x_normalised, tape.bn_x, tape.x_out, p.bn_x, pixels, half_channels);
+    batch_norm(run, s, tape.bn_g, g_out, p.bn_g);
+    batch_norm(run, x_normalised, tape.bn_x, x_out, p.bn_x);
     add_forward(device, tape.s, tape.s, tape.x_normalised, half);
     relu_forward(device, tape.s, tape.s, half);
     conv2d_forward(device, tape.psi_out, tape.s, p.psi, no_bias, run.workspace, tape.psi(run.N));
-    batch_norm(run, tape.alpha, tape.bn_psi, tape.psi_out, p.bn_psi, pixels, Index{1});
+    batch_norm(run, alpha, tape.bn_psi, psi_out, p.bn_psi);
   } else {
-    const T *b_g = p.bn_g.beta, *b_x = p.bn_x.beta, *b_psi = p.bn_psi.beta;
+    const T *b_g = p.bn_g.parameters.beta, *b_x = p.bn_x.parameters.beta, *b_psi = p.bn_psi.parameters.beta;
     conv2d_forward(device, tape.s, g, p.wg, b_g, run.workspace, tape.wg(run.N));
     conv2d_forward(device, tape.s, x, p.wx, b_x, run.workspace, tape.wx(run.N), Write::add, Activation::relu);
     conv2d_forward(device, tape.alpha, tape.s, p.psi, b_psi, run.workspace, tape.psi(run.N));
@@ -160,17 +161,19 @@ void attention_gate_backward(const Run<B>& run, AttentionGateTape<T>& tape, cons
   const Index pixels = run.N * tape.H * tape.W, half_channels = tape.C / 2, half = pixels * half_channels;
   const T *g = cat + tape.C, *d_out = d_cat;
   T *no_bias = nullptr, *dg = d_cat + tape.C;
+  const Values<T> g_out{tape.g_out, pixels, half_channels}, x_out{tape.x_out, pixels, half_channels};
+  const Values<T> psi_out{tape.psi_out, pixels, 1};
+  const Gradients<T> dalpha{tape.dalpha, pixels, 1}, ds{tape.ds, pixels, half_channels};
+  const Gradients<T> d_g_out{tape.d_g_out, pixels, half_channels};
   attention_multiply_backward(device, tape.dx, tape.dalpha, d_out, x, tape.alpha, pixels, tape.C, 2 * tape.C);
   sigmoid_backward(device, tape.dalpha, tape.dalpha, tape.alpha, pixels);
-  batch_norm_backward(device, tape.dalpha, d.bn_psi.gamma, d.bn_psi.beta, tape.dalpha, tape.psi_out, tape.bn_psi.mean,
-                      tape.bn_psi.inv_std, p.bn_psi.gamma, run.workspace, pixels, Index{1});
+  batch_norm_backward(device, dalpha, d.bn_psi.parameters, dalpha, {psi_out, tape.bn_psi, p.bn_psi.parameters},
+                      run.workspace);
   conv2d_backward_weights(device, d.psi, no_bias, tape.dalpha, tape.s, run.workspace, tape.psi(run.N));
   conv2d_backward_data(device, tape.ds, tape.dalpha, p.psi, run.workspace, tape.psi(run.N), Write::set);
   relu_backward(device, tape.ds, tape.ds, tape.s, half);
-  batch_norm_backward(device, tape.d_g_out, d.bn_g.gamma, d.bn_g.beta, tape.ds, tape.g_out, tape.bn_g.mean,
-                      tape.bn_g.inv_std, p.bn_g.gamma, run.workspace, pixels, half_channels);
-  batch_norm_backward(device, tape.ds, d.bn_x.gamma, d.bn_x.beta, tape.ds, tape.x_out, tape.bn_x.mean,
-                      tape.bn_x.inv_std, p.bn_x.gamma, run.workspace, pixels, half_channels);
+  batch_norm_backward(device, d_g_out, d.bn_g.parameters, ds, {g_out, tape.bn_g, p.bn_g.parameters}, run.workspace);
+  batch_norm_backward(device, ds, d.bn_x.parameters, ds, {x_out, tape.bn_x, p.bn_x.parameters}, run.workspace);
   conv2d_backward_weights(device, d.wg, no_bias, tape.d_g_out, g, run.workspace, tape.wg(run.N));
   conv2d_backward_data(device, dg, tape.d_g_out, p.wg, run.workspace, tape.wg(run.N), Write::add);
   conv2d_backward_weights(device, d.wx, no_bias, tape.ds, x, run.workspace, tape.wx(run.N));

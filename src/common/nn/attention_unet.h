@@ -154,8 +154,7 @@ void AttentionUNet<B>::fold_in_place() {
     const TensorSpec &conv = architecture_.parameters[i - 1], &gamma = architecture_.parameters[i];
     if (gamma.kind != TensorKind::gamma) continue;
     const BatchNormTensors<T> norm(flat, gamma.name.substr(0, gamma.name.rfind('.')));
-    const T *factor = norm.gamma, *mean = norm.running_mean, *variance = norm.running_var;
-    fold_batch_norm(device_, folded_.data() + conv.offset, norm.beta, factor, mean, variance, gamma.size,
+    fold_batch_norm(device_, folded_.data() + conv.offset, norm.parameters, norm.running, gamma.size,
                     conv.size / gamma.size);
   }
   folded_is_current_ = true;

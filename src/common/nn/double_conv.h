@@ -56,12 +56,12 @@ struct DoubleConvTape {
 
   bool recomputes;  ///< hidden holds h in the forward pass only, hidden_again in the backward pass
   T *conv1_out, *hidden, *hidden_again, *conv2_out, *y;
-  BatchNormSaved<T> bn1, bn2;
+  BatchStatistics<T> bn1, bn2;
   T *d_hidden, *dx;
 
   Conv2dGeometry conv1(Index N) const { return {N, H, W, C, K, 3}; }
   Conv2dGeometry conv2(Index N) const { return {N, H, W, K, K, 3}; }
-  DropoutKey dropout_key(const Pass& pass) const { return {pass.seed, dropout_layer, pass.step}; }
+  Dropout dropout(const Pass& pass) const { return {dropout_rate, {pass.seed, dropout_layer, pass.step}}; }
 };
 
 template <class B, class T>
@@ -78,7 +78,7 @@ void double_conv_plan_forward(const typename B::Device& device, MemoryPlan& plan
     if (training) plan.need_workspace<T>(batch_norm_relu_dropout_workspace(device, n * tape.H * tape.W, tape.K));
   }
   if (training) {
-    for (BatchNormSaved<T>* saved : {&tape.bn1, &tape.bn2}) {
+    for (BatchStatistics<T>* saved : {&tape.bn1, &tape.bn2}) {
       plan.reserve(saved->mean, tape.K);
       plan.reserve(saved->inv_std, tape.K);
     }
@@ -106,30 +106,37 @@ void double_conv_plan_backward(MemoryPlan& plan, DoubleConvTape<T>& tape, T*& dy
   plan.release(tape.d_hidden);
 }
 
+/// A convolution's output and its statistics, which backward needs. Inference has neither.
+template <class T>
+struct ConvNormSaved {
+  Values<T> out;
+  BatchStatistics<T> statistics;
+};
+
 /// Training: out = conv(x), y = dropout(relu(batch_norm(out))) with the batch's statistics, which are saved and update
 /// the running ones. Inference, with folded parameters: y = relu(conv(x) + beta).
 template <class B, class T>
-void conv_norm_relu_dropout(const Run<B>& run, T* y, T* out, const BatchNormSaved<T>& saved, const T* x, const T* w,
-                            const BatchNormTensors<T>& p, double rate, const DropoutKey& key, const Conv2dGeometry& g) {
+void conv_norm_relu_dropout(const Run<B>& run, Values<T> y, const ConvNormSaved<T>& saved, const T* x, const T* w,
+                            const BatchNormTensors<T>& p, const Dropout& dropout, const Conv2dGeometry& g) {
   if (run.pass.training) {
-    conv2d_statistics_forward(run.device, out, saved.mean, saved.inv_std, p.running_mean, p.running_var, x, w,
-                              run.workspace, g);
-    batch_norm_relu_dropout_forward(run.device, y, out, saved.mean, saved.inv_std, p.gamma, p.beta, rate, key,
-                                    g.pixels(), g.K);
+    conv2d_statistics_forward(run.device, saved.out.data, saved.statistics.mean, saved.statistics.inv_std,
+                              p.running.mean, p.running.var, x, w, run.workspace, g);
+    batch_norm_relu_dropout_forward(run.device, y, saved.out, saved.statistics, p.parameters, dropout);
   } else {
-    const T* bias = p.beta;
-    conv2d_forward(run.device, y, x, w, bias, run.workspace, g, Write::set, Activation::relu);
+    const T* bias = p.parameters.beta;
+    conv2d_forward(run.device, y.data, x, w, bias, run.workspace, g, Write::set, Activation::relu);
   }
 }
 
 /// x -> tape.y. In evaluation mode `p` are folded parameters.
 template <class B, class T>
 void double_conv_forward(const Run<B>& run, DoubleConvTape<T>& tape, const DoubleConvTensors<T>& p, const T* x) {
-  const DropoutKey key = tape.dropout_key(run.pass);
-  const T *hidden = tape.hidden, *w1 = p.conv1, *w2 = p.conv2;
-  conv_norm_relu_dropout(run, tape.hidden, tape.conv1_out, tape.bn1, x, w1, p.bn1, tape.dropout_rate, key,
-                         tape.conv1(run.N));
-  conv_norm_relu_dropout(run, tape.y, tape.conv2_out, tape.bn2, hidden, w2, p.bn2, 0.0, key, tape.conv2(run.N));
+  const Index pixels = run.N * tape.H * tape.W, K = tape.K;
+  const Values<T> hidden{tape.hidden, pixels, K}, y{tape.y, pixels, K};
+  const Values<T> conv1_out{tape.conv1_out, pixels, K}, conv2_out{tape.conv2_out, pixels, K};
+  const T *w1 = p.conv1, *w2 = p.conv2, *h = tape.hidden;
+  conv_norm_relu_dropout(run, hidden, {conv1_out, tape.bn1}, x, w1, p.bn1, tape.dropout(run.pass), tape.conv1(run.N));
+  conv_norm_relu_dropout(run, y, {conv2_out, tape.bn2}, h, w2, p.bn2, Dropout{}, tape.conv2(run.N));
 }
 
 /// dy -> d (gradients of the parameters, overwritten) and, where input_gradient, tape.dx. dy is overwritten.
@@ -137,22 +144,19 @@ template <class B, class T>
 void double_conv_backward(const Run<B>& run, DoubleConvTape<T>& tape, const DoubleConvTensors<T>& p,
                           const DoubleConvTensors<T>& d, const T* x, T* dy, bool input_gradient) {
   auto& device = run.device;
-  const Index pixels = run.N * tape.H * tape.W;
+  const Index pixels = run.N * tape.H * tape.W, K = tape.K;
+  const Values<T> y{tape.y, pixels, K}, hidden{tape.recomputes ? tape.hidden_again : tape.hidden, pixels, K};
+  const Values<T> conv1_out{tape.conv1_out, pixels, K}, conv2_out{tape.conv2_out, pixels, K};
+  const Gradients<T> d_y{dy, pixels, K}, d_hidden{tape.d_hidden, pixels, K};
+  const Dropout dropout = tape.dropout(run.pass);
   T* no_bias = nullptr;
-  batch_norm_relu_dropout_backward(device, dy, d.bn2.gamma, d.bn2.beta, dy, tape.y, tape.conv2_out, tape.bn2.mean,
-                                   tape.bn2.inv_std, p.bn2.gamma, 0.0, run.workspace, pixels, tape.K);
-  const T* hidden = tape.hidden;
-  if (tape.recomputes) {
-    batch_norm_relu_dropout_forward(device, tape.hidden_again, tape.conv1_out, tape.bn1.mean, tape.bn1.inv_std,
-                                    p.bn1.gamma, p.bn1.beta, tape.dropout_rate, tape.dropout_key(run.pass), pixels,
-                                    tape.K);
-    hidden = tape.hidden_again;
-  }
-  conv2d_backward_weights(device, d.conv2, no_bias, dy, hidden, run.workspace, tape.conv2(run.N));
+  batch_norm_relu_dropout_backward(device, d_y, d.bn2.parameters, d_y, y, {conv2_out, tape.bn2, p.bn2.parameters}, 0.0,
+                                   run.workspace);
+  if (tape.recomputes) batch_norm_relu_dropout_forward(device, hidden, conv1_out, tape.bn1, p.bn1.parameters, dropout);
+  conv2d_backward_weights(device, d.conv2, no_bias, dy, hidden.data, run.workspace, tape.conv2(run.N));
   conv2d_backward_data(device, tape.d_hidden, dy, p.conv2, run.workspace, tape.conv2(run.N), Write::set);
-  batch_norm_relu_dropout_backward(device, tape.d_hidden, d.bn1.gamma, d.bn1.beta, tape.d_hidden, hidden,
-                                   tape.conv1_out, tape.bn1.mean, tape.bn1.inv_std, p.bn1.gamma, tape.dropout_rate,
-                                   run.workspace, pixels, tape.K);
+  batch_norm_relu_dropout_backward(device, d_hidden, d.bn1.parameters, d_hidden, hidden,
+                                   {conv1_out, tape.bn1, p.bn1.parameters}, dropout.rate, run.workspace);
   conv2d_backward_weights(device, d.conv1, no_bias, tape.d_hidden, x, run.workspace, tape.conv1(run.N));
   if (input_gradient)
     conv2d_backward_data(device, tape.dx, tape.d_hidden, p.conv1, run.workspace, tape.conv1(run.N), Write::set);

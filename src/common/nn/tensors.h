@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "common/core/batch_norm_views.h"
 #include "common/nn/architecture.h"
 
 namespace attnunet {
@@ -47,19 +48,12 @@ struct FlatTensors {
 
 template <class T>
 struct BatchNormTensors {
-  T *gamma, *beta, *running_mean, *running_var;
+  BatchNormParameters<T> parameters;
+  RunningStatistics<T> running;
 
   BatchNormTensors(const FlatTensors<T>& flat, const std::string& name)
-      : gamma(flat.parameter(name + ".weight")),
-        beta(flat.parameter(name + ".bias")),
-        running_mean(flat.statistic(name + ".running_mean")),
-        running_var(flat.statistic(name + ".running_var")) {}
-};
-
-/// Batch statistics of one batch norm, saved for its backward pass.
-template <class T>
-struct BatchNormSaved {
-  T *mean, *inv_std;
+      : parameters{flat.parameter(name + ".weight"), flat.parameter(name + ".bias")},
+        running{flat.statistic(name + ".running_mean"), flat.statistic(name + ".running_var")} {}
 };
 
 }  // namespace attnunet

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "common/core/batch_norm_views.h"
 #include "common/gradcheck/layer_case.h"
 
 namespace attnunet::gradcheck {
@@ -38,15 +39,18 @@ LayerCase batch_norm_case(typename B::Device& device, Index pixels, Index C, std
     auto mean = poisoned<B>(device, C);
     auto inv_std = poisoned<B>(device, C);
     typename B::template Buffer<T> workspace(device, batch_norm_workspace(device, pixels, C));
-    batch_norm_forward(device, y.data(), mean.data(), inv_std.data(), running_mean.data(), running_var.data(), x.data(),
-                       gamma.data(), beta.data(), workspace.data(), pixels, C);
+    const BatchStatistics<T> batch{mean.data(), inv_std.data()};
+    const RunningStatistics<T> running{running_mean.data(), running_var.data()};
+    const BatchNormParameters<const T> parameters{gamma.data(), beta.data()};
+    const Values<const T> x_values = values(x.data(), pixels, C);
+    batch_norm_forward(device, values(y.data(), pixels, C), batch, running, x_values, parameters, workspace.data());
     if (d_output == nullptr) return std::vector<Array>{download<B>(device, "y", y)};
     const auto dy = upload<B>(device, *d_output);
     auto dx = poisoned<B>(device, pixels * C);
     auto dgamma = poisoned<B>(device, C);
     auto dbeta = poisoned<B>(device, C);
-    batch_norm_backward(device, dx.data(), dgamma.data(), dbeta.data(), dy.data(), x.data(), mean.data(),
-                        inv_std.data(), gamma.data(), workspace.data(), pixels, C);
+    batch_norm_backward(device, gradients(dx.data(), pixels, C), BatchNormParameters<T>{dgamma.data(), dbeta.data()},
+                        gradients(dy.data(), pixels, C), {x_values, batch, parameters}, workspace.data());
     return std::vector<Array>{download<B>(device, "x", dx), download<B>(device, "gamma", dgamma),
                               download<B>(device, "beta", dbeta)};
   };
@@ -75,14 +79,15 @@ LayerCase batch_norm_inference_case(typename B::Device& device, Index pixels, In
     const auto running_mean = upload<B>(device, mean);
     const auto running_var = upload<B>(device, var);
     auto y = poisoned<B>(device, pixels * C);
-    batch_norm_inference_forward(device, y.data(), x.data(), gamma.data(), beta.data(), running_mean.data(),
-                                 running_var.data(), pixels, C);
+    batch_norm_inference_forward(device, values(y.data(), pixels, C), values(x.data(), pixels, C),
+                                 {gamma.data(), beta.data()}, {running_mean.data(), running_var.data()});
     return Forward{{download<B>(device, "y", y)}, {}};
   };
   result.backward = [&device, pixels, C, mean, var](const std::vector<Array>& inputs,
                                                     const std::vector<Array>& d_outputs) {
     const auto x = upload<B>(device, inputs[0]);
     const auto gamma = upload<B>(device, inputs[1]);
+    const auto beta = upload<B>(device, inputs[2]);
     const auto dy = upload<B>(device, d_outputs[0]);
     const auto running_mean = upload<B>(device, mean);
     const auto running_var = upload<B>(device, var);
@@ -90,8 +95,10 @@ LayerCase batch_norm_inference_case(typename B::Device& device, Index pixels, In
     auto dgamma = poisoned<B>(device, C);
     auto dbeta = poisoned<B>(device, C);
     typename B::template Buffer<T> workspace(device, batch_norm_workspace(device, pixels, C));
-    batch_norm_inference_backward(device, dx.data(), dgamma.data(), dbeta.data(), dy.data(), x.data(),
-                                  running_mean.data(), running_var.data(), gamma.data(), workspace.data(), pixels, C);
+    batch_norm_inference_backward(device, gradients(dx.data(), pixels, C),
+                                  BatchNormParameters<T>{dgamma.data(), dbeta.data()}, gradients(dy.data(), pixels, C),
+                                  values(x.data(), pixels, C), {gamma.data(), beta.data()},
+                                  {running_mean.data(), running_var.data()}, workspace.data());
     return std::vector<Array>{download<B>(device, "x", dx), download<B>(device, "gamma", dgamma),
                               download<B>(device, "beta", dbeta)};
   };

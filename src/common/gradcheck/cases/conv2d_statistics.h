@@ -1,5 +1,6 @@
 #pragma once
 
+#include "common/core/batch_norm_views.h"
 #include "common/core/dropout_key.h"
 #include "common/gradcheck/layer_case.h"
 
@@ -18,6 +19,7 @@ LayerCase conv2d_statistics_case(typename B::Device& device, const Conv2dGeometr
   result.inputs = {random_array("x", g.pixels() * g.C, random, 0.5), random_array("w", g.weights(), random),
                    random_array("gamma", g.K, random, 1.0, 0.5), random_array("beta", g.K, random)};
   auto run = [&device, g](const std::vector<Array>& inputs, const Array* d_output) {
+    using T = typename B::Scalar;
     const Index pixels = g.pixels(), size = pixels * g.K;
     const auto x = upload<B>(device, inputs[0]);
     const auto w = upload<B>(device, inputs[1]);
@@ -30,13 +32,15 @@ LayerCase conv2d_statistics_case(typename B::Device& device, const Conv2dGeometr
     auto mean = poisoned<B>(device, g.K);
     auto inv_std = poisoned<B>(device, g.K);
     auto y = poisoned<B>(device, size);
+    const BatchStatistics<T> batch{mean.data(), inv_std.data()};
+    const BatchNormParameters<const T> parameters{gamma.data(), beta.data()};
+    const Values<T> out_values = values(out.data(), pixels, g.K), y_values = values(y.data(), pixels, g.K);
     {
       auto workspace = poisoned<B>(device, conv2d_statistics_workspace(device, g));
       conv2d_statistics_forward(device, out.data(), mean.data(), inv_std.data(), running_mean.data(),
                                 running_var.data(), x.data(), w.data(), workspace.data(), g);
     }
-    batch_norm_relu_dropout_forward(device, y.data(), out.data(), mean.data(), inv_std.data(), gamma.data(),
-                                    beta.data(), 0.0, DropoutKey{}, pixels, g.K);
+    batch_norm_relu_dropout_forward(device, y_values, out_values, batch, parameters, Dropout{});
     if (d_output == nullptr) return std::vector<Array>{download<B>(device, "y", y)};
     const auto dy = upload<B>(device, *d_output);
     auto d_out = poisoned<B>(device, size);
@@ -44,12 +48,12 @@ LayerCase conv2d_statistics_case(typename B::Device& device, const Conv2dGeometr
     auto dbeta = poisoned<B>(device, g.K);
     auto dx = poisoned<B>(device, x.size());
     auto dw = poisoned<B>(device, w.size());
-    typename B::Scalar* no_bias = nullptr;
+    T* no_bias = nullptr;
     {
       auto workspace = poisoned<B>(device, batch_norm_relu_dropout_workspace(device, pixels, g.K));
-      batch_norm_relu_dropout_backward(device, d_out.data(), dgamma.data(), dbeta.data(), dy.data(), y.data(),
-                                       out.data(), mean.data(), inv_std.data(), gamma.data(), 0.0, workspace.data(),
-                                       pixels, g.K);
+      batch_norm_relu_dropout_backward(
+          device, gradients(d_out.data(), pixels, g.K), BatchNormParameters<T>{dgamma.data(), dbeta.data()},
+          gradients(dy.data(), pixels, g.K), y_values, {out_values, batch, parameters}, 0.0, workspace.data());
     }
     auto workspace = poisoned<B>(device, conv2d_workspace(device, g));
     conv2d_backward_data(device, dx.data(), d_out.data(), w.data(), workspace.data(), g, Write::set);
