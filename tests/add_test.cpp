@@ -29,7 +29,8 @@ TYPED_TEST(Add, IsExactlyRounded) {
   const auto y = layer.forward(layer.inputs).outputs[0].values;
   auto a = gradcheck::upload<TypeParam>(this->device, layer.inputs[0]);
   const auto b = gradcheck::upload<TypeParam>(this->device, layer.inputs[1]);
-  add_forward(this->device, a.data(), a.data(), b.data(), a.size());
+  const Values<T> sum = values(a.data(), a.size());
+  add_forward(this->device, sum, sum, values(b.data(), b.size()));
   EXPECT_EQ(gradcheck::download<TypeParam>(this->device, "a", a).values, y);
   for (std::size_t i = 0; i < y.size(); ++i)
     ASSERT_EQ(static_cast<T>(y[i]), static_cast<T>(layer.inputs[0].values[i] + layer.inputs[1].values[i]));

@@ -94,13 +94,13 @@ TYPED_TEST(Allocation, NoneFromTheSecondStepOn) {
     counting = step > 1;
     const Pass pass{true, 1, static_cast<std::uint32_t>(step)};
     network.forward(tape, pass);
-    bce_forward(this->device, loss.data(), tape.logits, target.data(), tape.batch, H * W);
-    bce_backward(this->device, tape.d_logits, tape.logits, target.data(), tape.batch, H * W, Write::set);
+    bce_forward(this->device, loss.data(), tape.logit_values(), target.data(), tape.batch);
+    bce_backward(this->device, tape.logit_gradients(), tape.logit_values(), target.data(), Write::set);
     network.backward(tape, pass);
     AdamOptions options;
     options.lr = 1e-3;
     options.step = step;
-    adam_step(this->device, network.parameters(), m.data(), v.data(), network.gradients(), n, options);
+    adam_step(this->device, network.mutable_parameters(), m.data(), v.data(), network.gradients(), n, options);
     counting = false;
     EXPECT_EQ(aligned_allocations, 0) << "in step " << step;
     if (!simulated) {

@@ -44,16 +44,16 @@ TYPED_TEST(AttentionMultiply, WorksOnColumnsOfAWiderTensor) {
       const auto x = gradcheck::upload<TypeParam>(device, layer.inputs[0]);
       const auto alpha = gradcheck::upload<TypeParam>(device, layer.inputs[1]);
       auto y = gradcheck::upload<TypeParam>(device, widened_nan(s.pixels, columns));
-      attention_multiply_forward(device, y.data() + columns.first, x.data(), alpha.data(), s.pixels, s.C,
-                                 columns.stride);
+      const auto x_values = values(x.data(), s.pixels, s.C), alpha_values = values(alpha.data(), s.pixels);
+      attention_multiply_forward(device, values(y.data(), s.pixels, columns), x_values, alpha_values);
       EXPECT_EQ(narrowed(gradcheck::download<TypeParam>(device, "y", y), columns).values,
                 layer.forward(layer.inputs).outputs[0].values);
 
       const auto dy = gradcheck::upload<TypeParam>(device, widened(dy_alone, columns));
       auto dx = gradcheck::poisoned<TypeParam>(device, s.pixels * s.C);
       auto dalpha = gradcheck::poisoned<TypeParam>(device, s.pixels);
-      attention_multiply_backward(device, dx.data(), dalpha.data(), dy.data() + columns.first, x.data(), alpha.data(),
-                                  s.pixels, s.C, columns.stride);
+      attention_multiply_backward(device, gradients(dx.data(), s.pixels, s.C), gradients(dalpha.data(), s.pixels),
+                                  gradients(dy.data(), s.pixels, columns), x_values, alpha_values);
       const auto expected = layer.backward(layer.inputs, {dy_alone});
       EXPECT_EQ(gradcheck::download<TypeParam>(device, "dx", dx).values, expected[0].values);
       EXPECT_EQ(gradcheck::download<TypeParam>(device, "dalpha", dalpha).values, expected[1].values);

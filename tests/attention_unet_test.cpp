@@ -111,7 +111,7 @@ TYPED_TEST(Evaluation, FollowsWeightsAndStatistics) {
   expect_current("a training pass, which moves the statistics");
   const TensorSpec& gamma = this->architecture.parameter("encoder.0.bn1.weight");
   const std::vector<typename TypeParam::Scalar> other(static_cast<std::size_t>(gamma.size), 2);
-  copy_to_device(this->device, network.parameters() + gamma.offset, other.data(), gamma.size);
+  copy_to_device(this->device, network.mutable_parameters() + gamma.offset, other.data(), gamma.size);
   expect_current("a change of weights");
   initial_values(this->architecture, 2, parameters, statistics);
   network.load(parameters, statistics);

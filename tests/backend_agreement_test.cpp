@@ -92,17 +92,17 @@ class Training {
 
   /// The loss before the step.
   double step() {
-    const Index N = tape_.batch, P = tape_.H * tape_.W;
+    const Index N = tape_.batch;
     const Pass pass{true, 5, static_cast<std::uint32_t>(steps_)};
     network_.forward(tape_, pass);
-    loss_.forward(device_, losses_.data(), tape_.logits, target_.data(), N, P);
-    loss_.backward(device_, tape_.d_logits, tape_.logits, target_.data(), N, P);
+    loss_.forward(device_, losses_.data(), tape_.logit_values(), target_.data(), N);
+    loss_.backward(device_, tape_.logit_gradients(), tape_.logit_values(), target_.data(), N);
     network_.backward(tape_, pass);
     AdamOptions options;
     options.lr = 1e-2;
     options.weight_decay = 1e-2;
     options.step = ++steps_;
-    adam_step(device_, network_.parameters(), m_.data(), v_.data(), network_.gradients(), m_.size(), options);
+    adam_step(device_, network_.mutable_parameters(), m_.data(), v_.data(), network_.gradients(), m_.size(), options);
     std::vector<double> losses(static_cast<std::size_t>(N));
     copy_to_host(device_, losses.data(), losses_.data(), N);
     return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(N);
@@ -228,8 +228,8 @@ std::vector<double> dropout_mask(typename B::Device& device, double rate, const 
   const auto zeros = upload<B>(device, {"", std::vector<double>(n, 0)}),
              ones = upload<B>(device, {"", std::vector<double>(n, 1)});
   auto y = gradcheck::poisoned<B>(device, pixels * C);
-  batch_norm_relu_dropout_forward(device, y.data(), x.data(), zeros.data(), ones.data(), zeros.data(), ones.data(),
-                                  rate, key, pixels, C);
+  batch_norm_relu_dropout_forward(device, values(y.data(), pixels, C), values(x.data(), pixels, C),
+                                  {zeros.data(), ones.data()}, {zeros.data(), ones.data()}, {rate, key});
   return gradcheck::download<B>(device, "mask", y).values;
 }
 

@@ -39,8 +39,8 @@ class BatchInput : public BackendTest<B> {
     const auto device_order = on_device(order);
     auto input = gradcheck::poisoned<B>(this->device, (n + 1) * P);
     auto target = gradcheck::poisoned<B>(this->device, (n + 1) * P);
-    batch_input(this->device, input.data(), target.data(), device_images.data(), device_masks.data(),
-                order.empty() ? nullptr : device_order.data(), n, P);
+    batch_input(this->device, values(input.data(), n * P), target.data(), device_images.data(), device_masks.data(),
+                order.empty() ? nullptr : device_order.data(), n);
     std::vector<T> inputs(static_cast<std::size_t>(input.size())), targets(inputs.size());
     copy_to_host(this->device, inputs.data(), input.data(), input.size());
     copy_to_host(this->device, targets.data(), target.data(), target.size());

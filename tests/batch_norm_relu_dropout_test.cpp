@@ -70,11 +70,11 @@ Pair both(typename B::Device& device, const std::vector<Array>& inputs, const Ar
   const BatchStatistics<T> batch{mean.data(), inv_std.data()};
   const BatchNormParameters<const T> parameters{gamma.data(), beta.data()};
   const BatchNormParameters<T> d_parameters{dgamma.data(), dbeta.data()};
-  batch_norm_forward(device, values(plain.data(), pixels, C), batch,
-                     RunningStatistics<T>{running_mean.data(), running_var.data()}, x_values, parameters,
-                     workspace.data());
-  relu_forward(device, plain.data(), plain.data(), n);
-  if (rate > 0) dropout_forward(device, plain.data(), plain.data(), rate, key, n);
+  const Values<T> plain_values = values(plain.data(), pixels, C);
+  batch_norm_forward(device, plain_values, batch, RunningStatistics<T>{running_mean.data(), running_var.data()},
+                     x_values, parameters, workspace.data());
+  relu_forward(device, plain_values, plain_values);
+  if (rate > 0) dropout_forward(device, plain_values, plain_values, {rate, key});
 
   batch_norm_relu_dropout_forward(device, y_values, x_values, batch, parameters, {rate, key});
   batch_norm_relu_dropout_backward(device, dx_gradients, d_parameters, gradients(dy.data(), pixels, C), y_values,
@@ -82,8 +82,8 @@ Pair both(typename B::Device& device, const std::vector<Array>& inputs, const Ar
   pair.fused = results(y);
 
   copy_on_device(device, dx.data(), dy.data(), n);
-  if (rate > 0) dropout_backward(device, dx.data(), dx.data(), rate, key, n);
-  relu_backward(device, dx.data(), dx.data(), y.data(), n);
+  if (rate > 0) dropout_backward(device, dx_gradients, dx_gradients, {rate, key});
+  relu_backward(device, dx_gradients, dx_gradients, y_values);
   batch_norm_backward(device, dx_gradients, d_parameters, dx_gradients, {x_values, batch, parameters},
                       workspace.data());
   pair.plain = results(plain);
@@ -270,7 +270,8 @@ TYPED_TEST(BatchNormReluDropoutAgainstCpu, TheMasksAreTheSame) {
         return Array{"", std::vector<double>(static_cast<std::size_t>(count), value)};
       };
       auto kept = upload<Cpu<double>>(cpu, same(n, 1));
-      dropout_forward(cpu, kept.data(), kept.data(), rate, key, n);
+      const Values<double> kept_values = values(kept.data(), n);
+      dropout_forward(cpu, kept_values, kept_values, {rate, key});
       const auto x = upload<TypeParam>(device, upstream(n)), ones = upload<TypeParam>(device, same(C, 1));
       const auto zeros = upload<TypeParam>(device, same(C, 0)), beta = upload<TypeParam>(device, same(C, 100));
       auto y = poisoned<TypeParam>(device, n);

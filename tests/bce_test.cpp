@@ -43,8 +43,8 @@ TYPED_TEST(Bce, BackwardAddsWhereAsked) {
   const auto t = gradcheck::upload<TypeParam>(this->device, target);
   auto set = gradcheck::poisoned<TypeParam>(this->device, 4);
   auto added = gradcheck::upload<TypeParam>(this->device, {"", {5, 6, 7, 8}});
-  bce_backward(this->device, set.data(), z.data(), t.data(), Index{2}, Index{2}, Write::set);
-  bce_backward(this->device, added.data(), z.data(), t.data(), Index{2}, Index{2}, Write::add);
+  bce_backward(this->device, gradients(set.data(), 4), values(z.data(), 4), t.data(), Write::set);
+  bce_backward(this->device, gradients(added.data(), 4), values(z.data(), 4), t.data(), Write::add);
   const auto share = gradcheck::download<TypeParam>(this->device, "", set).values;
   const auto sum = gradcheck::download<TypeParam>(this->device, "", added).values;
   for (std::size_t i = 0; i < 4; ++i)

@@ -17,7 +17,7 @@ using gradcheck::random_array;
 
 std::string text(const Conv2dGeometry& g) {
   std::string result;
-  for (Index n : {g.N, g.H, g.W, g.C, g.K, g.R, g.x_stride}) result += std::to_string(n) + " ";
+  for (Index n : {g.N, g.H, g.W, g.C, g.K, g.R}) result += std::to_string(n) + " ";
   return result;
 }
 
@@ -52,28 +52,30 @@ std::vector<Conv2dGeometry> all_shapes() {
 template <class B>
 class Conv2dTensorCore : public BackendTest<B> {
  protected:
-  // All three functions, once for dx that is set and once for dx that is added to; x and dx are `columns` of their
-  // tensors.
-  void expect_all(Precision precision, Conv2dGeometry g, const Columns& columns, std::uint64_t seed) {
+  // All three functions, once for dx that is set and once for dx that is added to; x and dx are the columns of_x of
+  // their tensors, y and dy the columns of_y.
+  void expect_all(Precision precision, const Conv2dGeometry& g, const Columns& of_x, const Columns& of_y,
+                  std::uint64_t seed) {
     cpu::Device exact(1, ConvMethod::direct);
     const auto layer = gradcheck::conv2d_case<Cpu<double>>(exact, g, false, 1);
     Data d(g, seed);
     d.x = with_ties(precision, d.x);
     d.dy = with_ties(precision, d.dy);
-    g.x_stride = columns.stride;
-    SCOPED_TRACE(text(g));
+    SCOPED_TRACE(text(g) + "of " + std::to_string(of_x.stride) + " and " + std::to_string(of_y.stride));
     typename B::Device device(precision);
-    const auto x = gradcheck::upload<B>(device, widened(d.x, columns));
+    const auto x = gradcheck::upload<B>(device, widened(d.x, of_x));
     const auto w = gradcheck::upload<B>(device, d.w);
     const auto b = gradcheck::upload<B>(device, d.b);
-    const auto dy = gradcheck::upload<B>(device, d.dy);
+    const auto dy = gradcheck::upload<B>(device, widened(d.dy, of_y));
+    const auto x_values = values(x.data(), g.pixels(), of_x);
+    const auto dy_gradients = gradients(dy.data(), g.pixels(), of_y);
     auto workspace = gradcheck::poisoned<B>(device, cuda::tensor_core::conv2d_workspace(device, g));
 
-    auto y = gradcheck::poisoned<B>(device, g.pixels() * g.K);
-    cuda::tensor_core::conv2d_forward(device, y.data(), x.data() + columns.first, w.data(), b.data(), workspace.data(),
-                                      g);
+    auto y = gradcheck::upload<B>(device, widened_nan(g.pixels(), of_y));
+    cuda::tensor_core::conv2d_forward(device, values(y.data(), g.pixels(), of_y), x_values, w.data(), {b.data()},
+                                      workspace.data(), g);
     expect_products<B>(
-        precision, gradcheck::download<B>(device, "y", y),
+        precision, narrowed(gradcheck::download<B>(device, "y", y), of_y),
         [&](const Array& values, const Array& weights) {
           return layer.forward({values, weights}).outputs[0];
         },
@@ -83,18 +85,18 @@ class Conv2dTensorCore : public BackendTest<B> {
       return layer.backward({d.x, weights}, {gradient})[0];
     };
     for (const Write write : {Write::set, Write::add}) {
-      auto dx = gradcheck::upload<B>(
-          device, write == Write::add ? widened(d.before, columns) : widened_nan(g.pixels(), columns));
-      cuda::tensor_core::conv2d_backward_data(device, dx.data() + columns.first, dy.data(), w.data(), workspace.data(),
-                                              g, write);
-      expect_products<B>(precision, narrowed(gradcheck::download<B>(device, "dx", dx), columns), data, d.dy, d.w,
+      auto dx =
+          gradcheck::upload<B>(device, write == Write::add ? widened(d.before, of_x) : widened_nan(g.pixels(), of_x));
+      cuda::tensor_core::conv2d_backward_data(device, gradients(dx.data(), g.pixels(), of_x), dy_gradients, w.data(),
+                                              workspace.data(), g, write);
+      expect_products<B>(precision, narrowed(gradcheck::download<B>(device, "dx", dx), of_x), data, d.dy, d.w,
                          write == Write::add ? d.before : nothing, g.R * g.R * g.K);
     }
 
     auto dw = gradcheck::poisoned<B>(device, g.weights());
     auto db = gradcheck::poisoned<B>(device, g.K);
-    cuda::tensor_core::conv2d_backward_weights(device, dw.data(), db.data(), dy.data(), x.data() + columns.first,
-                                               workspace.data(), g);
+    cuda::tensor_core::conv2d_backward_weights(device, dw.data(), db.data(), dy_gradients, x_values, workspace.data(),
+                                               g);
     expect_products<B>(
         precision, gradcheck::download<B>(device, "dw", dw),
         [&](const Array& gradient, const Array& values) {
@@ -115,15 +117,18 @@ TYPED_TEST_SUITE(Conv2dTensorCore, TensorCoreBackends);
 
 TYPED_TEST(Conv2dTensorCore, IsThatOfRoundedOperands) {
   for (const Precision precision : {Precision::tf32, Precision::bf16})
-    for (const Conv2dGeometry& g : all_shapes()) this->expect_all(precision, g, {0, g.C, g.C}, 21);
+    for (const Conv2dGeometry& g : all_shapes()) this->expect_all(precision, g, {0, g.C, g.C}, {0, g.K, g.K}, 21);
 }
 
-// x and dx as columns of a wider tensor: 16 bytes at a time, and columns and strides where that cannot be.
+// Tensors as columns of wider ones: 16 bytes at a time, and columns and strides where that cannot be.
 TYPED_TEST(Conv2dTensorCore, WorksOnColumnsOfAWiderTensor) {
   for (const Precision precision : {Precision::tf32, Precision::bf16})
     for (const Conv2dGeometry& g : {shapes[4], shapes[5], shapes[8], shapes[1], large[0]})
-      for (const Columns& columns : {Columns{g.C, g.C, 2 * g.C}, Columns{1, g.C, 2 * g.C}, Columns{0, g.C, g.C + 3}})
-        this->expect_all(precision, g, columns, 22);
+      for (const auto& [of_x, of_y] : {std::pair<Columns, Columns>{{g.C, g.C, 2 * g.C}, {4, g.K, g.K + 8}},
+                                       {{1, g.C, 2 * g.C}, {0, g.K, g.K}},
+                                       {{0, g.C, g.C + 3}, {0, g.K, g.K}},
+                                       {{0, g.C, g.C}, {1, g.K, g.K + 3}}})
+        this->expect_all(precision, g, of_x, of_y, 22);
 }
 
 // y is the same to the bit as without statistics, and the statistics are those of y's chunks.
@@ -139,12 +144,13 @@ TYPED_TEST(Conv2dTensorCore, StatisticsAreThoseOfTheOutput) {
       const Index most_chunks = (g.pixels() - 1) / cuda::tensor_core::conv2d_statistics_chunk + 1;
       auto means = gradcheck::poisoned<TypeParam>(device, most_chunks * g.K);
       auto m2 = gradcheck::poisoned<TypeParam>(device, most_chunks * g.K);
-      const Index chunk = cuda::tensor_core::conv2d_forward_statistics(device, y.data(), means.data(), m2.data(),
-                                                                       x.data(), w.data(), g);
-      cuda::tensor_core::conv2d_forward(device, plain_y.data(), x.data(), w.data(), static_cast<float*>(nullptr),
-                                        static_cast<float*>(nullptr), g);
-      const Array values = gradcheck::download<TypeParam>(device, "y", y);
-      EXPECT_EQ(values.values, gradcheck::download<TypeParam>(device, "y", plain_y).values);
+      const auto x_values = values(x.data(), g.pixels(), g.C);
+      const Index chunk = cuda::tensor_core::conv2d_forward_statistics(device, values(y.data(), g.pixels(), g.K),
+                                                                       means.data(), m2.data(), x_values, w.data(), g);
+      cuda::tensor_core::conv2d_forward(device, values(plain_y.data(), g.pixels(), g.K), x_values, w.data(), {},
+                                        nullptr, g);
+      const Array result = gradcheck::download<TypeParam>(device, "y", y);
+      EXPECT_EQ(result.values, gradcheck::download<TypeParam>(device, "y", plain_y).values);
 
       ASSERT_GE(chunk, cuda::tensor_core::conv2d_statistics_chunk);
       const Index chunks = (g.pixels() - 1) / chunk + 1;
@@ -160,7 +166,7 @@ TYPED_TEST(Conv2dTensorCore, StatisticsAreThoseOfTheOutput) {
           const auto pixels = static_cast<double>(end - begin);
           const auto over_pixels = [&](const auto& of) {
             double total = 0;
-            for (Index p = begin; p < end; ++p) total += of(values.values[static_cast<std::size_t>(p * g.K + k)]);
+            for (Index p = begin; p < end; ++p) total += of(result.values[static_cast<std::size_t>(p * g.K + k)]);
             return total;
           };
           const double mean = over_pixels([](double v) { return v; }) / pixels;
@@ -192,14 +198,14 @@ TYPED_TEST(Conv2dTensorCore, ActivatesAndAddsAsItWrites) {
       const auto run = [&](Write write, Activation activation) {
         auto y = write == Write::add ? gradcheck::upload<TypeParam>(device, d.dy)
                                      : gradcheck::poisoned<TypeParam>(device, g.pixels() * g.K);
-        cuda::tensor_core::conv2d_forward(device, y.data(), x.data(), w.data(), b.data(), static_cast<float*>(nullptr),
-                                          g, write, activation);
+        cuda::tensor_core::conv2d_forward(device, values(y.data(), g.pixels(), g.K), values(x.data(), g.pixels(), g.C),
+                                          w.data(), {b.data(), write, activation}, nullptr, g);
         return gradcheck::download<TypeParam>(device, "y", y).values;
       };
       std::vector<double> expected = run(Write::set, Activation::none);
-      const auto clipped = [](std::vector<double> values) {
-        for (double& value : values) value = std::max(value, 0.0);
-        return values;
+      const auto clipped = [](std::vector<double> numbers) {
+        for (double& number : numbers) number = std::max(number, 0.0);
+        return numbers;
       };
       EXPECT_EQ(run(Write::set, Activation::relu), clipped(expected));
       for (std::size_t i = 0; i < expected.size(); ++i)
@@ -219,8 +225,8 @@ TYPED_TEST(Conv2dTensorCore, SameBitsEveryTime) {
   for (int run = 0; run < 2; ++run) {
     auto workspace = gradcheck::poisoned<TypeParam>(device, cuda::tensor_core::conv2d_workspace(device, g));
     auto dw = gradcheck::poisoned<TypeParam>(device, g.weights());
-    cuda::tensor_core::conv2d_backward_weights(device, dw.data(), static_cast<float*>(nullptr), dy.data(), x.data(),
-                                               workspace.data(), g);
+    cuda::tensor_core::conv2d_backward_weights(device, dw.data(), nullptr, gradients(dy.data(), g.pixels(), g.K),
+                                               values(x.data(), g.pixels(), g.C), workspace.data(), g);
     results.push_back(gradcheck::download<TypeParam>(device, "dw", dw).values);
   }
   EXPECT_EQ(results[0], results[1]);
@@ -236,8 +242,8 @@ TYPED_TEST(Conv2dTensorCore, NanStaysNan) {
     typename TypeParam::Device device(precision);
     const auto x = gradcheck::upload<TypeParam>(device, d.x), w = gradcheck::upload<TypeParam>(device, d.w);
     auto y = gradcheck::poisoned<TypeParam>(device, g.pixels() * g.K);
-    cuda::tensor_core::conv2d_forward(device, y.data(), x.data(), w.data(), static_cast<float*>(nullptr),
-                                      static_cast<float*>(nullptr), g);
+    cuda::tensor_core::conv2d_forward(device, values(y.data(), g.pixels(), g.K), values(x.data(), g.pixels(), g.C),
+                                      w.data(), {}, nullptr, g);
     const Array result = gradcheck::download<TypeParam>(device, "y", y);
     for (std::size_t i = 0; i < result.values.size(); ++i) {
       EXPECT_EQ(std::isnan(result.values[i]), i / 4 == 1) << i;
@@ -262,12 +268,16 @@ TYPED_TEST(Conv2dTensorCore, TheOperationsChooseByPrecisionAndShape) {
       auto dx = gradcheck::poisoned<B>(device, x.size()), dw = gradcheck::poisoned<B>(device, w.size());
       auto mean = gradcheck::poisoned<B>(device, g.K), inv_std = gradcheck::poisoned<B>(device, g.K);
       auto running_mean = gradcheck::upload<B>(device, d.b), running_var = gradcheck::upload<B>(device, d.b);
-      conv2d_forward(device, y.data(), x.data(), w.data(), b.data(), workspace.data(), g);
-      conv2d_backward_data(device, dx.data(), dy.data(), w.data(), workspace.data(), g, Write::set);
-      conv2d_backward_weights(device, dw.data(), static_cast<float*>(nullptr), dy.data(), x.data(), workspace.data(),
+      const auto x_values = values(x.data(), g.pixels(), g.C);
+      const auto dy_gradients = gradients(dy.data(), g.pixels(), g.K);
+      conv2d_forward(device, values(y.data(), g.pixels(), g.K), x_values, w.data(), {b.data()}, workspace.data(), g);
+      conv2d_backward_data(device, gradients(dx.data(), g.pixels(), g.C), dy_gradients, w.data(), workspace.data(), g,
+                           Write::set);
+      conv2d_backward_weights(device, dw.data(), static_cast<float*>(nullptr), dy_gradients, x_values, workspace.data(),
                               g);
-      conv2d_statistics_forward(device, normed_y.data(), mean.data(), inv_std.data(), running_mean.data(),
-                                running_var.data(), x.data(), w.data(), workspace.data(), g);
+      conv2d_statistics_forward(
+          device, values(normed_y.data(), g.pixels(), g.K), BatchStatistics<float>{mean.data(), inv_std.data()},
+          RunningStatistics<float>{running_mean.data(), running_var.data()}, x_values, w.data(), workspace.data(), g);
       std::vector<std::vector<double>> results;
       for (const auto* buffer : {&y, &dx, &dw, &normed_y, &mean, &inv_std})
         results.push_back(gradcheck::download<B>(device, "", *buffer).values);

@@ -45,7 +45,7 @@ using gradcheck::random_array;
 template <class B>
 constexpr bool on_cpu = std::is_same<typename B::Device, cpu::Device>::value;
 
-struct Gradients {
+struct NaiveGradients {
   Array dx, dw, db;
 };
 
@@ -81,8 +81,8 @@ Array naive_forward(const Conv2dGeometry& g, const Array& x, const Array& w, con
   return y;
 }
 
-Gradients naive_backward(const Conv2dGeometry& g, const Array& x, const Array& w, const Array& dy) {
-  Gradients d{zeros("dx", g.pixels() * g.C), zeros("dw", g.weights()), zeros("db", g.K)};
+NaiveGradients naive_backward(const Conv2dGeometry& g, const Array& x, const Array& w, const Array& dy) {
+  NaiveGradients d{zeros("dx", g.pixels() * g.C), zeros("dw", g.weights()), zeros("db", g.K)};
   for_each_product(g, [&](std::size_t to, std::size_t from, std::size_t weight) {
     d.dx.values[from] += dy.values[to] * w.values[weight];
     d.dw.values[weight] += dy.values[to] * x.values[from];
@@ -132,7 +132,7 @@ struct GradientTerms {
 template <class Device>
 GradientTerms backward_terms(const Device& device, const Conv2dGeometry& g, const Array& x, const Array& w,
                              const Array& dy) {
-  const Gradients sums = naive_backward(g, magnitudes(x), magnitudes(w), magnitudes(dy));
+  const NaiveGradients sums = naive_backward(g, magnitudes(x), magnitudes(w), magnitudes(dy));
   GradientTerms terms{{sums.dx, g.R * g.R * g.K}, {sums.dw, g.pixels()}, {sums.db, g.pixels()}};
   if (by_winograd(device, g)) {
     terms.dx = {{"dx", winograd::backward_data_terms(g, dy.values, w.values)}, g.K + winograd_roundings};
@@ -228,7 +228,7 @@ TYPED_TEST(Conv2d, MatchesTheDefinition) {
     tightest = std::max(tightest, tightness(y, expected, bound));
 
     const std::vector<Array> gradients = layer.backward({d.x, d.w, d.b}, {d.dy});
-    const Gradients naive = naive_backward(g, d.x, d.w, d.dy);
+    const NaiveGradients naive = naive_backward(g, d.x, d.w, d.dy);
     const GradientTerms terms = backward_terms(this->device, g, d.x, d.w, d.dy);
     EXPECT_TRUE(close(gradients[0], naive.dx, terms.dx.template bounds<T>()));
     EXPECT_TRUE(close(gradients[1], naive.dw, terms.dw.template bounds<T>()));
@@ -258,7 +258,8 @@ TYPED_TEST(Conv2d, BackwardDataAdds) {
     const auto dy = gradcheck::upload<TypeParam>(this->device, d.dy);
     auto dx = gradcheck::upload<TypeParam>(this->device, d.before);
     auto workspace = gradcheck::poisoned<TypeParam>(this->device, conv2d_workspace(this->device, g));
-    conv2d_backward_data(this->device, dx.data(), dy.data(), w.data(), workspace.data(), g, Write::add);
+    conv2d_backward_data(this->device, gradients(dx.data(), g.pixels(), g.C), gradients(dy.data(), g.pixels(), g.K),
+                         w.data(), workspace.data(), g, Write::add);
     Array expected = naive_backward(g, d.x, d.w, d.dy).dx;
     for (std::size_t i = 0; i < expected.values.size(); ++i) expected.values[i] += d.before.values[i];
     EXPECT_TRUE(close(gradcheck::download<TypeParam>(this->device, "dx", dx), expected,
@@ -283,9 +284,10 @@ TYPED_TEST(Conv2d, ActivatesAndAddsAsItWrites) {
     const auto run = [&](Write write, Activation activation, bool then_relu) {
       auto y =
           write == Write::add ? gradcheck::upload<TypeParam>(device, d.dy) : gradcheck::poisoned<TypeParam>(device, n);
-      conv2d_forward(device, y.data(), x.data(), w.data(), bias ? b.data() : nullptr, workspace.data(), g, write,
-                     activation);
-      if (then_relu) relu_forward(device, y.data(), y.data(), n);
+      const Values<T> y_values = values(y.data(), g.pixels(), g.K);
+      conv2d_forward(device, y_values, values(x.data(), g.pixels(), g.C), w.data(),
+                     {bias ? b.data() : nullptr, write, activation}, workspace.data(), g);
+      if (then_relu) relu_forward(device, y_values, y_values);
       return gradcheck::download<TypeParam>(device, "y", y);
     };
     for (const Write write : {Write::set, Write::add}) {
@@ -306,7 +308,7 @@ TYPED_TEST(Conv2d, ActivatesAndAddsAsItWrites) {
   }
 }
 
-// x and dx as columns of a wider tensor: the second half of its pixels, or some in the middle.
+// All tensors as columns of wider ones: the second half of their pixels, or some in the middle.
 TYPED_TEST(Conv2d, WorksOnColumnsOfAWiderTensor) {
   using T = typename TypeParam::Scalar;
   bool half = false;
@@ -318,44 +320,65 @@ TYPED_TEST(Conv2d, WorksOnColumnsOfAWiderTensor) {
                                {2, 33, 40, 16, 33, 1},
                                {1, 40, 40, 1, 9, 1},
                                {1, 4, 5, 300, 200, 1}});
-  for (Conv2dGeometry g : shapes) {
+  for (const Conv2dGeometry& g : shapes) {
     half = !half;
-    const Columns columns = half ? Columns{g.C, g.C, 2 * g.C} : Columns{1, g.C, g.C + 3};
-    g.x_stride = columns.stride;
+    const Columns of_x = half ? Columns{g.C, g.C, 2 * g.C} : Columns{1, g.C, g.C + 3};
+    const Columns of_y = half ? Columns{2, g.K, g.K + 5} : Columns{g.K, g.K, 2 * g.K};
     SCOPED_TRACE(text(g));
     const Data d(g, 16);
     auto& device = this->device;
-    const auto x = gradcheck::upload<TypeParam>(device, widened(d.x, columns));
+    const auto x = gradcheck::upload<TypeParam>(device, widened(d.x, of_x));
     const auto w = gradcheck::upload<TypeParam>(device, d.w);
     const auto b = gradcheck::upload<TypeParam>(device, d.b);
-    const auto dy = gradcheck::upload<TypeParam>(device, d.dy);
+    const auto dy = gradcheck::upload<TypeParam>(device, widened(d.dy, of_y));
+    const auto x_values = values(x.data(), g.pixels(), of_x);
+    const auto dy_gradients = gradients(dy.data(), g.pixels(), of_y);
     auto workspace = gradcheck::poisoned<TypeParam>(device, conv2d_workspace(device, g));
 
-    auto y = gradcheck::poisoned<TypeParam>(device, g.pixels() * g.K);
-    conv2d_forward(device, y.data(), x.data() + columns.first, w.data(), b.data(), workspace.data(), g);
-    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "y", y), naive_forward(g, d.x, d.w, d.b),
+    auto y = gradcheck::upload<TypeParam>(device, widened_nan(g.pixels(), of_y));
+    conv2d_forward(device, values(y.data(), g.pixels(), of_y), x_values, w.data(), {b.data()}, workspace.data(), g);
+    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "y", y), of_y), naive_forward(g, d.x, d.w, d.b),
                       forward_terms(device, g, d.x, d.w, d.b).template bounds<T>()));
 
-    const Gradients naive = naive_backward(g, d.x, d.w, d.dy);
+    const NaiveGradients naive = naive_backward(g, d.x, d.w, d.dy);
     const GradientTerms terms = backward_terms(device, g, d.x, d.w, d.dy);
     auto dw = gradcheck::poisoned<TypeParam>(device, w.size());
     auto db = gradcheck::poisoned<TypeParam>(device, g.K);
-    conv2d_backward_weights(device, dw.data(), db.data(), dy.data(), x.data() + columns.first, workspace.data(), g);
+    conv2d_backward_weights(device, dw.data(), db.data(), dy_gradients, x_values, workspace.data(), g);
     EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "dw", dw), naive.dw, terms.dw.template bounds<T>()));
     EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "db", db), naive.db, terms.db.template bounds<T>()));
 
-    auto dx = gradcheck::upload<TypeParam>(device, widened_nan(g.pixels(), columns));
-    conv2d_backward_data(device, dx.data() + columns.first, dy.data(), w.data(), workspace.data(), g, Write::set);
-    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "dx", dx), columns), naive.dx,
+    auto dx = gradcheck::upload<TypeParam>(device, widened_nan(g.pixels(), of_x));
+    conv2d_backward_data(device, gradients(dx.data(), g.pixels(), of_x), dy_gradients, w.data(), workspace.data(), g,
+                         Write::set);
+    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "dx", dx), of_x), naive.dx,
                       terms.dx.template bounds<T>()));
 
-    dx = gradcheck::upload<TypeParam>(device, widened(d.before, columns));
-    conv2d_backward_data(device, dx.data() + columns.first, dy.data(), w.data(), workspace.data(), g, Write::add);
+    dx = gradcheck::upload<TypeParam>(device, widened(d.before, of_x));
+    conv2d_backward_data(device, gradients(dx.data(), g.pixels(), of_x), dy_gradients, w.data(), workspace.data(), g,
+                         Write::add);
     Array expected = naive.dx;
     for (std::size_t i = 0; i < expected.values.size(); ++i) expected.values[i] += d.before.values[i];
-    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "dx added", dx), columns), expected,
+    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "dx added", dx), of_x), expected,
                       added_bounds<T>(terms.dx, d.before)));
   }
+}
+
+// Tensors that do not have the geometry's shape are refused before anything is read.
+TYPED_TEST(Conv2d, RefusesOtherShapes) {
+  using T = typename TypeParam::Scalar;
+  const Conv2dGeometry g{1, 2, 3, 4, 5, 3};
+  T* none = nullptr;
+  const Values<T> x = values(none, g.pixels(), g.C), y = values(none, g.pixels(), g.K);
+  const Gradients<T> dx = gradients(none, g.pixels(), g.C), dy = gradients(none, g.pixels(), g.K);
+  auto& device = this->device;
+  EXPECT_THROW(conv2d_forward(device, x, x, none, {}, none, g), std::logic_error);
+  EXPECT_THROW(conv2d_forward(device, y, y, none, {}, none, g), std::logic_error);
+  EXPECT_THROW(conv2d_forward(device, y, values(none, g.pixels() + 1, g.C), none, {}, none, g), std::logic_error);
+  EXPECT_THROW(conv2d_backward_data(device, dy, dy, none, none, g, Write::set), std::logic_error);
+  EXPECT_THROW(conv2d_backward_data(device, dx, dx, none, none, g, Write::set), std::logic_error);
+  EXPECT_THROW(conv2d_backward_weights(device, none, none, dx, x, none, g), std::logic_error);
+  EXPECT_THROW(conv2d_backward_weights(device, none, none, dy, y, none, g), std::logic_error);
 }
 
 template <class B>
@@ -423,6 +446,8 @@ TYPED_TEST(Conv2dPlain, AgreesWithTheTuned) {
     const Data d(g, 17);
     const auto x = gradcheck::upload<B>(device, d.x), w = gradcheck::upload<B>(device, d.w);
     const auto b = gradcheck::upload<B>(device, d.b), dy = gradcheck::upload<B>(device, d.dy);
+    const auto x_values = values(x.data(), g.pixels(), g.C);
+    const auto dy_gradients = gradients(dy.data(), g.pixels(), g.K);
     const auto run = [&](const auto& forward, const auto& data, const auto& weights, Index workspace_size) {
       auto workspace = gradcheck::poisoned<B>(device, workspace_size);
       auto y = gradcheck::poisoned<B>(device, dy.size()), dx = gradcheck::poisoned<B>(device, x.size());
@@ -441,27 +466,30 @@ TYPED_TEST(Conv2dPlain, AgreesWithTheTuned) {
     };
     const auto tuned = run(
         [&](float* y, float* workspace, Write write, Activation activation) {
-          conv2d_forward(device, y, x.data(), w.data(), b.data(), workspace, g, write, activation);
+          conv2d_forward(device, values(y, g.pixels(), g.K), x_values, w.data(), {b.data(), write, activation},
+                         workspace, g);
         },
         [&](float* dx, float* workspace, Write write) {
-          conv2d_backward_data(device, dx, dy.data(), w.data(), workspace, g, write);
+          conv2d_backward_data(device, gradients(dx, g.pixels(), g.C), dy_gradients, w.data(), workspace, g, write);
         },
         [&](float* dw, float* db, float* workspace) {
-          conv2d_backward_weights(device, dw, db, dy.data(), x.data(), workspace, g);
+          conv2d_backward_weights(device, dw, db, dy_gradients, x_values, workspace, g);
         },
         conv2d_workspace(device, g));
     const auto plain = run(
         [&](float* y, float* workspace, Write write, Activation activation) {
-          cuda::plain::conv2d_forward(device, y, x.data(), w.data(), b.data(), workspace, g, write, activation);
+          cuda::plain::conv2d_forward(device, values(y, g.pixels(), g.K), x_values, w.data(),
+                                      {b.data(), write, activation}, workspace, g);
         },
         [&](float* dx, float* workspace, Write write) {
-          cuda::plain::conv2d_backward_data(device, dx, dy.data(), w.data(), workspace, g, write);
+          cuda::plain::conv2d_backward_data(device, gradients(dx, g.pixels(), g.C), dy_gradients, w.data(), workspace,
+                                            g, write);
         },
         [&](float* dw, float* db, float* workspace) {
-          cuda::plain::conv2d_backward_weights(device, dw, db, dy.data(), x.data(), workspace, g);
+          cuda::plain::conv2d_backward_weights(device, dw, db, dy_gradients, x_values, workspace, g);
         },
         cuda::plain::conv2d_workspace(device, g));
-    const Gradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
+    const NaiveGradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
     Array of_added = sums.dx;
     for (std::size_t i = 0; i < of_added.values.size(); ++i) of_added.values[i] += std::abs(d.before.values[i]);
     const Array of_y = naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b));

@@ -14,7 +14,7 @@ using gradcheck::random_array;
 
 std::string text(const ConvTranspose2dGeometry& g) {
   std::string result;
-  for (Index n : {g.N, g.H, g.W, g.C, g.K, g.y_stride}) result += std::to_string(n) + " ";
+  for (Index n : {g.N, g.H, g.W, g.C, g.K}) result += std::to_string(n) + " ";
   return result;
 }
 
@@ -48,28 +48,30 @@ std::vector<ConvTranspose2dGeometry> all_shapes() {
 template <class B>
 class ConvTranspose2dTensorCore : public BackendTest<B> {
  protected:
-  // All three functions, once for dx that is set and once for dx that is added to; y and dy are `columns` of their
-  // tensors.
-  void expect_all(Precision precision, ConvTranspose2dGeometry g, const Columns& columns, std::uint64_t seed) {
+  // All three functions, once for dx that is set and once for dx that is added to; x and dx are the columns of_x of
+  // their tensors, y and dy the columns of_y.
+  void expect_all(Precision precision, const ConvTranspose2dGeometry& g, const Columns& of_x, const Columns& of_y,
+                  std::uint64_t seed) {
     cpu::Device exact(1);
     const auto layer = gradcheck::conv_transpose2d_case<Cpu<double>>(exact, g, false, 1);
     Data d(g, seed);
     d.x = with_ties(precision, d.x);
     d.dy = with_ties(precision, d.dy);
-    g.y_stride = columns.stride;
-    SCOPED_TRACE(text(g));
+    SCOPED_TRACE(text(g) + "of " + std::to_string(of_x.stride) + " and " + std::to_string(of_y.stride));
     typename B::Device device(precision);
-    const auto x = gradcheck::upload<B>(device, d.x);
+    const auto x = gradcheck::upload<B>(device, widened(d.x, of_x));
     const auto w = gradcheck::upload<B>(device, d.w);
     const auto b = gradcheck::upload<B>(device, d.b);
-    const auto dy = gradcheck::upload<B>(device, widened(d.dy, columns));
+    const auto dy = gradcheck::upload<B>(device, widened(d.dy, of_y));
+    const auto x_values = values(x.data(), g.input_pixels(), of_x);
+    const auto dy_gradients = gradients(dy.data(), g.output_pixels(), of_y);
     auto workspace = gradcheck::poisoned<B>(device, cuda::tensor_core::conv_transpose2d_workspace(device, g));
 
-    auto y = gradcheck::upload<B>(device, widened_nan(4 * g.input_pixels(), columns));
-    cuda::tensor_core::conv_transpose2d_forward(device, y.data() + columns.first, x.data(), w.data(), b.data(),
-                                                workspace.data(), g);
+    auto y = gradcheck::upload<B>(device, widened_nan(g.output_pixels(), of_y));
+    cuda::tensor_core::conv_transpose2d_forward(device, values(y.data(), g.output_pixels(), of_y), x_values, w.data(),
+                                                b.data(), workspace.data(), g);
     expect_products<B>(
-        precision, narrowed(gradcheck::download<B>(device, "y", y), columns),
+        precision, narrowed(gradcheck::download<B>(device, "y", y), of_y),
         [&](const Array& values, const Array& weights) {
           return layer.forward({values, weights}).outputs[0];
         },
@@ -79,17 +81,18 @@ class ConvTranspose2dTensorCore : public BackendTest<B> {
       return layer.backward({d.x, weights}, {gradient})[0];
     };
     for (const Write write : {Write::set, Write::add}) {
-      auto dx = write == Write::add ? gradcheck::upload<B>(device, d.before) : gradcheck::poisoned<B>(device, x.size());
-      cuda::tensor_core::conv_transpose2d_backward_data(device, dx.data(), dy.data() + columns.first, w.data(),
-                                                        workspace.data(), g, write);
-      expect_products<B>(precision, gradcheck::download<B>(device, "dx", dx), data, d.dy, d.w,
+      auto dx = gradcheck::upload<B>(
+          device, write == Write::add ? widened(d.before, of_x) : widened_nan(g.input_pixels(), of_x));
+      cuda::tensor_core::conv_transpose2d_backward_data(device, gradients(dx.data(), g.input_pixels(), of_x),
+                                                        dy_gradients, w.data(), workspace.data(), g, write);
+      expect_products<B>(precision, narrowed(gradcheck::download<B>(device, "dx", dx), of_x), data, d.dy, d.w,
                          write == Write::add ? d.before : nothing, 4 * g.K);
     }
 
     auto dw = gradcheck::poisoned<B>(device, g.weights());
     auto db = gradcheck::poisoned<B>(device, g.K);
-    cuda::tensor_core::conv_transpose2d_backward_weights(device, dw.data(), db.data(), dy.data() + columns.first,
-                                                         x.data(), workspace.data(), g);
+    cuda::tensor_core::conv_transpose2d_backward_weights(device, dw.data(), db.data(), dy_gradients, x_values,
+                                                         workspace.data(), g);
     expect_products<B>(
         precision, gradcheck::download<B>(device, "dw", dw),
         [&](const Array& gradient, const Array& values) {
@@ -111,15 +114,19 @@ TYPED_TEST_SUITE(ConvTranspose2dTensorCore, TensorCoreBackends);
 
 TYPED_TEST(ConvTranspose2dTensorCore, IsThatOfRoundedOperands) {
   for (const Precision precision : {Precision::tf32, Precision::bf16})
-    for (const ConvTranspose2dGeometry& g : all_shapes()) this->expect_all(precision, g, {0, g.K, g.K}, 31);
+    for (const ConvTranspose2dGeometry& g : all_shapes())
+      this->expect_all(precision, g, {0, g.C, g.C}, {0, g.K, g.K}, 31);
 }
 
-// y and dy as columns of a wider tensor: 16 bytes at a time, and columns and strides where that cannot be.
+// Tensors as columns of wider ones: 16 bytes at a time, and columns and strides where that cannot be.
 TYPED_TEST(ConvTranspose2dTensorCore, WorksOnColumnsOfAWiderTensor) {
   for (const Precision precision : {Precision::tf32, Precision::bf16})
     for (const ConvTranspose2dGeometry& g : {shapes[1], shapes[4], shapes[5], shapes[6], large[0]})
-      for (const Columns& columns : {Columns{g.K, g.K, 2 * g.K}, Columns{1, g.K, 2 * g.K}, Columns{0, g.K, g.K + 3}})
-        this->expect_all(precision, g, columns, 32);
+      for (const auto& [of_x, of_y] : {std::pair<Columns, Columns>{{4, g.C, g.C + 8}, {g.K, g.K, 2 * g.K}},
+                                       {{0, g.C, g.C}, {1, g.K, 2 * g.K}},
+                                       {{0, g.C, g.C}, {0, g.K, g.K + 3}},
+                                       {{1, g.C, g.C + 3}, {0, g.K, g.K}}})
+        this->expect_all(precision, g, of_x, of_y, 32);
 }
 
 // What the network calls: rounded where on_tensor_cores says so, else the bits of exact float32.

@@ -20,7 +20,7 @@ using gradcheck::random_array;
 template <class B>
 constexpr bool on_cpu = std::is_same<typename B::Device, cpu::Device>::value;
 
-struct Gradients {
+struct NaiveGradients {
   Array dx, dw, db;
 };
 
@@ -52,8 +52,8 @@ Array naive_forward(const ConvTranspose2dGeometry& g, const Array& x, const Arra
   return y;
 }
 
-Gradients naive_backward(const ConvTranspose2dGeometry& g, const Array& x, const Array& w, const Array& dy) {
-  Gradients d{zeros("dx", g.input_pixels() * g.C), zeros("dw", g.weights()), zeros("db", g.K)};
+NaiveGradients naive_backward(const ConvTranspose2dGeometry& g, const Array& x, const Array& w, const Array& dy) {
+  NaiveGradients d{zeros("dx", g.input_pixels() * g.C), zeros("dw", g.weights()), zeros("db", g.K)};
   for_each_product(g, [&](std::size_t to, std::size_t from, std::size_t weight) {
     d.dx.values[from] += dy.values[to] * w.values[weight];
     d.dw.values[weight] += dy.values[to] * x.values[from];
@@ -145,8 +145,8 @@ TYPED_TEST(ConvTranspose2d, MatchesTheDefinition) {
     tightest = std::max(tightest, tightness(y, expected, bound));
 
     const std::vector<Array> gradients = layer.backward({d.x, d.w, d.b}, {d.dy});
-    const Gradients naive = naive_backward(g, d.x, d.w, d.dy);
-    const Gradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
+    const NaiveGradients naive = naive_backward(g, d.x, d.w, d.dy);
+    const NaiveGradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
     EXPECT_TRUE(close(gradients[0], naive.dx, bounds<T>(sums.dx, 4 * g.K)));
     EXPECT_TRUE(close(gradients[1], naive.dw, bounds<T>(sums.dw, g.input_pixels())));
     EXPECT_TRUE(close(gradients[2], naive.db, bounds<T>(sums.db, 4 * g.input_pixels())));
@@ -175,7 +175,9 @@ TYPED_TEST(ConvTranspose2d, BackwardDataAdds) {
     const auto dy = gradcheck::upload<TypeParam>(this->device, d.dy);
     auto dx = gradcheck::upload<TypeParam>(this->device, d.before);
     auto workspace = gradcheck::poisoned<TypeParam>(this->device, conv_transpose2d_workspace(this->device, g));
-    conv_transpose2d_backward_data(this->device, dx.data(), dy.data(), w.data(), workspace.data(), g, Write::add);
+    conv_transpose2d_backward_data(this->device, gradients(dx.data(), g.input_pixels(), g.C),
+                                   gradients(dy.data(), g.output_pixels(), g.K), w.data(), workspace.data(), g,
+                                   Write::add);
     Array expected = naive_backward(g, d.x, d.w, d.dy).dx;
     Array sums = naive_backward(g, d.x, magnitudes(d.w), magnitudes(d.dy)).dx;
     for (std::size_t i = 0; i < expected.values.size(); ++i) {
@@ -186,45 +188,64 @@ TYPED_TEST(ConvTranspose2d, BackwardDataAdds) {
   }
 }
 
-// y and dy as columns of a wider tensor: the second half of its pixels, or some in the middle.
+// All tensors as columns of wider ones: the second half of their pixels, or some in the middle.
 TYPED_TEST(ConvTranspose2d, WorksOnColumnsOfAWiderTensor) {
   using T = typename TypeParam::Scalar;
   bool half = false;
   auto shapes = small;
   shapes.insert(shapes.end(), {{2, 19, 41, 8, 9}, {3, 7, 33, 30, 20}, {5, 4, 4, 40, 20}, {1, 3, 515, 5, 4}});
-  for (ConvTranspose2dGeometry g : shapes) {
+  for (const ConvTranspose2dGeometry& g : shapes) {
     half = !half;
-    const Columns columns = half ? Columns{g.K, g.K, 2 * g.K} : Columns{1, g.K, g.K + 3};
-    g.y_stride = columns.stride;
+    const Columns of_y = half ? Columns{g.K, g.K, 2 * g.K} : Columns{1, g.K, g.K + 3};
+    const Columns of_x = half ? Columns{2, g.C, g.C + 5} : Columns{g.C, g.C, 2 * g.C};
     SCOPED_TRACE(text(g));
     const Data d(g, 16);
     auto& device = this->device;
-    const auto x = gradcheck::upload<TypeParam>(device, d.x);
+    const auto x = gradcheck::upload<TypeParam>(device, widened(d.x, of_x));
     const auto w = gradcheck::upload<TypeParam>(device, d.w);
     const auto b = gradcheck::upload<TypeParam>(device, d.b);
-    const auto dy = gradcheck::upload<TypeParam>(device, widened(d.dy, columns));
+    const auto dy = gradcheck::upload<TypeParam>(device, widened(d.dy, of_y));
+    const auto x_values = values(x.data(), g.input_pixels(), of_x);
+    const auto dy_gradients = gradients(dy.data(), g.output_pixels(), of_y);
     auto workspace = gradcheck::poisoned<TypeParam>(device, conv_transpose2d_workspace(device, g));
 
-    auto y = gradcheck::upload<TypeParam>(device, widened_nan(4 * g.input_pixels(), columns));
-    conv_transpose2d_forward(device, y.data() + columns.first, x.data(), w.data(), b.data(), workspace.data(), g);
-    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "y", y), columns),
-                      naive_forward(g, d.x, d.w, d.b),
+    auto y = gradcheck::upload<TypeParam>(device, widened_nan(g.output_pixels(), of_y));
+    conv_transpose2d_forward(device, values(y.data(), g.output_pixels(), of_y), x_values, w.data(), b.data(),
+                             workspace.data(), g);
+    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "y", y), of_y), naive_forward(g, d.x, d.w, d.b),
                       bounds<T>(naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), g.C + 1)));
 
-    const Gradients naive = naive_backward(g, d.x, d.w, d.dy);
-    const Gradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
-    auto dx = gradcheck::poisoned<TypeParam>(device, x.size());
+    const NaiveGradients naive = naive_backward(g, d.x, d.w, d.dy);
+    const NaiveGradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
+    auto dx = gradcheck::upload<TypeParam>(device, widened_nan(g.input_pixels(), of_x));
     auto dw = gradcheck::poisoned<TypeParam>(device, w.size());
     auto db = gradcheck::poisoned<TypeParam>(device, g.K);
-    const auto* dy_columns = dy.data() + columns.first;
-    conv_transpose2d_backward_data(device, dx.data(), dy_columns, w.data(), workspace.data(), g, Write::set);
-    conv_transpose2d_backward_weights(device, dw.data(), db.data(), dy_columns, x.data(), workspace.data(), g);
-    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "dx", dx), naive.dx, bounds<T>(sums.dx, 4 * g.K)));
+    conv_transpose2d_backward_data(device, gradients(dx.data(), g.input_pixels(), of_x), dy_gradients, w.data(),
+                                   workspace.data(), g, Write::set);
+    conv_transpose2d_backward_weights(device, dw.data(), db.data(), dy_gradients, x_values, workspace.data(), g);
+    EXPECT_TRUE(
+        close(narrowed(gradcheck::download<TypeParam>(device, "dx", dx), of_x), naive.dx, bounds<T>(sums.dx, 4 * g.K)));
     EXPECT_TRUE(
         close(gradcheck::download<TypeParam>(device, "dw", dw), naive.dw, bounds<T>(sums.dw, g.input_pixels())));
     EXPECT_TRUE(
-        close(gradcheck::download<TypeParam>(device, "db", db), naive.db, bounds<T>(sums.db, 4 * g.input_pixels())));
+        close(gradcheck::download<TypeParam>(device, "db", db), naive.db, bounds<T>(sums.db, g.output_pixels())));
   }
+}
+
+// Tensors that do not have the geometry's shape are refused before anything is read.
+TYPED_TEST(ConvTranspose2d, RefusesOtherShapes) {
+  using T = typename TypeParam::Scalar;
+  const ConvTranspose2dGeometry g{1, 2, 3, 4, 5};
+  T* none = nullptr;
+  const Values<T> x = values(none, g.input_pixels(), g.C), y = values(none, g.output_pixels(), g.K);
+  const Gradients<T> dx = gradients(none, g.input_pixels(), g.C), dy = gradients(none, g.output_pixels(), g.K);
+  auto& device = this->device;
+  EXPECT_THROW(conv_transpose2d_forward(device, x, x, none, none, none, g), std::logic_error);
+  EXPECT_THROW(conv_transpose2d_forward(device, y, y, none, none, none, g), std::logic_error);
+  EXPECT_THROW(conv_transpose2d_backward_data(device, dy, dy, none, none, g, Write::set), std::logic_error);
+  EXPECT_THROW(conv_transpose2d_backward_data(device, dx, dx, none, none, g, Write::set), std::logic_error);
+  EXPECT_THROW(conv_transpose2d_backward_weights(device, none, none, dx, x, none, g), std::logic_error);
+  EXPECT_THROW(conv_transpose2d_backward_weights(device, none, none, dy, y, none, g), std::logic_error);
 }
 
 template <class B>
@@ -291,6 +312,8 @@ TYPED_TEST(ConvTranspose2dPlain, AgreesWithTheTuned) {
     const Data d(g, 17);
     const auto x = gradcheck::upload<B>(device, d.x), w = gradcheck::upload<B>(device, d.w);
     const auto b = gradcheck::upload<B>(device, d.b), dy = gradcheck::upload<B>(device, d.dy);
+    const auto x_values = values(x.data(), g.input_pixels(), g.C);
+    const auto dy_gradients = gradients(dy.data(), g.output_pixels(), g.K);
     const auto run = [&](const auto& forward, const auto& data, const auto& weights, Index workspace_size) {
       auto workspace = gradcheck::poisoned<B>(device, workspace_size);
       auto y = gradcheck::poisoned<B>(device, dy.size()), dx = gradcheck::poisoned<B>(device, x.size());
@@ -305,28 +328,33 @@ TYPED_TEST(ConvTranspose2dPlain, AgreesWithTheTuned) {
         results.push_back(gradcheck::download<B>(device, "", *buffer));
       return results;
     };
-    const auto tuned =
-        run([&](float* y,
-                float* workspace) { conv_transpose2d_forward(device, y, x.data(), w.data(), b.data(), workspace, g); },
-            [&](float* dx, float* workspace, Write write) {
-              conv_transpose2d_backward_data(device, dx, dy.data(), w.data(), workspace, g, write);
-            },
-            [&](float* dw, float* db, float* workspace) {
-              conv_transpose2d_backward_weights(device, dw, db, dy.data(), x.data(), workspace, g);
-            },
-            conv_transpose2d_workspace(device, g));
-    const auto plain = run(
+    const auto tuned = run(
         [&](float* y, float* workspace) {
-          cuda::plain::conv_transpose2d_forward(device, y, x.data(), w.data(), b.data(), workspace, g);
+          conv_transpose2d_forward(device, values(y, g.output_pixels(), g.K), x_values, w.data(), b.data(), workspace,
+                                   g);
         },
         [&](float* dx, float* workspace, Write write) {
-          cuda::plain::conv_transpose2d_backward_data(device, dx, dy.data(), w.data(), workspace, g, write);
+          conv_transpose2d_backward_data(device, gradients(dx, g.input_pixels(), g.C), dy_gradients, w.data(),
+                                         workspace, g, write);
         },
         [&](float* dw, float* db, float* workspace) {
-          cuda::plain::conv_transpose2d_backward_weights(device, dw, db, dy.data(), x.data(), workspace, g);
+          conv_transpose2d_backward_weights(device, dw, db, dy_gradients, x_values, workspace, g);
+        },
+        conv_transpose2d_workspace(device, g));
+    const auto plain = run(
+        [&](float* y, float* workspace) {
+          cuda::plain::conv_transpose2d_forward(device, values(y, g.output_pixels(), g.K), x_values, w.data(), b.data(),
+                                                workspace, g);
+        },
+        [&](float* dx, float* workspace, Write write) {
+          cuda::plain::conv_transpose2d_backward_data(device, gradients(dx, g.input_pixels(), g.C), dy_gradients,
+                                                      w.data(), workspace, g, write);
+        },
+        [&](float* dw, float* db, float* workspace) {
+          cuda::plain::conv_transpose2d_backward_weights(device, dw, db, dy_gradients, x_values, workspace, g);
         },
         cuda::plain::conv_transpose2d_workspace(device, g));
-    const Gradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
+    const NaiveGradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
     Array of_added = sums.dx;
     for (std::size_t i = 0; i < of_added.values.size(); ++i) of_added.values[i] += std::abs(d.before.values[i]);
     const Array terms[] = {naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), sums.dx, of_added,

@@ -45,11 +45,13 @@ TYPED_TEST(Dice, BackwardAddsWhereAsked) {
   const auto z = gradcheck::upload<TypeParam>(this->device, {"", {1, -2, 3, 0}});
   const auto t = gradcheck::upload<TypeParam>(this->device, {"", {0, 0, 1, 1}});
   typename TypeParam::template Buffer<double> loss(this->device, 2), sums(this->device, 6);
-  dice_forward(this->device, loss.data(), sums.data(), z.data(), t.data(), Index{2}, Index{2});
+  dice_forward(this->device, loss.data(), sums.data(), values(z.data(), 4), t.data(), Index{2});
   auto set = gradcheck::poisoned<TypeParam>(this->device, 4);
   auto added = gradcheck::upload<TypeParam>(this->device, {"", {5, 6, 7, 8}});
-  dice_backward(this->device, set.data(), sums.data(), z.data(), t.data(), Index{2}, Index{2}, Write::set);
-  dice_backward(this->device, added.data(), sums.data(), z.data(), t.data(), Index{2}, Index{2}, Write::add);
+  dice_backward(this->device, gradients(set.data(), 4), sums.data(), values(z.data(), 4), t.data(), Index{2},
+                Write::set);
+  dice_backward(this->device, gradients(added.data(), 4), sums.data(), values(z.data(), 4), t.data(), Index{2},
+                Write::add);
   const auto share = gradcheck::download<TypeParam>(this->device, "", set).values;
   const auto sum = gradcheck::download<TypeParam>(this->device, "", added).values;
   for (std::size_t i = 0; i < 4; ++i)

@@ -16,24 +16,24 @@ struct Device : cpu::Device {
 };
 
 // Overloads for this device win over those of cpu:: that its base class makes visible.
-void max_pool_backward(Device& device, double* dx, const double* dy, const std::uint8_t* argmax, const Shape& in,
-                       Write write) {
+void max_pool_backward(Device& device, Gradients<double> dx, Gradients<const double> dy, const std::uint8_t* argmax,
+                       const Shape& in, Write write) {
   if (device.dropped != Dropped::pool) max_pool_backward(device.base(), dx, dy, argmax, in, write);
 }
 
-void attention_multiply_backward(Device& device, double* dx, double* dalpha, const double* dy, const double* x,
-                                 const double* alpha, Index pixels, Index C, Index y_stride) {
-  attention_multiply_backward(device.base(), dx, dalpha, dy, x, alpha, pixels, C, y_stride);
-  if (device.dropped == Dropped::product) fill_zero(device.base(), dx, pixels * C);
+void attention_multiply_backward(Device& device, Gradients<double> dx, Gradients<double> dalpha,
+                                 Gradients<const double> dy, Values<const double> x, Values<const double> alpha) {
+  attention_multiply_backward(device.base(), dx, dalpha, dy, x, alpha);
+  if (device.dropped == Dropped::product) fill_zero(device.base(), dx.data, dx.size());
 }
 
-void conv2d_backward_data(Device& device, double* dx, const double* dy, const double* w, double* workspace,
-                          const Conv2dGeometry& g, Write write) {
+void conv2d_backward_data(Device& device, Gradients<double> dx, Gradients<const double> dy, const double* w,
+                          double* workspace, const Conv2dGeometry& g, Write write) {
   if (write == Write::add) {  // the gate's two projections: only that of up works on columns of the concatenated tensor
-    const Dropped now = g.x_stride != 0 ? Dropped::gate_of_up : Dropped::gate_of_skip;
+    const Dropped now = dx.is_dense() ? Dropped::gate_of_skip : Dropped::gate_of_up;
     if (now == device.dropped) return;
     // There the share of the concatenation lies already: set instead of add loses it.
-    if (g.x_stride != 0 && device.dropped == Dropped::concat) write = Write::set;
+    if (!dx.is_dense() && device.dropped == Dropped::concat) write = Write::set;
   }
   conv2d_backward_data(device.base(), dx, dy, w, workspace, g, write);
 }

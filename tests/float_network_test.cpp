@@ -27,11 +27,13 @@ struct Device : cpu::Device {
 };
 
 // What tensor cores make of an operand: 10 or 7 bits behind the point are kept.
-std::vector<double> rounded(Device& device, const double* values, Index n, bool on_tensor_cores) {
-  std::vector<double> result(values, values + n);
+double rounded(Device& device, double value, bool on_tensor_cores) {
   const double half_unit = !on_tensor_cores ? 0 : device.precision == Precision::tf32 ? 0x1p-11 : 0x1p-8;
-  if (half_unit > 0)
-    for (double& value : result) value *= 1 + half_unit * device.random.uniform(-1, 1);
+  return half_unit > 0 ? value * (1 + half_unit * device.random.uniform(-1, 1)) : value;
+}
+std::vector<double> rounded(Device& device, const double* numbers, Index n, bool on_tensor_cores) {
+  std::vector<double> result(numbers, numbers + n);
+  for (double& value : result) value = rounded(device, value, on_tensor_cores);
   return result;
 }
 
@@ -40,27 +42,39 @@ double noise(Device& device, double sum_of_terms, double length) {
   return device.random.normal() * 0x1p-24 * std::sqrt(length + 2) * sum_of_terms;
 }
 
-std::vector<double> absolute(const double* values, Index n) {
+std::vector<double> absolute(const double* numbers, Index n) {
   std::vector<double> result(static_cast<std::size_t>(n));
-  for (Index i = 0; i < n; ++i) result[static_cast<std::size_t>(i)] = std::abs(values[i]);
+  for (Index i = 0; i < n; ++i) result[static_cast<std::size_t>(i)] = std::abs(numbers[i]);
   return result;
 }
 
-void conv2d_forward(Device& device, double* y, const double* x, const double* w, const double* bias, double* workspace,
-                    const Conv2dGeometry& g, Write write = Write::set, Activation activation = Activation::none) {
-  const Index n = g.pixels() * g.K;
-  if (write == Write::set) fill_zero(device.base(), y, n);
-  const Index x_size = (g.pixels() - 1) * g.x_pixel() + g.C;
-  const auto terms_x = absolute(x, x_size), terms_w = absolute(w, g.weights());
-  std::vector<double> terms = absolute(y, n);
-  const double* no_bias = nullptr;
-  conv2d_forward(device.base(), terms.data(), terms_x.data(), terms_w.data(), no_bias, workspace, g, Write::add);
+// A dense copy.
+std::vector<double> copied(Values<const double> x) {
+  std::vector<double> result;
+  for (Index p = 0; p < x.pixels; ++p)
+    result.insert(result.end(), x.data + p * x.stride, x.data + p * x.stride + x.channels);
+  return result;
+}
+double& element(Values<double> y, Index i) {
+  return y.data[i / y.channels * y.stride + i % y.channels];
+}
+
+void conv2d_forward(Device& device, Values<double> y, Values<const double> x, const double* w,
+                    const Epilogue<double>& epilogue, double* workspace, const Conv2dGeometry& g) {
+  if (epilogue.write == Write::set) fill_zero(device.base(), y.data, y.size());
+  const std::vector<double> dense_x = copied(x);
+  const Index x_size = x.size();
+  const auto terms_x = absolute(dense_x.data(), x_size), terms_w = absolute(w, g.weights());
+  std::vector<double> terms = absolute(y.data, y.size());
+  conv2d_forward(device.base(), values(terms.data(), y.pixels, y.channels),
+                 values(terms_x.data(), x.pixels, x.channels), terms_w.data(), {nullptr, Write::add}, workspace, g);
   const bool low = cuda::tensor_core::on_tensor_cores(device.precision, g);
-  const auto near_x = rounded(device, x, x_size, low), near_w = rounded(device, w, g.weights(), low);
-  conv2d_forward(device.base(), y, near_x.data(), near_w.data(), bias, workspace, g, Write::add);
-  for (Index i = 0; i < n; ++i)
-    y[i] += noise(device, terms[static_cast<std::size_t>(i)], static_cast<double>(g.R * g.R * g.C));
-  if (activation == Activation::relu) relu_forward(device.base(), y, y, n);
+  const auto near_x = rounded(device, dense_x.data(), x_size, low), near_w = rounded(device, w, g.weights(), low);
+  conv2d_forward(device.base(), y, values(near_x.data(), x.pixels, x.channels), near_w.data(),
+                 {epilogue.bias, Write::add}, workspace, g);
+  for (Index i = 0; i < y.size(); ++i)
+    y.data[i] += noise(device, terms[static_cast<std::size_t>(i)], static_cast<double>(g.R * g.R * g.C));
+  if (epilogue.activation == Activation::relu) relu_forward(device.base(), y, y);
 }
 
 // Rounded once: a uniform error of up to half a unit, here normal.
@@ -71,28 +85,27 @@ void fold_batch_norm(Device& device, double* w, BatchNormParameters<double> para
   for (Index k = 0; k < K; ++k) parameters.beta[k] += noise(device, std::abs(parameters.beta[k]), 0);
 }
 
-void conv_transpose2d_forward(Device& device, double* y, const double* x, const double* w, const double* bias,
-                              double* workspace, const ConvTranspose2dGeometry& g) {
-  const auto terms_x = absolute(x, g.input_pixels() * g.C), terms_w = absolute(w, g.weights());
-  std::vector<double> terms(static_cast<std::size_t>(4 * g.input_pixels() * g.K));
+void conv_transpose2d_forward(Device& device, Values<double> y, Values<const double> x, const double* w,
+                              const double* bias, double* workspace, const ConvTranspose2dGeometry& g) {
+  const auto terms_x = absolute(x.data, x.size()), terms_w = absolute(w, g.weights());
+  std::vector<double> terms(static_cast<std::size_t>(y.size()));
   const double* no_bias = nullptr;
-  ConvTranspose2dGeometry dense = g;
-  dense.y_stride = 0;
-  conv_transpose2d_forward(device.base(), terms.data(), terms_x.data(), terms_w.data(), no_bias, workspace, dense);
+  conv_transpose2d_forward(device.base(), values(terms.data(), y.pixels, y.channels),
+                           values(terms_x.data(), x.pixels, x.channels), terms_w.data(), no_bias, workspace, g);
   const bool low = cuda::tensor_core::on_tensor_cores(device.precision, g);
-  const auto near_x = rounded(device, x, g.input_pixels() * g.C, low), near_w = rounded(device, w, g.weights(), low);
-  conv_transpose2d_forward(device.base(), y, near_x.data(), near_w.data(), bias, workspace, g);
-  for (Index i = 0; i < 4 * g.input_pixels() * g.K; ++i)
-    y[i / g.K * g.y_pixel() + i % g.K] += noise(device, terms[static_cast<std::size_t>(i)], static_cast<double>(g.C));
+  const auto near_x = rounded(device, x.data, x.size(), low), near_w = rounded(device, w, g.weights(), low);
+  conv_transpose2d_forward(device.base(), y, values(near_x.data(), x.pixels, x.channels), near_w.data(), bias,
+                           workspace, g);
+  for (Index i = 0; i < y.size(); ++i)
+    element(y, i) += noise(device, terms[static_cast<std::size_t>(i)], static_cast<double>(g.C));
 }
 
 // The statistics are those of the perturbed output.
-void conv2d_statistics_forward(Device& device, double* y, double* mean, double* inv_std, double* running_mean,
-                               double* running_var, const double* x, const double* w, double* workspace,
-                               const Conv2dGeometry& g) {
-  conv2d_forward(device, y, x, w, nullptr, workspace, g);
-  batch_norm_statistics(device.base(), BatchStatistics<double>{mean, inv_std},
-                        RunningStatistics<double>{running_mean, running_var}, values(y, g.pixels(), g.K), workspace);
+void conv2d_statistics_forward(Device& device, Values<double> y, BatchStatistics<double> batch,
+                               RunningStatistics<double> running, Values<const double> x, const double* w,
+                               double* workspace, const Conv2dGeometry& g) {
+  conv2d_forward(device, y, x, w, {}, workspace, g);
+  batch_norm_statistics(device.base(), batch, running, y, workspace);
 }
 
 // y = (x - mean) scale + beta: four roundings of terms no larger than |y| + 2 |beta| + |mean| scale.
@@ -118,20 +131,19 @@ void batch_norm_relu_dropout_forward(Device& device, Values<double> y, Values<co
     const double z = (x.data[i] - batch.mean[c]) * batch.inv_std[c] * p.gamma[c] + p.beta[c];
     y.data[i] = z + batch_norm_noise(device, z, batch, p, c);
   }
-  relu_forward(device.base(), y.data, y.data, y.size());
-  if (dropout.rate > 0) dropout_forward(device.base(), y.data, y.data, dropout.rate, dropout.key, y.size());
+  relu_forward(device.base(), y, y);
+  if (dropout.rate > 0) dropout_forward(device.base(), y, y, dropout);
 }
 
-void sigmoid_forward(Device& device, double* y, const double* x, Index n) {
-  sigmoid_forward(device.base(), y, x, n);
-  for (Index i = 0; i < n; ++i) y[i] += noise(device, y[i], 2);
+void sigmoid_forward(Device& device, Values<double> y, Values<const double> x) {
+  sigmoid_forward(device.base(), y, x);
+  for (Index i = 0; i < y.size(); ++i) y.data[i] += noise(device, y.data[i], 2);
 }
 
-void attention_multiply_forward(Device& device, double* y, const double* x, const double* alpha, Index pixels, Index C,
-                                Index y_stride) {
-  attention_multiply_forward(device.base(), y, x, alpha, pixels, C, y_stride);
-  for (Index i = 0; i < pixels * C; ++i) {
-    double& value = y[i / C * y_stride + i % C];
+void attention_multiply_forward(Device& device, Values<double> y, Values<const double> x, Values<const double> alpha) {
+  attention_multiply_forward(device.base(), y, x, alpha);
+  for (Index i = 0; i < y.size(); ++i) {
+    double& value = element(y, i);
     value += noise(device, std::abs(value), 0);
   }
 }

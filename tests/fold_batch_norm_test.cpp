@@ -7,6 +7,26 @@
 #include "support/expect.h"
 
 namespace attnunet {
+namespace counting {
+
+struct Device : cpu::Device {
+  int folds = 0;
+  Device() : cpu::Device(1) {}
+};
+
+// Wins over that of cpu::, which the base class makes visible.
+void fold_batch_norm(Device& device, double* w, BatchNormParameters<double> parameters,
+                     RunningStatistics<const double> running, Index K, Index n) {
+  ++device.folds;
+  fold_batch_norm(static_cast<cpu::Device&>(device), w, parameters, running, K, n);
+}
+
+struct Backend : Cpu<double> {
+  using Device = counting::Device;
+};
+
+}  // namespace counting
+
 namespace {
 
 using gradcheck::Array;
@@ -90,24 +110,25 @@ TYPED_TEST(FoldBatchNorm, IsConvolutionThenBatchNorm) {
     const auto mean = upload<TypeParam>(device, layer.mean), var = upload<TypeParam>(device, layer.var);
     auto workspace = gradcheck::poisoned<TypeParam>(device, conv2d_workspace(device, g));
     auto y = gradcheck::poisoned<TypeParam>(device, g.pixels() * g.K);
-    const T* no_bias = nullptr;
-    conv2d_forward(device, y.data(), x.data(), w.data(), no_bias, workspace.data(), g);
     const Values<T> y_values = values(y.data(), g.pixels(), g.K);
+    const Values<const T> x_values = values(x.data(), g.pixels(), g.C);
+    conv2d_forward(device, y_values, x_values, w.data(), {}, workspace.data(), g);
     batch_norm_inference_forward(device, y_values, y_values, {gamma.data(), beta.data()}, {mean.data(), var.data()});
-    relu_forward(device, y.data(), y.data(), y.size());
+    relu_forward(device, y_values, y_values);
 
     const auto folded = this->fold(layer, g);
     const auto folded_w = upload<TypeParam>(device, folded.w), bias = upload<TypeParam>(device, folded.beta);
     auto folded_y = gradcheck::poisoned<TypeParam>(device, y.size());
-    conv2d_forward(device, folded_y.data(), x.data(), folded_w.data(), bias.data(), workspace.data(), g, Write::set,
-                   Activation::relu);
+    conv2d_forward(device, values(folded_y.data(), g.pixels(), g.K), x_values, folded_w.data(),
+                   {bias.data(), Write::set, Activation::relu}, workspace.data(), g);
 
     // Both are sums of the same terms, s_k w x, s_k mean and beta; either way within float_bound of the exact sum. (In
     // double the same with its unit roundoff.)
     const auto sizes_x = upload<TypeParam>(device, magnitudes(layer.x)),
                sizes_w = upload<TypeParam>(device, magnitudes(layer.w));
     auto terms = gradcheck::poisoned<TypeParam>(device, y.size());
-    conv2d_forward(device, terms.data(), sizes_x.data(), sizes_w.data(), no_bias, workspace.data(), g);
+    conv2d_forward(device, values(terms.data(), g.pixels(), g.K), values(sizes_x.data(), g.pixels(), g.C),
+                   sizes_w.data(), {}, workspace.data(), g);
     const Array sums = download<TypeParam>(device, "sums", terms);
     std::vector<double> bounds;
     for (std::size_t i = 0; i < sums.values.size(); ++i) {
@@ -185,6 +206,34 @@ TYPED_TEST(FoldedConvolutions, AreThoseOfTheNetwork) {
   for (const TensorSpec& spec : architecture.parameters)
     if (spec.kind == TensorKind::gamma) gammas += spec.size;
   EXPECT_EQ(numbers, architecture.parameter_count() - gammas);
+}
+
+// Folding happens where parameters or statistics may have changed, and nowhere else.
+TEST(FoldedParameters, StayCurrentWhileParametersAreOnlyRead) {
+  counting::Device device;
+  NetworkConfig config;
+  config.levels = 3;
+  config.base = 2;
+  const Architecture architecture = make_architecture(config);
+  std::vector<double> parameters, statistics;
+  initial_values(architecture, 3, parameters, statistics);
+  AttentionUNet<counting::Backend> network(device, architecture, true);
+  network.load(parameters, statistics);
+  network.folded();
+  const int all = device.folds;
+  EXPECT_GT(all, 0);
+
+  const AttentionUNet<counting::Backend>& reader = network;
+  EXPECT_EQ(reader.parameters()[0], parameters[0]);
+  EXPECT_EQ(reader.statistics()[0], statistics[0]);
+  reader.gradients();
+  network.parameters();  // not const, and yet a read
+  network.folded();
+  EXPECT_EQ(device.folds, all);
+
+  *network.mutable_parameters() = 1;
+  network.folded();
+  EXPECT_EQ(device.folds, 2 * all);
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ double mask(Index i) {
 }
 
 Results dropout() {
-  return run([](auto& device) { return gradcheck::dropout_case<B>(device, n, rate, key, 1); });
+  return run([](auto& device) { return gradcheck::dropout_case<B>(device, n, {rate, key}, 1); });
 }
 
 TEST(Formula, DropoutY) {

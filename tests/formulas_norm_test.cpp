@@ -277,7 +277,8 @@ struct ConvNorm {
     auto out = poisoned<B>(device, n * g.K), m = poisoned<B>(device, g.K), s = poisoned<B>(device, g.K);
     auto moved_mean = upload<B>(device, {"", {1, 2, 3, 4}}), moved_var = upload<B>(device, {"", {4, 3, 2, 1}});
     cpu::Buffer<double> workspace(device, conv2d_statistics_workspace(device, g));
-    conv2d_statistics_forward(device, out.data(), m.data(), s.data(), moved_mean.data(), moved_var.data(), x.data(),
+    conv2d_statistics_forward(device, values(out.data(), n, g.K), BatchStatistics<double>{m.data(), s.data()},
+                              RunningStatistics<double>{moved_mean.data(), moved_var.data()}, values(x.data(), n, g.C),
                               w.data(), workspace.data(), g);
     y = download<B>(device, "y", out), mean = download<B>(device, "mean", m);
     inv_std = download<B>(device, "inv_std", s), running_mean = download<B>(device, "running_mean", moved_mean);

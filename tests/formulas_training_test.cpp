@@ -100,7 +100,7 @@ TEST(Formula, DiceSums) {
   cpu::Device device(1);
   const auto logits = upload<B>(device, at.z_in), target = upload<B>(device, at.t_in);
   auto loss = poisoned<B>(device, at.N), sums = poisoned<B>(device, 3 * at.N);
-  dice_forward(device, loss.data(), sums.data(), logits.data(), target.data(), at.N, at.P);
+  dice_forward(device, loss.data(), sums.data(), values(logits.data(), at.N * at.P), target.data(), at.N);
   expect_formula(download<B>(device, "sums", sums), each(at.N, 3, [&](Index n, Index which) {
                    return which == 0 ? at.I(n) : which == 1 ? at.sum_p(n) : at.sum_q(n);
                  }));
@@ -258,7 +258,7 @@ TEST(Formula, BatchInput) {
   const std::vector<std::int32_t> cases{2, 0};
   cpu::Device device(1);
   auto input = poisoned<B>(device, 4), target = poisoned<B>(device, 4);
-  batch_input(device, input.data(), target.data(), images.data(), masks.data(), cases.data(), Index{2}, Index{2});
+  batch_input(device, values(input.data(), 4), target.data(), images.data(), masks.data(), cases.data(), Index{2});
   EXPECT_EQ(download<B>(device, "input", input).values,
             (std::vector<double>{254 / 255., 255 / 255., 0 / 255., 1 / 255.}));
   EXPECT_EQ(download<B>(device, "target", target).values, (std::vector<double>{0, 1, 0, 1}));
@@ -269,7 +269,7 @@ TEST(Formula, SegmentationCounts) {
   cpu::Device device(1);
   const auto logits = upload<B>(device, at.z_in), target = upload<B>(device, at.t_in);
   cpu::Buffer<PixelCounts> counts(device, at.N);
-  segmentation_counts(device, counts.data(), logits.data(), target.data(), at.N, at.P);
+  segmentation_counts(device, counts.data(), values(logits.data(), at.N * at.P), target.data(), at.N);
   for (Index n = 0; n < at.N; ++n) {
     const auto count = [&](bool predicted, bool lesion) {
       std::int64_t result = 0;

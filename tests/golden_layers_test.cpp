@@ -45,7 +45,7 @@ TYPED_TEST(GoldenLayers, Dropout) {
                          static_cast<std::uint32_t>(golden.number("layer")),
                          static_cast<std::uint32_t>(golden.number("step"))};
     expect_golden_layer(
-        gradcheck::dropout_case<TypeParam>(this->device, golden.shape("x").size(), golden.number("rate"), key, 1),
+        gradcheck::dropout_case<TypeParam>(this->device, golden.shape("x").size(), {golden.number("rate"), key}, 1),
         golden, {"x"}, "y");
   }
 }

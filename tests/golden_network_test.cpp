@@ -131,12 +131,12 @@ struct GoldenRun {
 
   // Forward, bce + dice, backward.
   void step(const Pass& pass) {
-    const Index P = in.H * in.W;
     network.forward(tape, pass);
-    bce_forward(device, bce.data(), tape.logits, target.data(), in.N, P);
-    dice_forward(device, dice.data(), sums.data(), tape.logits, target.data(), in.N, P);
-    bce_backward(device, tape.d_logits, tape.logits, target.data(), in.N, P, Write::set);
-    dice_backward(device, tape.d_logits, sums.data(), tape.logits, target.data(), in.N, P, Write::add);
+    const Values<T> logits = tape.logit_values();
+    bce_forward(device, bce.data(), logits, target.data(), in.N);
+    dice_forward(device, dice.data(), sums.data(), logits, target.data(), in.N);
+    bce_backward(device, tape.logit_gradients(), logits, target.data(), Write::set);
+    dice_backward(device, tape.logit_gradients(), sums.data(), logits, target.data(), in.N, Write::add);
     network.backward(tape, pass);
   }
 };
@@ -193,7 +193,7 @@ TYPED_TEST(GoldenNetwork, Training) {
     AdamOptions options;
     options.lr = golden.number("lr");
     options.step = step + 1;
-    adam_step(this->device, run.network.parameters(), m.data(), v.data(), run.network.gradients(), n, options);
+    adam_step(this->device, run.network.mutable_parameters(), m.data(), v.data(), run.network.gradients(), n, options);
     expect_golden({"loss", {run.mean(run.bce) + run.mean(run.dice)}}, {"loss", {losses[step]}}, 0);
   }
   for (const TensorSpec& spec : run.architecture.parameters)

@@ -106,7 +106,7 @@ TYPED_TEST(Gradcam, GradientOfTheScoreIsTheNumericOne) {
     gradient.assign(share.begin(), share.end());
     copy_to_device(this->device, tape.d_logits, gradient.data(), P);
     std::vector<T> A(static_cast<std::size_t>(size)), dA(A.size());
-    copy_to_host(this->device, dA.data(), this->network->backward_to_block(tape, number), size);
+    copy_to_host(this->device, dA.data(), this->network->backward_to_block(tape, number).data, size);
     copy_to_host(this->device, A.data(), block.y, size);
     for (Index k = 0; k < block.K; k += 3) {
       double analytic = 0;

@@ -33,9 +33,10 @@ struct Operations<Cpu<double>> {
   using D = cpu::Device;
   static Index workspace(const D& d, const Conv2dGeometry& g) { return cpu::conv2d_workspace(d, g); }
   static Index workspace(const D& d, const ConvTranspose2dGeometry& g) { return cpu::conv_transpose2d_workspace(d, g); }
-  template <class... A>
-  static void forward(D& device, const Conv2dGeometry& g, A... arguments) {
-    cpu::conv2d_forward(device, arguments..., g);
+  template <class T>
+  static void forward(D& device, const Conv2dGeometry& g, Values<T> y, Values<const T> x, const T* w, const T* bias,
+                      T* workspace) {
+    cpu::conv2d_forward(device, y, x, w, {bias}, workspace, g);
   }
   template <class... A>
   static void forward(D& device, const ConvTranspose2dGeometry& g, A... arguments) {
@@ -65,9 +66,10 @@ struct Operations {
   static Index workspace(const D& d, const ConvTranspose2dGeometry& g) {
     return cuda::ffma::conv_transpose2d_workspace(d, g);
   }
-  template <class... A>
-  static void forward(D& device, const Conv2dGeometry& g, A... arguments) {
-    cuda::ffma::conv2d_forward(device, arguments..., g);
+  template <class T>
+  static void forward(D& device, const Conv2dGeometry& g, Values<T> y, Values<const T> x, const T* w, const T* bias,
+                      T* workspace) {
+    cuda::ffma::conv2d_forward(device, y, x, w, {bias}, workspace, g);
   }
   template <class... A>
   static void forward(D& device, const ConvTranspose2dGeometry& g, A... arguments) {
@@ -91,7 +93,7 @@ struct Operations {
   }
 };
 
-// What the two geometries have in common, as the test needs it: dense sizes, and the columns of the strided tensor.
+// What the two geometries have in common, as the test needs it.
 Index x_pixels(const Conv2dGeometry& g) {
   return g.pixels();
 }
@@ -117,30 +119,25 @@ Index data_length(const Conv2dGeometry& g) {
 Index data_length(const ConvTranspose2dGeometry& g) {
   return 4 * g.K + 1;
 }
-// Channels of x and of y as they lie in wider tensors. Where the geometry has no stride they lie dense.
-Columns x_columns(const Conv2dGeometry& g) {
-  return {g.x_pixel() - g.C, g.C, g.x_pixel()};
-}
-Columns x_columns(const ConvTranspose2dGeometry& g) {
-  return {0, g.C, g.C};
-}
-Columns y_columns(const Conv2dGeometry& g) {
-  return {0, g.K, g.K};
-}
-Columns y_columns(const ConvTranspose2dGeometry& g) {
-  return {g.y_pixel() - g.K, g.K, g.y_pixel()};
-}
-
 std::string text(const Conv2dGeometry& g) {
   std::string result = "conv2d ";
-  for (Index n : {g.N, g.H, g.W, g.C, g.K, g.R, g.x_stride}) result += std::to_string(n) + " ";
+  for (Index n : {g.N, g.H, g.W, g.C, g.K, g.R}) result += std::to_string(n) + " ";
   return result;
 }
 std::string text(const ConvTranspose2dGeometry& g) {
   std::string result = "conv_transpose2d ";
-  for (Index n : {g.N, g.H, g.W, g.C, g.K, g.y_stride}) result += std::to_string(n) + " ";
+  for (Index n : {g.N, g.H, g.W, g.C, g.K}) result += std::to_string(n) + " ";
   return result;
 }
+
+// A convolution with its tensors in wider ones: how many channels lie before x and before y in each pixel.
+template <class G>
+struct Case {
+  G g;
+  Index before_x = 0, before_y = 0;
+  Columns of_x() const { return {before_x, g.C, g.C + before_x}; }
+  Columns of_y() const { return {before_y, g.K, g.K + before_y}; }
+};
 
 template <class G>
 struct Data {
@@ -166,25 +163,28 @@ struct Results {
 };
 
 template <class B, class G>
-Results run(typename B::Device& device, const G& g, const Data<G>& d) {
+Results run(typename B::Device& device, const Case<G>& one, const Data<G>& d) {
   using O = Operations<B>;
-  const Columns of_x = x_columns(g), of_y = y_columns(g);
+  using T = typename B::Scalar;
+  const G& g = one.g;
+  const Columns of_x = one.of_x(), of_y = one.of_y();
   const auto x_buffer = upload<B>(device, widened(d.x, of_x)), dy_buffer = upload<B>(device, widened(d.dy, of_y));
   const auto w = upload<B>(device, d.w), b = upload<B>(device, d.b);
-  const auto* x = x_buffer.data() + of_x.first;
-  const auto* dy = dy_buffer.data() + of_y.first;
-  const typename B::Scalar* no_bias = nullptr;
-  typename B::Scalar* no_gradient = nullptr;
+  const Values<const T> x = values(x_buffer.data(), x_pixels(g), of_x);
+  const Gradients<const T> dy = gradients(dy_buffer.data(), y_pixels(g), of_y);
+  const T* no_bias = nullptr;
+  T* no_gradient = nullptr;
   auto workspace = poisoned<B>(device, O::workspace(device, g));
   Results r;
   for (const bool bias : {true, false}) {
     auto y = upload<B>(device, widened_nan(y_pixels(g), of_y));
-    O::forward(device, g, y.data() + of_y.first, x, w.data(), bias ? b.data() : no_bias, workspace.data());
+    O::forward(device, g, values(y.data(), y_pixels(g), of_y), x, w.data(), bias ? b.data() : no_bias,
+               workspace.data());
     (bias ? r.y : r.y_without_bias) = narrowed(download<B>(device, "y", y), of_y);
   }
   for (const Write write : {Write::set, Write::add}) {
     auto dx = upload<B>(device, write == Write::set ? widened_nan(x_pixels(g), of_x) : widened(d.before, of_x));
-    O::backward_data(device, g, write, dx.data() + of_x.first, dy, w.data(), workspace.data());
+    O::backward_data(device, g, write, gradients(dx.data(), x_pixels(g), of_x), dy, w.data(), workspace.data());
     (write == Write::set ? r.dx : r.dx_added) = narrowed(download<B>(device, "dx", dx), of_x);
   }
   for (const bool bias : {true, false}) {
@@ -207,12 +207,13 @@ template <class B>
 class ImplicitGemm : public BackendTest<B> {
  protected:
   template <class G>
-  void expect_right(const G& g) {
-    SCOPED_TRACE(text(g));
+  void expect_right(const Case<G>& one) {
+    const G& g = one.g;
+    SCOPED_TRACE(text(g) + "after " + std::to_string(one.before_x) + " and " + std::to_string(one.before_y));
     const Data<G> d(g, 21);
-    const Results actual = run<B>(this->device, g, d);
-    const Results expected = run<Cpu<double>>(reference, g, d);
-    const Results sums = run<Cpu<double>>(reference, g, magnitudes_of(d));
+    const Results actual = run<B>(this->device, one, d);
+    const Results expected = run<Cpu<double>>(reference, one, d);
+    const Results sums = run<Cpu<double>>(reference, one, magnitudes_of(d));
     EXPECT_TRUE(close(actual.y, expected.y, bounds(sums.y, forward_length(g))));
     EXPECT_TRUE(close(actual.y_without_bias, expected.y_without_bias, bounds(sums.y_without_bias, forward_length(g))));
     EXPECT_TRUE(close(actual.dx, expected.dx, bounds(sums.dx, data_length(g))));
@@ -229,100 +230,108 @@ class ImplicitGemm : public BackendTest<B> {
 };
 TYPED_TEST_SUITE(ImplicitGemm, TunedBackends);
 
-// {N, H, W, C, K, R, x_stride}. Tiles of pixels are 32, 128 and 256 high, chunks of the weights' gradient 256 pixels.
+// {{N, H, W, C, K, R}, channels before x, before y}. Tiles of pixels are 32, 128 and 256 high, chunks of the weights'
+// gradient 256 pixels.
+using Convolutions = std::vector<Case<Conv2dGeometry>>;
+
 TYPED_TEST(ImplicitGemm, Conv2dInVectors) {
-  for (const Conv2dGeometry& g : std::vector<Conv2dGeometry>{{1, 1, 1, 4, 4, 3},        // smaller than every tile
-                                                             {1, 1, 1, 8, 36, 1, 16},   // the same, one depth stage
-                                                             {1, 16, 16, 8, 32, 3},     // one narrow tile to the pixel
-                                                             {1, 257, 1, 4, 4, 3, 12},  // one pixel over; images 1 wide
-                                                             {1, 8, 16, 20, 64, 1},     // one wide tile to the pixel
-                                                             {1, 3, 43, 12, 68, 3},     // one over in rows and columns
-                                                             {3, 9, 11, 8, 44, 3, 16},  // tiles across images
-                                                             {2, 19, 17, 8, 12, 3, 20},  // several chunks
-                                                             {1, 5, 7, 36, 132, 3},      // three tiles of rows of dw
-                                                             {2, 1, 150, 132, 16, 1, 264}})
-    this->expect_right(g);
+  for (const auto& one : Convolutions{{{1, 1, 1, 4, 4, 3}},           // smaller than every tile
+                                      {{1, 1, 1, 8, 36, 1}, 8},       // the same, one depth stage
+                                      {{1, 16, 16, 8, 32, 3}, 0, 4},  // one narrow tile to the pixel
+                                      {{1, 257, 1, 4, 4, 3}, 8},      // one pixel over; images 1 wide
+                                      {{1, 8, 16, 20, 64, 1}, 0, 8},  // one wide tile to the pixel
+                                      {{1, 3, 43, 12, 68, 3}},        // one over in rows and columns
+                                      {{3, 9, 11, 8, 44, 3}, 8, 4},   // tiles across images
+                                      {{2, 19, 17, 8, 12, 3}, 12},    // several chunks
+                                      {{1, 5, 7, 36, 132, 3}},        // three tiles of rows of dw
+                                      {{2, 1, 150, 132, 16, 1}, 132}})
+    this->expect_right(one);
 }
 
 TYPED_TEST(ImplicitGemm, Conv2dElementByElement) {
-  for (const Conv2dGeometry& g : std::vector<Conv2dGeometry>{{1, 1, 1, 1, 1, 1},
-                                                             {2, 5, 7, 3, 5, 3},
-                                                             {1, 17, 16, 1, 32, 3},
-                                                             {1, 4, 8, 2, 32, 3, 5},
-                                                             {1, 3, 11, 33, 34, 3},
-                                                             {3, 13, 11, 6, 9, 3, 7},
-                                                             {2, 9, 16, 16, 1, 1},
-                                                             {1, 21, 13, 32, 1, 1, 64},
-                                                             {1, 6, 5, 7, 1, 3},
-                                                             {2, 4, 3, 4, 8, 3, 9}})  // only the stride is odd
-    this->expect_right(g);
+  for (const auto& one : Convolutions{{{1, 1, 1, 1, 1, 1}},
+                                      {{2, 5, 7, 3, 5, 3}},
+                                      {{1, 17, 16, 1, 32, 3}, 0, 1},
+                                      {{1, 4, 8, 2, 32, 3}, 3},
+                                      {{1, 3, 11, 33, 34, 3}},
+                                      {{3, 13, 11, 6, 9, 3}, 1, 2},
+                                      {{2, 9, 16, 16, 1, 1}, 0, 3},
+                                      {{1, 21, 13, 32, 1, 1}, 32},
+                                      {{1, 6, 5, 7, 1, 3}},
+                                      {{2, 4, 3, 4, 8, 3}, 5},      // only the stride of x is odd
+                                      {{2, 4, 3, 4, 8, 3}, 0, 1}})  // only the stride of y is odd
+    this->expect_right(one);
 }
 
 // The first layer, psi and the head; all that has one channel on a side.
 TYPED_TEST(ImplicitGemm, Conv2dFromAndToOneChannel) {
-  for (const Conv2dGeometry& g : std::vector<Conv2dGeometry>{{1, 1, 1, 1, 4, 3},
-                                                             {1, 17, 31, 1, 32, 3},   // 527 pixels: three chunks
-                                                             {2, 3, 5, 1, 36, 3, 3},  // channels in two tiles
-                                                             {1, 257, 1, 1, 260, 1},  // and in two slices
-                                                             {3, 11, 17, 16, 1, 1},
-                                                             {1, 21, 13, 32, 1, 1, 64},
-                                                             {2, 5, 9, 12, 1, 3, 20},
-                                                             {1, 2, 3, 260, 1, 1},
-                                                             {1, 3, 5, 1, 1, 3}})
-    this->expect_right(g);
+  for (const auto& one : Convolutions{{{1, 1, 1, 1, 4, 3}},
+                                      {{1, 17, 31, 1, 32, 3}, 0, 4},  // 527 pixels: three chunks
+                                      {{2, 3, 5, 1, 36, 3}, 2},       // channels in two tiles
+                                      {{1, 257, 1, 1, 260, 1}},       // and in two slices
+                                      {{3, 11, 17, 16, 1, 1}},
+                                      {{1, 21, 13, 32, 1, 1}, 32, 1},
+                                      {{2, 5, 9, 12, 1, 3}, 8},
+                                      {{1, 2, 3, 260, 1, 1}},
+                                      {{1, 3, 5, 1, 1, 3}}})
+    this->expect_right(one);
 }
 
-// {N, H, W, C, K, y_stride}
+// {{N, H, W, C, K}, channels before x, before y}
+using TransposedConvolutions = std::vector<Case<ConvTranspose2dGeometry>>;
+
 TYPED_TEST(ImplicitGemm, ConvTranspose2dInVectors) {
-  for (const ConvTranspose2dGeometry& g : std::vector<ConvTranspose2dGeometry>{{1, 1, 1, 4, 4},
-                                                                               {1, 2, 3, 16, 8, 16},
-                                                                               {3, 7, 9, 12, 20, 40},
-                                                                               {2, 13, 11, 36, 4, 12},
-                                                                               {1, 3, 43, 8, 36, 40},
-                                                                               {1, 257, 1, 4, 8}})
-    this->expect_right(g);
+  for (const auto& one : TransposedConvolutions{{{1, 1, 1, 4, 4}},
+                                                {{1, 2, 3, 16, 8}, 0, 8},
+                                                {{3, 7, 9, 12, 20}, 4, 20},
+                                                {{2, 13, 11, 36, 4}, 0, 8},
+                                                {{1, 3, 43, 8, 36}, 8, 4},
+                                                {{1, 257, 1, 4, 8}}})
+    this->expect_right(one);
 }
 
 TYPED_TEST(ImplicitGemm, ConvTranspose2dElementByElement) {
-  for (const ConvTranspose2dGeometry& g : std::vector<ConvTranspose2dGeometry>{
-           {1, 1, 1, 1, 1}, {2, 3, 5, 4, 6, 9}, {1, 4, 8, 7, 3}, {3, 5, 23, 33, 9, 11}, {1, 2, 2, 4, 4, 7}})
-    this->expect_right(g);
+  for (const auto& one : TransposedConvolutions{{{1, 1, 1, 1, 1}},
+                                                {{2, 3, 5, 4, 6}, 0, 3},
+                                                {{1, 4, 8, 7, 3}, 1},
+                                                {{3, 5, 23, 33, 9}, 0, 2},
+                                                {{1, 2, 2, 4, 4}, 3, 3}})
+    this->expect_right(one);
 }
 
 // A pointer that 16-byte accesses cannot take, though all sizes could.
 TYPED_TEST(ImplicitGemm, TakesUnalignedTensors) {
-  using T = float;
   const Conv2dGeometry g{1, 5, 6, 4, 8, 3};
   const Data<Conv2dGeometry> d(g, 22);
   Array shifted{"x", {0.0}};
   shifted.values.insert(shifted.values.end(), d.x.values.begin(), d.x.values.end());
   const auto x = upload<TypeParam>(this->device, shifted), w = upload<TypeParam>(this->device, d.w);
   auto y = poisoned<TypeParam>(this->device, g.pixels() * g.K);
-  const T* no_bias = nullptr;
-  T* no_workspace = nullptr;
-  cuda::ffma::conv2d_forward(this->device, y.data(), x.data() + 1, w.data(), no_bias, no_workspace, g);
-  const Results expected = run<Cpu<double>>(this->reference, g, d);
-  const Results sums = run<Cpu<double>>(this->reference, g, magnitudes_of(d));
+  cuda::ffma::conv2d_forward(this->device, values(y.data(), g.pixels(), g.K), values(x.data() + 1, g.pixels(), g.C),
+                             w.data(), {}, nullptr, g);
+  const Results expected = run<Cpu<double>>(this->reference, Case<Conv2dGeometry>{g}, d);
+  const Results sums = run<Cpu<double>>(this->reference, Case<Conv2dGeometry>{g}, magnitudes_of(d));
   EXPECT_TRUE(close(download<TypeParam>(this->device, "y", y), expected.y_without_bias,
                     bounds(sums.y_without_bias, forward_length(g))));
 }
 
 TYPED_TEST(ImplicitGemm, GivesTheSameBitsTwice) {
-  const Conv2dGeometry g{2, 19, 17, 8, 12, 3, 20};
-  const Data<Conv2dGeometry> d(g, 23);
-  const Results first = run<TypeParam>(this->device, g, d), second = run<TypeParam>(this->device, g, d);
+  const Case<Conv2dGeometry> one{{2, 19, 17, 8, 12, 3}, 12};
+  const Data<Conv2dGeometry> d(one.g, 23);
+  const Results first = run<TypeParam>(this->device, one, d), second = run<TypeParam>(this->device, one, d);
   for (const auto result : {&Results::y, &Results::dx, &Results::dx_added, &Results::dw, &Results::db}) {
-    const auto &one = (first.*result).values, &other = (second.*result).values;
-    ASSERT_EQ(one.size(), other.size());
-    EXPECT_EQ(std::memcmp(one.data(), other.data(), one.size() * sizeof(double)), 0) << (first.*result).name;
+    const auto &some = (first.*result).values, &other = (second.*result).values;
+    ASSERT_EQ(some.size(), other.size());
+    EXPECT_EQ(std::memcmp(some.data(), other.data(), some.size() * sizeof(double)), 0) << (first.*result).name;
   }
 }
 
 TYPED_TEST(ImplicitGemm, SaysWhatIsTooLarge) {
-  float* nothing = nullptr;
+  float* none = nullptr;
   const Conv2dGeometry g{1 << 20, 1 << 10, 1 << 10, 4, 4, 3};
-  const float* none = nullptr;
-  EXPECT_THROW(cuda::ffma::conv2d_forward(this->device, nothing, none, none, none, nothing, g), Error);
+  EXPECT_THROW(cuda::ffma::conv2d_forward(this->device, values(none, g.pixels(), g.K), values(none, g.pixels(), g.C),
+                                          none, {}, none, g),
+               Error);
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ TYPED_TEST(MaxPool, BackwardAddsWhereAsked) {
   const std::uint8_t chosen[] = {3, 0};
   copy_to_device(this->device, argmax.data(), chosen, 2);
   auto dx = gradcheck::upload<TypeParam>(this->device, {"", std::vector<double>(15, 1)});
-  max_pool_backward(this->device, dx.data(), dy.data(), argmax.data(), in, Write::add);
+  max_pool_backward(this->device, gradients(dx.data(), in), gradients(dy.data(), 2), argmax.data(), in, Write::add);
   EXPECT_EQ(gradcheck::download<TypeParam>(this->device, "", dx).values,
             (std::vector<double>{1, 1, 21, 1, 1, 1, 11, 1, 1, 1, 1, 1, 1, 1, 1}));
 }
@@ -116,7 +116,7 @@ TYPED_TEST(MaxPoolAgainstCpu, SameWinners) {
 TYPED_TEST(MaxPoolAgainstCpu, AddsTheSame) {
   TestDevice<CpuLike<TypeParam>> cpu;
   for (const Shape& in : {Shape{2, 4, 6, 4}, Shape{1, 5, 7, 8}, Shape{2, 4, 2, 3}}) {
-    const Index out = in.N * (in.H / 2) * (in.W / 2) * in.C;
+    const Index out_pixels = in.N * (in.H / 2) * (in.W / 2), out = out_pixels * in.C;
     Random random(8);
     const auto before = rounded_to_float(gradcheck::random_array("dx", in.size(), random));
     const auto upstream = rounded_to_float(gradcheck::random_array("dy", out, random));
@@ -128,7 +128,8 @@ TYPED_TEST(MaxPoolAgainstCpu, AddsTheSame) {
       const auto dy = gradcheck::upload<B>(device, upstream);
       typename B::template Buffer<std::uint8_t> argmax(device, out);
       copy_to_device(device, argmax.data(), chosen.data(), out);
-      max_pool_backward(device, dx.data(), dy.data(), argmax.data(), in, Write::add);
+      max_pool_backward(device, gradients(dx.data(), in), gradients(dy.data(), out_pixels, in.C), argmax.data(), in,
+                        Write::add);
       return gradcheck::download<B>(device, "dx", dx).values;
     };
     EXPECT_EQ(added(TypeParam{}, this->device), added(CpuLike<TypeParam>{}, cpu));

@@ -19,7 +19,7 @@ class SegmentationCounts : public BackendTest<B> {
     const auto z = gradcheck::upload<B>(this->device, {"", logits});
     const auto t = gradcheck::upload<B>(this->device, {"", target});
     typename B::template Buffer<PixelCounts> counts(this->device, N);
-    segmentation_counts(this->device, counts.data(), z.data(), t.data(), N, static_cast<Index>(logits.size()) / N);
+    segmentation_counts(this->device, counts.data(), values(z.data(), z.size()), t.data(), N);
     std::vector<PixelCounts> host(static_cast<std::size_t>(N));
     copy_to_host(this->device, host.data(), counts.data(), N);
     return host;
@@ -101,7 +101,7 @@ TYPED_TEST(SegmentationCountsAgainstCpu, Equal) {
       using B = decltype(backend);
       const auto z = gradcheck::upload<B>(device, logits), t = gradcheck::upload<B>(device, target);
       typename B::template Buffer<PixelCounts> counts(device, N);
-      segmentation_counts(device, counts.data(), z.data(), t.data(), N, P);
+      segmentation_counts(device, counts.data(), values(z.data(), N * P), t.data(), N);
       std::vector<PixelCounts> host(static_cast<std::size_t>(N));
       copy_to_host(device, host.data(), counts.data(), N);
       return host;

@@ -102,7 +102,7 @@ TYPED_TEST(BiasGradient, IsTheColumnSum) {
       const auto memory = gradcheck::upload<TypeParam>(this->device, dy);
       auto db = gradcheck::poisoned<TypeParam>(this->device, channels);
       auto workspace = gradcheck::poisoned<TypeParam>(this->device, bias_workspace(this->device, pixels, channels));
-      bias_gradient(this->device, db.data(), memory.data(), workspace.data(), pixels, channels, channels);
+      bias_gradient(this->device, db.data(), gradients(memory.data(), pixels, channels), workspace.data());
       EXPECT_EQ(gradcheck::download<TypeParam>(this->device, "db", db).values, expected);
     }
 }

@@ -6,12 +6,13 @@
 // Proof      tests/add_test.cpp
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
-/// y, a, b: n values. y may be a or b.
+/// All tensors have the same shape and are dense. y may be a or b.
 template <class T>
-void add_forward(Device& device, T* y, const T* a, const T* b, Index n);
+void add_forward(Device& device, Values<T> y, Const<Values<T>> a, Const<Values<T>> b);
 
 }  // namespace attnunet::cpu

@@ -8,21 +8,20 @@
 // Proof      tests/attention_multiply_test.cpp
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
-// y_stride is the number of elements from one pixel of y, or of dy, to the next: C where they stand for themselves, 2C
-// where they are columns of the decoder's concatenated tensor. The columns beside them are neither read nor written.
+// x and dx [pixels, C], alpha and dalpha [pixels] are dense. y and dy [pixels, C] may have any stride: in the network
+// they are columns of the decoder's concatenated tensor.
 
-/// y [pixels, C] from x and alpha [pixels].
 template <class T>
-void attention_multiply_forward(Device& device, T* y, const T* x, const T* alpha, Index pixels, Index C,
-                                Index y_stride);
+void attention_multiply_forward(Device& device, Values<T> y, Const<Values<T>> x, Const<Values<T>> alpha);
 
-/// dx [pixels, C] and dalpha [pixels]. dx may be dy where y_stride is C.
+/// dx may be dy if that is dense.
 template <class T>
-void attention_multiply_backward(Device& device, T* dx, T* dalpha, const T* dy, const T* x, const T* alpha,
-                                 Index pixels, Index C, Index y_stride);
+void attention_multiply_backward(Device& device, Gradients<T> dx, Gradients<T> dalpha, Const<Gradients<T>> dy,
+                                 Const<Values<T>> x, Const<Values<T>> alpha);
 
 }  // namespace attnunet::cpu

@@ -6,12 +6,14 @@
 // Proof      tests/batch_input_test.cpp
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
+/// input: dense, n P pixels of one channel.
 template <class T>
-void batch_input(Device& device, T* input, T* target, const std::uint8_t* images, const std::uint8_t* masks,
-                 const std::int32_t* cases, Index n, Index P);
+void batch_input(Device& device, Values<T> input, T* target, const std::uint8_t* images, const std::uint8_t* masks,
+                 const std::int32_t* cases, Index n);
 
 }  // namespace attnunet::cpu

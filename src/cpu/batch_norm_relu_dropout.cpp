@@ -48,7 +48,7 @@ void batch_norm_relu_dropout_forward(Device& device, Values<T> y, Const<Values<T
   for (Index chunk = 0; chunk < chunks.count; ++chunk) {
     const Index begin = chunks.begin(chunk), end = chunks.end(chunk, pixels);
     normalise_and_clip(y, {x, batch, parameters}, begin, end);
-    if (dropout.rate > 0) dropout_elements(y.data, y.data, dropout.rate, dropout.key, begin * C, end * C);
+    if (dropout.rate > 0) dropout_elements(y.data, y.data, dropout, begin * C, end * C);
   }
 }
 

@@ -16,16 +16,19 @@
 // Proof      tests/bce_test.cpp
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
-/// loss [N] from logits and target, [N, P].
-template <class T>
-void bce_forward(Device& device, double* loss, const T* logits, const T* target, Index N, Index P);
+// logits and d_logits are dense: N images of P pixels. target [N, P].
 
-/// dlogits [N, P]: gradient of the mean over all N P pixels.
+/// loss [N] from the logits and targets of N images.
 template <class T>
-void bce_backward(Device& device, T* dlogits, const T* logits, const T* target, Index N, Index P, Write write);
+void bce_forward(Device& device, double* loss, Const<Values<T>> logits, const T* target, Index N);
+
+/// Gradient of the mean over all N P pixels.
+template <class T>
+void bce_backward(Device& device, Gradients<T> d_logits, Const<Values<T>> logits, const T* target, Write write);
 
 }  // namespace attnunet::cpu

@@ -4,21 +4,28 @@
 #include <algorithm>
 
 #include "cpu/copy_pixels.h"
+#include "cpu/matrix_product.h"
 
 namespace attnunet::cpu {
 
-/// Rows begin - 1 .. begin + rows of the image x [H,W], whose pixels are x_pixel elements apart, as rows of W + 1
-/// pixels of C elements: a zero pixel, then the row's, so that the zero after a row is the one before the next. One
-/// more zero pixel follows the last row; rows outside of the image are zeros. Fills ((rows + 2) (W + 1) + 1) C
-/// elements.
+/// Elements rounded up to whole cache lines, whatever T: pieces of scratch memory begin on them.
+inline Index whole_cache_lines(Index elements) {
+  return (elements + 15) / 16 * 16;
+}
+
+/// Rows begin - 1 .. begin + rows of one image of H rows, as rows of W + 1 pixels of C elements: a zero pixel, then the
+/// row's W pixels, so that the zero after a row is the one before the next. One more zero pixel follows the last row;
+/// rows outside of the image are zeros. Fills ((rows + 2) (W + 1) + 1) C elements, with C and W H the image's rows and
+/// columns as a matrix.
 template <class T>
-void load_bordered(T* scratch, const T* x, Index x_pixel, Index H, Index W, Index C, Index begin, Index rows) {
+void load_bordered(T* scratch, Matrix<const T> image, Index H, Index begin, Index rows) {
+  const Index C = image.rows, W = image.columns / H;
   for (Index h = begin - 1; h <= begin + rows; ++h, scratch += (W + 1) * C) {
     std::fill_n(scratch, C, T(0));
     if (h < 0 || h >= H)
       std::fill_n(scratch + C, W * C, T(0));
     else
-      copy_pixels(scratch + C, C, x + h * W * x_pixel, x_pixel, W, C);
+      copy_pixels(scratch + C, C, image.data + h * W * image.stride, image.stride, W, C);
   }
   std::fill_n(scratch, C, T(0));
 }

@@ -15,44 +15,36 @@
 namespace attnunet::cpu {
 namespace {
 
-Index whole_cache_lines(Index elements) {
-  return (elements + 15) / 16 * 16;
-}
-
 // How an image is cut into tiles of rows, and how a tile lies in scratch memory (see Method in the header).
-struct Tiling {
-  explicit Tiling(const Conv2dGeometry& g)
-      : C(g.C),
-        x_pixel(g.x_pixel()),
-        W(g.W),
-        H(g.H),
-        patches(g.C < 8),
-        pitch(patches ? W : W + 1),
-        rows(tile_rows(pitch, H)) {
+struct ProductTiles {
+  explicit ProductTiles(const Conv2dGeometry& g)
+      : C(g.C), W(g.W), H(g.H), patches(g.C < 8), row_pixels(patches ? W : W + 1), rows(tile_rows(row_pixels, H)) {
     per_image = (H + rows - 1) / rows;
-    tiles = g.N * per_image;
+    count = g.N * per_image;
   }
 
   Index products() const { return patches ? 1 : 3; }       // matrix products a tile
   Index depth() const { return patches ? 9 * C : 3 * C; }  // rows of the view X_r
   Index stride() const { return patches ? 9 * C : C; }     // from column to column of X_r
-  Index columns(Index tile_height) const { return patches ? tile_height * W : tile_height * pitch - 1; }
-  Index input_scratch() const { return whole_cache_lines(patches ? rows * W * 9 * C : ((rows + 2) * pitch + 1) * C); }
-  Index output_scratch(Index channels) const { return whole_cache_lines(rows * pitch * channels); }
+  Index columns(Index tile_height) const { return patches ? tile_height * W : tile_height * row_pixels - 1; }
+  Index input_scratch() const {
+    return whole_cache_lines(patches ? rows * W * 9 * C : ((rows + 2) * row_pixels + 1) * C);
+  }
+  Index output_scratch(Index channels) const { return whole_cache_lines(rows * row_pixels * channels); }
 
-  Index C, x_pixel, W, H;
+  Index C, W, H;
   bool patches;
-  Index pitch;  // columns from one image row to the next
-  Index rows;   // image rows in a tile; the last tile of an image may have fewer
-  Index per_image = 0, tiles = 0;
+  Index row_pixels;  // columns of X_r from one image row to the next
+  Index rows;        // image rows in a tile; the last tile of an image may have fewer
+  Index per_image = 0, count = 0;
 };
 
-struct Tile {
-  Tile(const Tiling& tiling, Index index)
-      : image(index / tiling.per_image),
-        begin(index % tiling.per_image * tiling.rows),
-        height(std::min(tiling.rows, tiling.H - begin)) {}
-  Index first_pixel(const Tiling& tiling, Index row) const { return (image * tiling.H + begin + row) * tiling.W; }
+struct ProductTile {
+  ProductTile(const ProductTiles& tiles, Index index)
+      : image(index / tiles.per_image),
+        begin(index % tiles.per_image * tiles.rows),
+        height(std::min(tiles.rows, tiles.H - begin)) {}
+  Index first_pixel(const ProductTiles& tiles, Index row) const { return (image * tiles.H + begin + row) * tiles.W; }
 
   Index image, begin, height;
 };
@@ -64,64 +56,68 @@ void zero(T* destination, Index count) {
 
 // The 3 x 3 patch around every pixel of the tile.
 template <class T>
-void load_patches(T* scratch, const T* x, const Tiling& tiling, const Tile& tile) {
-  const Index C = tiling.C, W = tiling.W, x_pixel = tiling.x_pixel;
+void load_patches(T* scratch, Matrix<const T> x, const ProductTiles& tiles, const ProductTile& tile) {
+  const Index C = tiles.C, W = tiles.W, stride = x.stride;
   for (Index j = 0; j < tile.height; ++j)
     for (Index r = 0; r < 3; ++r) {
       const Index h = tile.begin + j + r - 1;
-      const bool inside = h >= 0 && h < tiling.H;
-      const T* row = x + (tile.image * tiling.H + h) * W * x_pixel;
+      const bool inside = h >= 0 && h < tiles.H;
+      const T* row = x.data + (tile.image * tiles.H + h) * W * stride;
       for (Index s = 0; s < 3; ++s) {
         T* tap = scratch + (j * W * 9 + r * 3 + s) * C;
         for (Index w = 0; w < W; ++w)
           for (Index c = 0; c < C; ++c)
-            tap[w * 9 * C + c] = inside && w + s >= 1 && w + s <= W ? row[(w + s - 1) * x_pixel + c] : T(0);
+            tap[w * 9 * C + c] = inside && w + s >= 1 && w + s <= W ? row[(w + s - 1) * stride + c] : T(0);
       }
     }
 }
 
 template <class T>
-void load_tile(T* scratch, const T* x, const Tiling& tiling, const Tile& tile) {
-  if (tiling.patches)
-    load_patches(scratch, x, tiling, tile);
+void load_tile(T* scratch, Matrix<const T> x, const ProductTiles& tiles, const ProductTile& tile) {
+  const Index image_pixels = tiles.H * tiles.W;
+  if (tiles.patches)
+    load_patches(scratch, x, tiles, tile);
   else
-    load_bordered(scratch, x + tile.image * tiling.H * tiling.W * tiling.x_pixel, tiling.x_pixel, tiling.H, tiling.W,
-                  tiling.C, tile.begin, tile.height);
+    load_bordered(scratch,
+                  Matrix<const T>{x.data + tile.image * image_pixels * x.stride, tiles.C, image_pixels, x.stride},
+                  tiles.H, tile.begin, tile.height);
 }
 
 // X_r of the header.
 template <class T>
-Matrix<const T> view(const T* scratch, const Tiling& tiling, const Tile& tile, Index r) {
-  return {scratch + r * tiling.pitch * tiling.C, tiling.depth(), tiling.columns(tile.height), tiling.stride()};
+Matrix<const T> view(const T* scratch, const ProductTiles& tiles, const ProductTile& tile, Index r) {
+  return {scratch + r * tiles.row_pixels * tiles.C, tiles.depth(), tiles.columns(tile.height), tiles.stride()};
 }
 
-// The 3x3 convolution of x [N,H,W,C] to y [N,H,W,K], whose pixels are y_pixel elements apart: forward, or backward-data
-// with C and K swapped.
+// The 3x3 convolution of x [N,H,W,C] to y [N,H,W,K]: forward, or backward-data with C and K swapped.
 // add_row(Y, r, channels, X_r) adds the product with row r of the kernel for these output channels.
 template <class T, class AddRow>
-void convolve(Device& device, T* y, Index y_pixel, const T* x, const T* bias, T* workspace, const Conv2dGeometry& g,
-              Write write, Activation activation, const AddRow& add_row) {
-  const Tiling tiling(g);
-  const Index slices = channel_slices(tiling.tiles, g.K), widest = (g.K + slices - 1) / slices;
-  const Index scratch_size = tiling.input_scratch() + tiling.output_scratch(widest);
+void convolve(Device& device, Matrix<T> y, Matrix<const T> x, const Epilogue<T>& epilogue, T* workspace,
+              const Conv2dGeometry& g, const AddRow& add_row) {
+  const T* bias = epilogue.bias;
+  const Write write = epilogue.write;
+  const Activation activation = epilogue.activation;
+  const ProductTiles tiles(g);
+  const Index slices = channel_slices(tiles.count, g.K), widest = (g.K + slices - 1) / slices;
+  const Index scratch_size = tiles.input_scratch() + tiles.output_scratch(widest);
 #pragma omp parallel num_threads(device.threads())
   {
     T* input = workspace + omp_get_thread_num() * scratch_size;
-    T* output = input + tiling.input_scratch();
+    T* output = input + tiles.input_scratch();
 #pragma omp for schedule(dynamic)
-    for (Index task = 0; task < tiling.tiles * slices; ++task) {
-      const Tile tile(tiling, task / slices);
+    for (Index task = 0; task < tiles.count * slices; ++task) {
+      const ProductTile tile(tiles, task / slices);
       const Part channels(task % slices, slices, g.K);
-      const Index width = channels.size(), columns = tiling.columns(tile.height);
-      load_tile(input, x, tiling, tile);
+      const Index width = channels.size(), columns = tiles.columns(tile.height);
+      load_tile(input, x, tiles, tile);
       for (Index p = 0; p < columns; ++p)
         for (Index k = 0; k < width; ++k) output[p * width + k] = bias ? bias[channels.begin + k] : T(0);
-      for (Index r = 0; r < tiling.products(); ++r)
-        add_row(Matrix<T>{output, width, columns, width}, r, channels, view(input, tiling, tile, r));
+      for (Index r = 0; r < tiles.products(); ++r)
+        add_row(Matrix<T>{output, width, columns, width}, r, channels, view(input, tiles, tile, r));
       for (Index j = 0; j < tile.height; ++j)
         for (Index w = 0; w < g.W; ++w) {
-          const T* from = output + (j * tiling.pitch + w) * width;
-          T* to = y + (tile.first_pixel(tiling, j) + w) * y_pixel + channels.begin;
+          const T* from = output + (j * tiles.row_pixels + w) * width;
+          T* to = y.data + (tile.first_pixel(tiles, j) + w) * y.stride + channels.begin;
           for (Index k = 0; k < width; ++k)
             to[k] = activated(write == Write::add ? to[k] + from[k] : from[k], activation);
         }
@@ -130,13 +126,9 @@ void convolve(Device& device, T* y, Index y_pixel, const T* x, const T* bias, T*
 }
 
 Index convolve_workspace(const Device& device, const Conv2dGeometry& g) {
-  const Tiling tiling(g);
-  const Index slices = channel_slices(tiling.tiles, g.K), widest = (g.K + slices - 1) / slices;
-  return device.threads() * (tiling.input_scratch() + tiling.output_scratch(widest));
-}
-
-Conv2dGeometry swapped(const Conv2dGeometry& g) {
-  return {g.N, g.H, g.W, g.K, g.C, g.R};
+  const ProductTiles tiles(g);
+  const Index slices = channel_slices(tiles.count, g.K), widest = (g.K + slices - 1) / slices;
+  return device.threads() * (tiles.input_scratch() + tiles.output_scratch(widest));
 }
 
 // A 1x1 kernel knows no rows: all pixels of the batch are one line, cut into tiles.
@@ -144,27 +136,30 @@ Index pixel_tiles(Index pixels) {
   return (pixels + tile_columns - 1) / tile_columns;
 }
 
-// Y = W^T X, or for backward-data dX = W dY, tile by tile: multiply(Y, channels, X) adds the product. y_pixel and
-// x_pixel are the elements from one pixel to the next.
+// Y = W^T X, or for backward-data dX = W dY, tile by tile: multiply(Y, channels, X) adds the product.
 template <class T, class Multiply>
-void convolve_pixels(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, const T* bias, Index pixels,
-                     Index C, Index K, Write write, Activation activation, const Multiply& multiply) {
+void convolve_pixels(Device& device, Matrix<T> y, Matrix<const T> x, const Epilogue<T>& epilogue,
+                     const Multiply& multiply) {
+  const T* bias = epilogue.bias;
+  const Write write = epilogue.write;
+  const Activation activation = epilogue.activation;
+  const Index pixels = y.columns, K = y.rows, stride = y.stride;
   const Index tiles = pixel_tiles(pixels), slices = channel_slices(tiles, K);
 #pragma omp parallel for schedule(dynamic) num_threads(device.threads())
   for (Index task = 0; task < tiles * slices; ++task) {
     const Part tile(task / slices, tiles, pixels), channels(task % slices, slices, K);
-    T* output = y + tile.begin * y_pixel + channels.begin;
+    T* output = y.data + tile.begin * stride + channels.begin;
     if (write == Write::set || bias != nullptr)
       for (Index p = 0; p < tile.size(); ++p)
         for (Index k = 0; k < channels.size(); ++k)
-          output[p * y_pixel + k] =
-              (write == Write::add ? output[p * y_pixel + k] : T(0)) + (bias ? bias[channels.begin + k] : T(0));
-    multiply(Matrix<T>{output, channels.size(), tile.size(), y_pixel}, channels,
-             Matrix<const T>{x + tile.begin * x_pixel, C, tile.size(), x_pixel});
+          output[p * stride + k] =
+              (write == Write::add ? output[p * stride + k] : T(0)) + (bias ? bias[channels.begin + k] : T(0));
+    multiply(Matrix<T>{output, channels.size(), tile.size(), stride}, channels,
+             Matrix<const T>{x.data + tile.begin * x.stride, x.rows, tile.size(), x.stride});
     if (activation != Activation::none)
       for (Index p = 0; p < tile.size(); ++p)
         for (Index k = 0; k < channels.size(); ++k)
-          output[p * y_pixel + k] = activated(output[p * y_pixel + k], activation);
+          output[p * stride + k] = activated(output[p * stride + k], activation);
   }
 }
 
@@ -178,24 +173,22 @@ ConvMethod conv2d_method(const Device& device, const Conv2dGeometry& g) {
 }
 
 template <class T>
-void conv2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace, const Conv2dGeometry& g,
-                    Write write, Activation activation) {
+void conv2d_forward(Device& device, Values<T> y, Const<Values<T>> x, const T* w, const Epilogue<T>& epilogue,
+                    T* workspace, const Conv2dGeometry& g) {
+  require_shape(x, g.pixels(), g.C);
+  require_shape(y, g.pixels(), g.K);
   const ConvMethod method = conv2d_method(device, g);
-  if (method == ConvMethod::winograd)
-    return conv2d_winograd_forward(device, y, x, w, bias, workspace, g, write, activation);
+  if (method == ConvMethod::winograd) return conv2d_winograd_forward(device, y, x, w, epilogue, workspace, g);
   if (method == ConvMethod::direct && g.R == 1)
-    return conv2d_pointwise_forward(device, y, x, w, bias, workspace, g, write, activation);
-  if (method == ConvMethod::direct)
-    return conv2d_direct_forward(device, y, x, w, bias, workspace, g, write, activation);
+    return conv2d_pointwise_forward(device, y, x, w, epilogue, workspace, g);
+  if (method == ConvMethod::direct) return conv2d_direct_forward(device, y, x, w, epilogue, workspace, g);
   if (g.R == 1) {
-    convolve_pixels(
-        device, y, g.K, x, g.x_pixel(), bias, g.pixels(), g.C, g.K, write, activation,
-        [&](Matrix<T> Y, Part channels, Matrix<const T> X) {
-          add_product_left_transposed(Y, Matrix<const T>{w + channels.begin * g.C, g.C, channels.size(), g.C}, X);
-        });
+    convolve_pixels(device, matrix(y), matrix(x), epilogue, [&](Matrix<T> Y, Part channels, Matrix<const T> X) {
+      add_product_left_transposed(Y, Matrix<const T>{w + channels.begin * g.C, g.C, channels.size(), g.C}, X);
+    });
     return;
   }
-  convolve(device, y, g.K, x, bias, workspace, g, write, activation,
+  convolve(device, matrix(y), matrix(x), epilogue, workspace, g,
            [&](Matrix<T> Y, Index r, Part channels, Matrix<const T> X) {
              const T* row = w + channels.begin * 9 * g.C + r * 3 * g.C;
              add_product_left_transposed(Y, Matrix<const T>{row, X.rows, channels.size(), 9 * g.C}, X);
@@ -203,19 +196,21 @@ void conv2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias,
 }
 
 template <class T>
-void conv2d_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,
-                          Write write) {
-  const ConvMethod method = conv2d_method(device, swapped(g));
+void conv2d_backward_data(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w, T* workspace,
+                          const Conv2dGeometry& g, Write write) {
+  require_shape(dx, g.pixels(), g.C);
+  require_shape(dy, g.pixels(), g.K);
+  const ConvMethod method = conv2d_method(device, g.swapped());
   if (method == ConvMethod::winograd) return conv2d_winograd_backward_data(device, dx, dy, w, workspace, g, write);
   if (method == ConvMethod::direct && g.R == 1)
     return conv2d_pointwise_backward_data(device, dx, dy, w, workspace, g, write);
   if (method == ConvMethod::direct) return conv2d_direct_backward_data(device, dx, dy, w, workspace, g, write);
   const Index C = g.C, K = g.K;
+  const Epilogue<T> epilogue{nullptr, write};
   if (g.R == 1) {
-    convolve_pixels(device, dx, g.x_pixel(), dy, K, static_cast<const T*>(nullptr), g.pixels(), K, C, write,
-                    Activation::none, [&](Matrix<T> dX, Part channels, Matrix<const T> dY) {
-                      add_product(dX, Matrix<const T>{w + channels.begin, channels.size(), K, C}, dY);
-                    });
+    convolve_pixels(device, matrix(dx), matrix(dy), epilogue, [&](Matrix<T> dX, Part channels, Matrix<const T> dY) {
+      add_product(dX, Matrix<const T>{w + channels.begin, channels.size(), K, C}, dY);
+    });
     return;
   }
   // w' as [R,S,K,C]: C stays fastest, so the flip moves whole runs of C, and the product takes it untransposed.
@@ -223,8 +218,8 @@ void conv2d_backward_data(Device& device, T* dx, const T* dy, const T* w, T* wor
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index k = 0; k < K; ++k)
     for (Index tap = 0; tap < 9; ++tap) std::copy_n(w + (k * 9 + 8 - tap) * C, C, flipped + (tap * K + k) * C);
-  convolve(device, dx, g.x_pixel(), dy, static_cast<const T*>(nullptr), workspace + whole_cache_lines(g.weights()),
-           swapped(g), write, Activation::none, [&](Matrix<T> dX, Index r, Part channels, Matrix<const T> dY) {
+  convolve(device, matrix(dx), matrix(dy), epilogue, workspace + whole_cache_lines(g.weights()), g.swapped(),
+           [&](Matrix<T> dX, Index r, Part channels, Matrix<const T> dY) {
              const T* row = flipped + r * 3 * K * C + channels.begin;
              add_product(dX, Matrix<const T>{row, channels.size(), dY.rows, C}, dY);
            });
@@ -234,7 +229,8 @@ namespace {
 
 // dW of a 1x1 kernel, C x K = sum over tiles of X dY^T.
 template <class T>
-void pixels_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* workspace, const Conv2dGeometry& g) {
+void pixels_backward_weights(Device& device, T* dw, Matrix<const T> dy, Matrix<const T> x, T* workspace,
+                             const Conv2dGeometry& g) {
   const Index C = g.C, K = g.K, pixels = g.pixels(), tiles = pixel_tiles(pixels);
   const Index chunks = weight_gradient_chunks(tiles, g.weights()), slices = channel_slices(chunks, K);
   T* partials = chunks == 1 ? dw : workspace;
@@ -247,8 +243,8 @@ void pixels_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* 
       const Part tile(index, tiles, pixels);
       add_product_right_transposed(
           Matrix<T>{sum, C, channels.size(), C},
-          Matrix<const T>{x + tile.begin * g.x_pixel(), C, tile.size(), g.x_pixel()},
-          Matrix<const T>{dy + tile.begin * K + channels.begin, channels.size(), tile.size(), K});
+          Matrix<const T>{x.data + tile.begin * x.stride, C, tile.size(), x.stride},
+          Matrix<const T>{dy.data + tile.begin * dy.stride + channels.begin, channels.size(), tile.size(), dy.stride});
     }
   }
   add_weight_gradients(device, dw, partials, chunks, g.weights());
@@ -256,35 +252,36 @@ void pixels_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* 
 
 // dW_r, 3C x K = sum over tiles of X_r dY^T.
 template <class T>
-void rows_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* workspace, const Conv2dGeometry& g) {
-  const Tiling tiling(g);
+void rows_backward_weights(Device& device, T* dw, Matrix<const T> dy, Matrix<const T> x, T* workspace,
+                           const Conv2dGeometry& g) {
+  const ProductTiles tiles(g);
   const Index C = g.C, K = g.K;
-  const Index chunks = weight_gradient_chunks(tiling.tiles, g.weights()), slices = channel_slices(chunks, K);
+  const Index chunks = weight_gradient_chunks(tiles.count, g.weights()), slices = channel_slices(chunks, K);
   const Index widest = (K + slices - 1) / slices;
   T* partials = chunks == 1 ? dw : workspace;
   T* scratch = workspace + whole_cache_lines(weight_gradient_workspace(chunks, g.weights()));
 #pragma omp parallel num_threads(device.threads())
   {
-    T* input = scratch + omp_get_thread_num() * (tiling.input_scratch() + tiling.output_scratch(widest));
-    T* output = input + tiling.input_scratch();
+    T* input = scratch + omp_get_thread_num() * (tiles.input_scratch() + tiles.output_scratch(widest));
+    T* output = input + tiles.input_scratch();
 #pragma omp for schedule(dynamic)
     for (Index task = 0; task < chunks * slices; ++task) {
-      const Part channels(task % slices, slices, K), chunk(task / slices, chunks, tiling.tiles);
+      const Part channels(task % slices, slices, K), chunk(task / slices, chunks, tiles.count);
       const Index width = channels.size();
       T* sum = partials + task / slices * g.weights() + channels.begin * 9 * C;
       zero(sum, width * 9 * C);
       for (Index index = chunk.begin; index < chunk.end; ++index) {
-        const Tile tile(tiling, index);
-        load_tile(input, x, tiling, tile);
-        zero(output, tile.height * tiling.pitch * width);
+        const ProductTile tile(tiles, index);
+        load_tile(input, x, tiles, tile);
+        zero(output, tile.height * tiles.row_pixels * width);
         for (Index j = 0; j < tile.height; ++j)
           for (Index w = 0; w < g.W; ++w)
-            std::copy_n(dy + (tile.first_pixel(tiling, j) + w) * K + channels.begin, width,
-                        output + (j * tiling.pitch + w) * width);
-        for (Index r = 0; r < tiling.products(); ++r)
-          add_product_right_transposed(Matrix<T>{sum + r * 3 * C, tiling.depth(), width, 9 * C},
-                                       view(input, tiling, tile, r),
-                                       Matrix<const T>{output, width, tiling.columns(tile.height), width});
+            std::copy_n(dy.data + (tile.first_pixel(tiles, j) + w) * dy.stride + channels.begin, width,
+                        output + (j * tiles.row_pixels + w) * width);
+        for (Index r = 0; r < tiles.products(); ++r)
+          add_product_right_transposed(Matrix<T>{sum + r * 3 * C, tiles.depth(), width, 9 * C},
+                                       view(input, tiles, tile, r),
+                                       Matrix<const T>{output, width, tiles.columns(tile.height), width});
       }
     }
   }
@@ -294,18 +291,20 @@ void rows_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* wo
 Index backward_weights_workspace(const Device& device, const Conv2dGeometry& g) {
   if (g.R == 1)
     return weight_gradient_workspace(weight_gradient_chunks(pixel_tiles(g.pixels()), g.weights()), g.weights());
-  const Tiling tiling(g);
-  const Index chunks = weight_gradient_chunks(tiling.tiles, g.weights()), slices = channel_slices(chunks, g.K);
+  const ProductTiles tiles(g);
+  const Index chunks = weight_gradient_chunks(tiles.count, g.weights()), slices = channel_slices(chunks, g.K);
   return whole_cache_lines(weight_gradient_workspace(chunks, g.weights())) +
-         device.threads() * (tiling.input_scratch() + tiling.output_scratch((g.K + slices - 1) / slices));
+         device.threads() * (tiles.input_scratch() + tiles.output_scratch((g.K + slices - 1) / slices));
 }
 
 }  // namespace
 
 template <class T>
-void conv2d_backward_weights(Device& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
+void conv2d_backward_weights(Device& device, T* dw, T* db, Const<Gradients<T>> dy, Const<Values<T>> x, T* workspace,
                              const Conv2dGeometry& g) {
-  if (db != nullptr) bias_gradient(device, db, dy, workspace, g.pixels(), g.K, g.K);
+  require_shape(dy, g.pixels(), g.K);
+  require_shape(x, g.pixels(), g.C);
+  if (db != nullptr) bias_gradient(device, db, dy, workspace);
   const ConvMethod method = conv2d_method(device, g);
   if (method == ConvMethod::winograd)
     conv2d_winograd_backward_weights(device, dw, dy, x, workspace, g);
@@ -314,35 +313,34 @@ void conv2d_backward_weights(Device& device, T* dw, T* db, const T* dy, const T*
   else if (method == ConvMethod::direct)
     conv2d_direct_backward_weights(device, dw, dy, x, workspace, g);
   else if (g.R == 1)
-    pixels_backward_weights(device, dw, dy, x, workspace, g);
+    pixels_backward_weights(device, dw, matrix(dy), matrix(x), workspace, g);
   else
-    rows_backward_weights(device, dw, dy, x, workspace, g);
+    rows_backward_weights(device, dw, matrix(dy), matrix(x), workspace, g);
 }
 
 Index conv2d_workspace(const Device& device, const Conv2dGeometry& g) {
   Index most = bias_gradient_workspace(g.pixels(), g.K);
-  for (const ConvMethod method : {conv2d_method(device, g), conv2d_method(device, swapped(g))}) {
+  for (const ConvMethod method : {conv2d_method(device, g), conv2d_method(device, g.swapped())}) {
     if (method == ConvMethod::winograd) most = std::max(most, conv2d_winograd_workspace(device, g));
     if (method == ConvMethod::direct)
       most = std::max(most, g.R == 1 ? conv2d_pointwise_workspace(device, g) : conv2d_direct_workspace(device, g));
     if (method == ConvMethod::gemm) most = std::max(most, backward_weights_workspace(device, g));
     if (method == ConvMethod::gemm && g.R == 3)
       most = std::max({most, convolve_workspace(device, g),
-                       whole_cache_lines(g.weights()) + convolve_workspace(device, swapped(g))});
+                       whole_cache_lines(g.weights()) + convolve_workspace(device, g.swapped())});
   }
   return most;
 }
 
-template void conv2d_forward(Device&, float*, const float*, const float*, const float*, float*, const Conv2dGeometry&,
-                             Write, Activation);
-template void conv2d_forward(Device&, double*, const double*, const double*, const double*, double*,
-                             const Conv2dGeometry&, Write, Activation);
-template void conv2d_backward_data(Device&, float*, const float*, const float*, float*, const Conv2dGeometry&, Write);
-template void conv2d_backward_data(Device&, double*, const double*, const double*, double*, const Conv2dGeometry&,
-                                   Write);
-template void conv2d_backward_weights(Device&, float*, float*, const float*, const float*, float*,
-                                      const Conv2dGeometry&);
-template void conv2d_backward_weights(Device&, double*, double*, const double*, const double*, double*,
-                                      const Conv2dGeometry&);
+#define ATTNUNET_INSTANTIATE(T)                                                                                      \
+  template void conv2d_forward(Device&, Values<T>, Values<const T>, const T*, const Epilogue<T>&, T*,                \
+                               const Conv2dGeometry&);                                                               \
+  template void conv2d_backward_data(Device&, Gradients<T>, Gradients<const T>, const T*, T*, const Conv2dGeometry&, \
+                                     Write);                                                                         \
+  template void conv2d_backward_weights(Device&, T*, T*, Gradients<const T>, Values<const T>, T*,                    \
+                                        const Conv2dGeometry&);
+ATTNUNET_INSTANTIATE(float)
+ATTNUNET_INSTANTIATE(double)
+#undef ATTNUNET_INSTANTIATE
 
 }  // namespace attnunet::cpu

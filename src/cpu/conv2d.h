@@ -17,7 +17,7 @@
 //            the forward formula with x -> dy, C <-> K, and the kernel flipped in both directions. It needs no code
 //            of its own but the flip.
 //
-// Inference  adds to y, and takes max(., 0) of what it writes, in the same pass over y: see conv2d_forward.
+// Inference  adds to y, and takes max(., 0) of what it writes, in the same pass over y: see Epilogue.
 //
 // Methods    Three, and conv2d_method says which: matrix products, the one to read first, described here; the same
 //            sums kept in registers, conv2d_direct.h and conv2d_pointwise.h (1x1); and with a quarter of the
@@ -46,12 +46,12 @@
 // Proof      tests/conv2d_test.cpp
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
-// The pixels of x and dx are g.x_pixel() elements apart (Conv2dGeometry::x_stride): they may be channels of a tensor
-// with others beside them, which stay as they are.
+// Tensors may have any stride. Views that do not have the geometry's shape throw std::logic_error.
 
 /// What the device asks for (Device::conv); left to choose, Winograd's algorithm where there are 16 channels or more in
 /// and out, which its transforms need to pay; products where fewer than 4 come out, which leave the micro-kernel's
@@ -61,20 +61,19 @@ ConvMethod conv2d_method(const Device& device, const Conv2dGeometry& g);
 /// Elements of T that any of the three functions below needs as workspace.
 Index conv2d_workspace(const Device& device, const Conv2dGeometry& g);
 
-/// y [N,H,W,K] from x [N,H,W,C], w [K,R,R,C] and bias [K], which may be null; activated as it is written. Write::add:
-/// what is activated is the sum with y's contents. (backward is that of a y which is set and not activated.)
+/// y [N,H,W,K] from x [N,H,W,C] and w [K,R,R,C]. (backward is that of an epilogue that sets y and does not activate.)
 template <class T>
-void conv2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace, const Conv2dGeometry& g,
-                    Write write = Write::set, Activation activation = Activation::none);
+void conv2d_forward(Device& device, Values<T> y, Const<Values<T>> x, const T* w, const Epilogue<T>& epilogue,
+                    T* workspace, const Conv2dGeometry& g);
 
 /// dx [N,H,W,C] from dy [N,H,W,K] and w [K,R,R,C].
 template <class T>
-void conv2d_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,
-                          Write write);
+void conv2d_backward_data(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w, T* workspace,
+                          const Conv2dGeometry& g, Write write);
 
 /// dw [K,R,R,C] and db [K], which may be null, from dy [N,H,W,K] and x [N,H,W,C].
 template <class T>
-void conv2d_backward_weights(Device& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
+void conv2d_backward_weights(Device& device, T* dw, T* db, Const<Gradients<T>> dy, Const<Values<T>> x, T* workspace,
                              const Conv2dGeometry& g);
 
 }  // namespace attnunet::cpu

@@ -16,6 +16,7 @@
 // Twin       the matrix products of conv2d.h, held against this in tests/conv2d_test.cpp.
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
@@ -26,15 +27,15 @@ namespace attnunet::cpu {
 Index conv2d_direct_workspace(const Device& device, const Conv2dGeometry& g);
 
 template <class T>
-void conv2d_direct_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                           const Conv2dGeometry& g, Write write, Activation activation);
+void conv2d_direct_forward(Device& device, Values<T> y, Const<Values<T>> x, const T* w, const Epilogue<T>& epilogue,
+                           T* workspace, const Conv2dGeometry& g);
 
 template <class T>
-void conv2d_direct_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,
-                                 Write write);
+void conv2d_direct_backward_data(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w, T* workspace,
+                                 const Conv2dGeometry& g, Write write);
 
 template <class T>
-void conv2d_direct_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* workspace,
+void conv2d_direct_backward_weights(Device& device, T* dw, Const<Gradients<T>> dy, Const<Values<T>> x, T* workspace,
                                     const Conv2dGeometry& g);
 
 }  // namespace attnunet::cpu

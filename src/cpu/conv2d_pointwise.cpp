@@ -12,16 +12,16 @@ namespace attnunet::cpu {
 namespace {
 
 // The pixels of the batch are one line, cut into tiles.
-Index tile_count(Index pixels, Index channels) {
+Index pixel_tiles(Index pixels, Index channels) {
   const Index size = tile_pixels(channels);
   return (pixels + size - 1) / size;
 }
 
-// y [pixels,K] from x [pixels,C] with the weights at(c, k); pixels are y_pixel and x_pixel elements apart.
+// y [pixels,K] from x [pixels,C] with the weights at(c, k).
 template <class T, class At>
-void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, const At& at, const T* bias, T* packed,
-              Index pixels, Index C, Index K, Write write, Activation activation) {
-  const Index tiles = tile_count(pixels, C), slices = channel_slices(tiles, K);
+void convolve(Device& device, Matrix<T> y, Matrix<const T> x, const At& at, const Epilogue<T>& epilogue, T* packed) {
+  const Index pixels = y.columns, C = x.rows, K = y.rows;
+  const Index tiles = pixel_tiles(pixels, C), slices = channel_slices(tiles, K);
 #pragma omp parallel num_threads(device.threads())
   {
 #pragma omp for schedule(static)
@@ -29,9 +29,9 @@ void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, co
 #pragma omp for schedule(dynamic)
     for (Index task = 0; task < tiles * slices; ++task) {
       const Part tile(task / slices, tiles, pixels), own(task % slices, slices, panels<T>(K));
-      for (Index p = own.begin; p < own.end; ++p)
-        multiply_pixels(y + tile.begin * y_pixel, y_pixel, x + tile.begin * x_pixel, x_pixel, {0}, C, packed, bias, p,
-                        K, tile.size(), write, activation);
+      const Matrix<T> y_tile{y.data + tile.begin * y.stride, K, tile.size(), y.stride};
+      const Matrix<const T> x_tile{x.data + tile.begin * x.stride, C, tile.size(), x.stride};
+      for (Index p = own.begin; p < own.end; ++p) multiply_pixels(y_tile, x_tile, {0}, packed, epilogue, p);
     }
   }
 }
@@ -40,7 +40,7 @@ void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, co
 // a slice of the panels.
 struct WeightsScratch {
   explicit WeightsScratch(const Conv2dGeometry& g)
-      : tiles(tile_count(g.pixels(), g.C)),
+      : tiles(pixel_tiles(g.pixels(), g.C)),
         chunks(weight_gradient_chunks(tiles, g.weights())),
         slices(channel_slices(chunks, g.C)),
         input(tile_pixels(g.C) * panel<float>),
@@ -51,22 +51,21 @@ struct WeightsScratch {
 }  // namespace
 
 template <class T>
-void conv2d_pointwise_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                              const Conv2dGeometry& g, Write write, Activation activation) {
+void conv2d_pointwise_forward(Device& device, Values<T> y, Const<Values<T>> x, const T* w, const Epilogue<T>& epilogue,
+                              T* workspace, const Conv2dGeometry& g) {
   const auto at = [&](Index c, Index k) { return w[k * g.C + c]; };
-  convolve(device, y, g.K, x, g.x_pixel(), at, bias, workspace, g.pixels(), g.C, g.K, write, activation);
+  convolve(device, matrix(y), matrix(x), at, epilogue, workspace);
 }
 
 template <class T>
-void conv2d_pointwise_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace,
+void conv2d_pointwise_backward_data(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w, T* workspace,
                                     const Conv2dGeometry& g, Write write) {
   const auto at = [&](Index k, Index c) { return w[k * g.C + c]; };
-  convolve(device, dx, g.x_pixel(), dy, g.K, at, static_cast<const T*>(nullptr), workspace, g.pixels(), g.K, g.C, write,
-           Activation::none);
+  convolve(device, matrix(dx), matrix(dy), at, Epilogue<T>{nullptr, write}, workspace);
 }
 
 template <class T>
-void conv2d_pointwise_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* workspace,
+void conv2d_pointwise_backward_weights(Device& device, T* dw, Const<Gradients<T>> dy, Const<Values<T>> x, T* workspace,
                                        const Conv2dGeometry& g) {
   const Index C = g.C, K = g.K;
   const WeightsScratch layout(g);
@@ -83,11 +82,10 @@ void conv2d_pointwise_backward_weights(Device& device, T* dw, const T* dy, const
       std::fill_n(sums, own.size() * K * panel<T>, T(0));
       for (Index index = chunk.begin; index < chunk.end; ++index) {
         const Part tile(index, layout.tiles, g.pixels());
-        for (Index p = own.begin; p < own.end; ++p) {
-          const PanelOfPixels<T> b(input, x + tile.begin * g.x_pixel(), g.x_pixel(), tile.size(), p, C);
-          add_pixel_products(sums + (p - own.begin) * K * panel<T>, K, dy + tile.begin * K, K, b.data, b.step,
-                             tile.size());
-        }
+        const Matrix<const T> x_tile{x.data + tile.begin * x.stride, C, tile.size(), x.stride};
+        const Matrix<const T> dy_tile{dy.data + tile.begin * dy.stride, K, tile.size(), dy.stride};
+        for (Index p = own.begin; p < own.end; ++p)
+          add_pixel_products(sums + (p - own.begin) * K * panel<T>, dy_tile, panel_of_pixels(input, x_tile, p));
       }
       for (Index p = own.begin; p < own.end; ++p)
         copy_pixels(partials + task / layout.slices * g.weights() + p * panel<T>, C,
@@ -103,11 +101,13 @@ Index conv2d_pointwise_workspace(const Device& device, const Conv2dGeometry& g) 
                    weight_gradient_workspace(layout.chunks, g.weights()) + device.threads() * layout.thread});
 }
 
-#define ATTNUNET_INSTANTIATE(T)                                                                                       \
-  template void conv2d_pointwise_forward(Device&, T*, const T*, const T*, const T*, T*, const Conv2dGeometry&, Write, \
-                                         Activation);                                                                 \
-  template void conv2d_pointwise_backward_data(Device&, T*, const T*, const T*, T*, const Conv2dGeometry&, Write);    \
-  template void conv2d_pointwise_backward_weights(Device&, T*, const T*, const T*, T*, const Conv2dGeometry&);
+#define ATTNUNET_INSTANTIATE(T)                                                                                 \
+  template void conv2d_pointwise_forward(Device&, Values<T>, Values<const T>, const T*, const Epilogue<T>&, T*, \
+                                         const Conv2dGeometry&);                                                \
+  template void conv2d_pointwise_backward_data(Device&, Gradients<T>, Gradients<const T>, const T*, T*,         \
+                                               const Conv2dGeometry&, Write);                                   \
+  template void conv2d_pointwise_backward_weights(Device&, T*, Gradients<const T>, Values<const T>, T*,         \
+                                                  const Conv2dGeometry&);
 ATTNUNET_INSTANTIATE(float)
 ATTNUNET_INSTANTIATE(double)
 #undef ATTNUNET_INSTANTIATE

@@ -16,6 +16,7 @@
 // Proof      tests/conv2d_statistics_test.cpp
 #pragma once
 
+#include "common/core/batch_norm_views.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
@@ -23,9 +24,9 @@ namespace attnunet::cpu {
 /// Elements of T that the function below needs as workspace. Doubles lie in it: aligned as a Buffer is.
 Index conv2d_statistics_workspace(const Device& device, const Conv2dGeometry& g);
 
-/// y [N,H,W,K] from x [N,H,W,C] and w [K,R,R,C], and y's statistics [K]. running_* are updated.
+/// y [N,H,W,K] (dense) from x [N,H,W,C] and w [K,R,R,C], and y's statistics [K]. `running` is updated.
 template <class T>
-void conv2d_statistics_forward(Device& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var, const T* x,
-                               const T* w, T* workspace, const Conv2dGeometry& g);
+void conv2d_statistics_forward(Device& device, Values<T> y, BatchStatistics<T> batch, RunningStatistics<T> running,
+                               Const<Values<T>> x, const T* w, T* workspace, const Conv2dGeometry& g);
 
 }  // namespace attnunet::cpu

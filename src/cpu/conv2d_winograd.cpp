@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cpu/matrix_product.h"
 #include "cpu/vector.h"
 #include "cpu/weight_gradient.h"
 
@@ -21,28 +22,26 @@ constexpr Index apart(Index elements) {
 
 // The 4 x 4 outputs of all images, numbered through, in blocks: few enough tiles for the caches, and all of them where
 // that makes one block, for which the weights need not be kept.
-struct Tiling {
-  explicit Tiling(const Conv2dGeometry& g)
+struct WinogradTiles {
+  explicit WinogradTiles(const Conv2dGeometry& g)
       : H(g.H),
         W(g.W),
         across((g.W + 3) / 4),
         per_image((g.H + 3) / 4 * across),
-        tiles(g.N * per_image),
-        block_tiles(tiles <= 64 ? tiles : 32),
-        blocks((tiles + block_tiles - 1) / block_tiles) {}
-  Part block(Index index) const { return {index, blocks, tiles}; }
+        count(g.N * per_image),
+        block_tiles(count <= 64 ? count : 32),
+        blocks((count + block_tiles - 1) / block_tiles) {}
+  Part block(Index index) const { return {index, blocks, count}; }
 
-  // From one of the 36 matrices of a block, [tile][pitch], to the next.
-  Index matrix(Index pitch) const { return apart(block_tiles * pitch); }
+  // From one of the 36 matrices of a block to the next; from tile to tile in one it is `stride`.
+  Index matrix_size(Index stride) const { return apart(block_tiles * stride); }
 
-  Index H, W, across, per_image, tiles, block_tiles, blocks;
+  Index H, W, across, per_image, count, block_tiles, blocks;
 };
 
-struct Tile {
-  Tile(const Tiling& tiling, Index index)
-      : image(index / tiling.per_image),
-        h(index % tiling.per_image / tiling.across * 4),
-        w(index % tiling.across * 4) {}
+struct WinogradTile {
+  WinogradTile(const WinogradTiles& tiles, Index index)
+      : image(index / tiles.per_image), h(index % tiles.per_image / tiles.across * 4), w(index % tiles.across * 4) {}
   Index image, h, w;  // its first output
 };
 
@@ -147,22 +146,23 @@ template <class Transform, class V, class From, class To>
   }
 }
 
-// The tiles first .. first + count - 1 of `image` [N,H,W,channels], transformed, as 36 matrices [tile][pitch]: patches
-// with the `border` pixels around the tile's own. Zero outside of the image and beyond the channels.
+// The tiles of a block of x [N,H,W,channels], transformed, as 36 matrices [tile][to_stride]: patches with the `border`
+// pixels around the tile's own. Zero outside of the image and beyond the channels.
 template <class Transform, class T>
-void transform_tiles(T* to, Index pitch, const T* image, Index pixel, Index channels, const Tiling& tiling, Index first,
-                     Index count, Index border) {
+void transform_tiles(T* to, Index to_stride, Matrix<const T> x, const WinogradTiles& tiles, const Part& block,
+                     Index border) {
   constexpr int size = Transform::from;
-  const Index H = tiling.H, W = tiling.W, row = W * pixel, matrix = tiling.matrix(pitch);
-  for (Index t = 0; t < count; ++t) {
-    const Tile tile(tiling, first + t);
+  const Index channels = x.rows, pixel = x.stride;
+  const Index H = tiles.H, W = tiles.W, row = W * pixel, matrix = tiles.matrix_size(to_stride);
+  for (Index t = 0; t < block.size(); ++t) {
+    const WinogradTile tile(tiles, block.begin + t);
     const Index top = tile.h - border, left = tile.w - border;
     const bool inside = top >= 0 && left >= 0 && top + size <= H && left + size <= W;
     const Index corner = ((tile.image * H + top) * W + left) * pixel;
-    for (Index c = 0; c < pitch; c += lanes<T>) {
-      T* place = to + t * pitch + c;
+    for (Index c = 0; c < to_stride; c += lanes<T>) {
+      T* place = to + t * to_stride + c;
       const auto put = [&](int i, int j, const Vector<T>& v) { store(place + (6 * i + j) * matrix, v); };
-      const T* from = image + corner + c;
+      const T* from = x.data + corner + c;
       if (inside && c + lanes<T> <= channels) {
         transform<Transform, Vector<T>>([&](int i, int j) { return load(from + i * row + j * pixel); }, put);
       } else {
@@ -196,13 +196,16 @@ void transform_weights(T* U, Index p, Index c, Index depth, Index C, Index K, co
 
 // Y = A^T M A + b, activated, of a block's tiles for the channels of a panel from k on; M: 36 matrices [tile][panel].
 template <class T>
-void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Index K, const Tiling& tiling, Index first,
-                    Index count, Write write, Activation activation) {
-  const Index row = tiling.W * y_pixel, matrix = tiling.matrix(panel<T>);
-  for (Index t = 0; t < count; ++t) {
-    const Tile tile(tiling, first + t);
-    const Index rows = std::min<Index>(4, tiling.H - tile.h), columns = std::min<Index>(4, tiling.W - tile.w);
-    T* corner = y + ((tile.image * tiling.H + tile.h) * tiling.W + tile.w) * y_pixel + k;
+void transform_back(Matrix<T> y, const T* M, const Epilogue<T>& epilogue, Index k, const WinogradTiles& tiles,
+                    const Part& block) {
+  const T* bias = epilogue.bias;
+  const Write write = epilogue.write;
+  const Activation activation = epilogue.activation;
+  const Index K = y.rows, stride = y.stride, row = tiles.W * stride, matrix = tiles.matrix_size(panel<T>);
+  for (Index t = 0; t < block.size(); ++t) {
+    const WinogradTile tile(tiles, block.begin + t);
+    const Index rows = std::min<Index>(4, tiles.H - tile.h), columns = std::min<Index>(4, tiles.W - tile.w);
+    T* corner = y.data + ((tile.image * tiles.H + tile.h) * tiles.W + tile.w) * stride + k;
     for (Index v = 0; v < panel<T> && k + v < K; v += lanes<T>) {
       const T* from = M + t * panel<T> + v;
       const auto get = [&](int i, int j) { return load(from + (6 * i + j) * matrix); };
@@ -210,11 +213,11 @@ void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Ind
       T* place = corner + v;
       if (rows == 4 && columns == 4 && k + v + lanes<T> <= K && write == Write::set)
         transform<Output, Vector<T>>(get, [&](int i, int j, const Vector<T>& sum) {
-          store(place + i * row + j * y_pixel, activated<Vector<T>>(sum + b, activation));
+          store(place + i * row + j * stride, activated<Vector<T>>(sum + b, activation));
         });
       else
         transform<Output, Vector<T>>(get, [&](int i, int j, const Vector<T>& sum) {
-          if (i < rows && j < columns) put_first(place + i * row + j * y_pixel, sum + b, K - k - v, write, activation);
+          if (i < rows && j < columns) put_first(place + i * row + j * stride, sum + b, K - k - v, write, activation);
         });
     }
   }
@@ -223,22 +226,21 @@ void transform_back(T* y, Index y_pixel, const T* M, const T* bias, Index k, Ind
 // Scratch memory: the weights U, 36 matrices [C][panel's channels], of all panels, or of one panel for each thread
 // where there is one block of tiles only; V and M of a block for each thread.
 struct Scratch {
-  Scratch(const Conv2dGeometry& g, const Tiling& tiling)
-      : shared_weights(tiling.blocks > 1 ? points * padded(g.K) * apart(g.C) : 0),
-        own_weights(tiling.blocks > 1 ? 0 : points * apart(g.C * panel<float>)),
-        inputs(points * tiling.matrix(padded(g.C))),
-        thread(own_weights + inputs + points * tiling.matrix(panel<float>)) {}
+  Scratch(const Conv2dGeometry& g, const WinogradTiles& tiles)
+      : shared_weights(tiles.blocks > 1 ? points * padded(g.K) * apart(g.C) : 0),
+        own_weights(tiles.blocks > 1 ? 0 : points * apart(g.C * panel<float>)),
+        inputs(points * tiles.matrix_size(padded(g.C))),
+        thread(own_weights + inputs + points * tiles.matrix_size(panel<float>)) {}
   Index shared_weights, own_weights, inputs, thread;
 };
 
-// The convolution of x [N,H,W,C] to y [N,H,W,K] with the weights at(k, c, tap); pixels are x_pixel and y_pixel elements
-// apart.
+// The convolution of x [N,H,W,C] to y [N,H,W,K] with the weights at(k, c, tap).
 template <class T, class At>
-void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, const At& at, const T* bias, T* workspace,
-              const Conv2dGeometry& g, Write write, Activation activation) {
-  const Tiling tiling(g);
-  const Scratch layout(g, tiling);
-  const Index C = g.C, K = g.K, pitch = padded(C), slices = channel_slices(tiling.blocks, K);
+void convolve(Device& device, Matrix<T> y, Matrix<const T> x, const At& at, const Epilogue<T>& epilogue, T* workspace,
+              const Conv2dGeometry& g) {
+  const WinogradTiles tiles(g);
+  const Scratch layout(g, tiles);
+  const Index C = g.C, K = g.K, stride = padded(C), slices = channel_slices(tiles.blocks, K);
   const auto transform_panel = [&](T* U, Index p, Index c) {
     transform_weights(U, p, c, std::min(weights_depth, C - c), C, K, at);
   };
@@ -247,60 +249,55 @@ void convolve(Device& device, T* y, Index y_pixel, const T* x, Index x_pixel, co
     T* own_U = workspace + layout.shared_weights + omp_get_thread_num() * layout.thread;
     T* V = own_U + layout.own_weights;
     T* M = V + layout.inputs;
-    if (tiling.blocks > 1) {
+    if (tiles.blocks > 1) {
 #pragma omp for collapse(2) schedule(static)
       for (Index p = 0; p < panels<T>(K); ++p)
         for (Index c = 0; c < C; c += weights_depth)
           transform_panel(workspace + p * points * apart(C * panel<T>), p, c);
     }
 #pragma omp for schedule(dynamic)
-    for (Index task = 0; task < tiling.blocks * slices; ++task) {
-      const Part block = tiling.block(task / slices), own(task % slices, slices, panels<T>(K));
-      transform_tiles<Input>(V, pitch, x, x_pixel, C, tiling, block.begin, block.size(), 1);
+    for (Index task = 0; task < tiles.blocks * slices; ++task) {
+      const Part block = tiles.block(task / slices), own(task % slices, slices, panels<T>(K));
+      transform_tiles<Input>(V, stride, x, tiles, block, 1);
       for (Index p = own.begin; p < own.end; ++p) {
-        const T* U = tiling.blocks > 1 ? workspace + p * points * apart(C * panel<T>) : own_U;
-        if (tiling.blocks == 1)
+        const T* U = tiles.blocks > 1 ? workspace + p * points * apart(C * panel<T>) : own_U;
+        if (tiles.blocks == 1)
           for (Index c = 0; c < C; c += weights_depth) transform_panel(own_U, p, c);
         for (Index xi = 0; xi < points; ++xi)
           for_row_blocks(block.size(), [&](auto number, Index t) {
             constexpr int n = decltype(number)::value;
             Vector<T> sums[n][2] = {};
-            add_outer_products<T>(sums, V + xi * tiling.matrix(pitch) + t * pitch, pitch, 1,
+            add_outer_products<T>(sums, V + xi * tiles.matrix_size(stride) + t * stride, stride, 1,
                                   U + xi * apart(C * panel<T>), panel<T>, C);
-            T* to = M + xi * tiling.matrix(panel<T>) + t * panel<T>;
+            T* to = M + xi * tiles.matrix_size(panel<T>) + t * panel<T>;
             for (int i = 0; i < n; ++i)
               for (int v = 0; v < 2; ++v) store(to + i * panel<T> + v * lanes<T>, sums[i][v]);
           });
-        transform_back(y, y_pixel, M, bias, p * panel<T>, K, tiling, block.begin, block.size(), write, activation);
+        transform_back(y, M, epilogue, p * panel<T>, tiles, block);
       }
     }
   }
 }
 
 Index convolve_workspace(const Device& device, const Conv2dGeometry& g) {
-  const Scratch layout(g, Tiling(g));
+  const Scratch layout(g, WinogradTiles(g));
   return layout.shared_weights + device.threads() * layout.thread;
-}
-
-Conv2dGeometry swapped(const Conv2dGeometry& g) {
-  return {g.N, g.H, g.W, g.K, g.C, g.R};
 }
 
 }  // namespace
 
 template <class T>
-void conv2d_winograd_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                             const Conv2dGeometry& g, Write write, Activation activation) {
+void conv2d_winograd_forward(Device& device, Values<T> y, Const<Values<T>> x, const T* w, const Epilogue<T>& epilogue,
+                             T* workspace, const Conv2dGeometry& g) {
   const auto at = [&](Index k, Index c, Index tap) { return w[(k * 9 + tap) * g.C + c]; };
-  convolve(device, y, g.K, x, g.x_pixel(), at, bias, workspace, g, write, activation);
+  convolve(device, matrix(y), matrix(x), at, epilogue, workspace, g);
 }
 
 template <class T>
-void conv2d_winograd_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace,
+void conv2d_winograd_backward_data(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w, T* workspace,
                                    const Conv2dGeometry& g, Write write) {
   const auto at = [&](Index c, Index k, Index tap) { return w[(k * 9 + 8 - tap) * g.C + c]; };
-  convolve(device, dx, g.x_pixel(), dy, g.K, at, static_cast<const T*>(nullptr), workspace, swapped(g), write,
-           Activation::none);
+  convolve(device, matrix(dx), matrix(dy), at, Epilogue<T>{nullptr, write}, workspace, g.swapped());
 }
 
 namespace {
@@ -308,11 +305,11 @@ namespace {
 // Scratch memory of a thread for the weights' gradient: V and dM of a block, and dU, 36 matrices [k][c], for slices of
 // the channels.
 struct WeightsScratch {
-  WeightsScratch(const Conv2dGeometry& g, const Tiling& tiling, Index chunks)
+  WeightsScratch(const Conv2dGeometry& g, const WinogradTiles& tiles, Index chunks)
       : c_slices(channel_slices(chunks, g.C)),
         k_slices(channel_slices(chunks, g.K)),
-        inputs(points * tiling.matrix(padded(widest(g.C, c_slices)))),
-        gradients(points * tiling.matrix(padded(widest(g.K, k_slices)))),
+        inputs(points * tiles.matrix_size(padded(widest(g.C, c_slices)))),
+        gradients(points * tiles.matrix_size(padded(widest(g.K, k_slices)))),
         thread(inputs + gradients + points * apart(widest(g.K, k_slices) * padded(widest(g.C, c_slices)))) {}
   static Index widest(Index channels, Index slices) { return (channels + slices - 1) / slices; }
   Index c_slices, k_slices, inputs, gradients, thread;
@@ -321,11 +318,11 @@ struct WeightsScratch {
 }  // namespace
 
 template <class T>
-void conv2d_winograd_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* workspace,
+void conv2d_winograd_backward_weights(Device& device, T* dw, Const<Gradients<T>> dy, Const<Values<T>> x, T* workspace,
                                       const Conv2dGeometry& g) {
-  const Tiling tiling(g);
-  const Index chunks = weight_gradient_chunks(tiling.blocks, g.weights());
-  const WeightsScratch layout(g, tiling, chunks);
+  const WinogradTiles tiles(g);
+  const Index chunks = weight_gradient_chunks(tiles.blocks, g.weights());
+  const WeightsScratch layout(g, tiles, chunks);
   const Index slices = layout.c_slices * layout.k_slices;
   T* partials = chunks == 1 ? dw : workspace;
   T* scratch = workspace + weight_gradient_workspace(chunks, g.weights());
@@ -336,33 +333,34 @@ void conv2d_winograd_backward_weights(Device& device, T* dw, const T* dy, const 
     T* dU = dM + layout.gradients;
 #pragma omp for schedule(dynamic)
     for (Index task = 0; task < chunks * slices; ++task) {
-      const Part chunk(task / slices, chunks, tiling.blocks);
+      const Part chunk(task / slices, chunks, tiles.blocks);
       const Part C(task % layout.c_slices, layout.c_slices, g.C);
       const Part K(task % slices / layout.c_slices, layout.k_slices, g.K);
-      const Index V_pitch = padded(C.size()), dM_pitch = padded(K.size()), matrix = apart(K.size() * V_pitch);
+      const Matrix<const T> x_slice{x.data + C.begin, C.size(), x.pixels, x.stride};
+      const Matrix<const T> dy_slice{dy.data + K.begin, K.size(), dy.pixels, dy.stride};
+      const Index V_stride = padded(C.size()), dM_stride = padded(K.size()), matrix = apart(K.size() * V_stride);
       std::fill_n(dU, points * matrix, T(0));
       for (Index index = chunk.begin; index < chunk.end; ++index) {
-        const Part block = tiling.block(index);
-        transform_tiles<Input>(V, V_pitch, x + C.begin, g.x_pixel(), C.size(), tiling, block.begin, block.size(), 1);
-        transform_tiles<OutputGradient>(dM, dM_pitch, dy + K.begin, g.K, K.size(), tiling, block.begin, block.size(),
-                                        0);
+        const Part block = tiles.block(index);
+        transform_tiles<Input>(V, V_stride, x_slice, tiles, block, 1);
+        transform_tiles<OutputGradient>(dM, dM_stride, dy_slice, tiles, block, 0);
         for (Index xi = 0; xi < points; ++xi)
           for (Index p = 0; p < panels<T>(C.size()); ++p)
             for_row_blocks(K.size(), [&](auto number, Index k) {
               constexpr int n = decltype(number)::value;
               Vector<T> sums[n][2];
-              T* place = dU + xi * matrix + k * V_pitch + p * panel<T>;
+              T* place = dU + xi * matrix + k * V_stride + p * panel<T>;
               for (int i = 0; i < n; ++i)
-                for (int v = 0; v < 2; ++v) sums[i][v] = load(place + i * V_pitch + v * lanes<T>);
-              add_outer_products<T>(sums, dM + xi * tiling.matrix(dM_pitch) + k, 1, dM_pitch,
-                                    V + xi * tiling.matrix(V_pitch) + p * panel<T>, V_pitch, block.size());
+                for (int v = 0; v < 2; ++v) sums[i][v] = load(place + i * V_stride + v * lanes<T>);
+              add_outer_products<T>(sums, dM + xi * tiles.matrix_size(dM_stride) + k, 1, dM_stride,
+                                    V + xi * tiles.matrix_size(V_stride) + p * panel<T>, V_stride, block.size());
               for (int i = 0; i < n; ++i)
-                for (int v = 0; v < 2; ++v) store(place + i * V_pitch + v * lanes<T>, sums[i][v]);
+                for (int v = 0; v < 2; ++v) store(place + i * V_stride + v * lanes<T>, sums[i][v]);
             });
       }
       for (Index k = 0; k < K.size(); ++k)
         for (Index c = 0; c < C.size(); c += lanes<T>) {
-          const T* from = dU + k * V_pitch + c;
+          const T* from = dU + k * V_stride + c;
           T* to = partials + task / slices * g.weights() + (K.begin + k) * 9 * g.C + C.begin + c;
           transform<KernelGradient, Vector<T>>([&](int i, int j) { return load(from + (6 * i + j) * matrix); },
                                                [&](int i, int j, const Vector<T>& v) {
@@ -376,24 +374,22 @@ void conv2d_winograd_backward_weights(Device& device, T* dw, const T* dy, const 
 }
 
 Index conv2d_winograd_workspace(const Device& device, const Conv2dGeometry& g) {
-  const Tiling tiling(g);
-  const Index chunks = weight_gradient_chunks(tiling.blocks, g.weights());
-  const WeightsScratch scratch(g, tiling, chunks);
-  return std::max({convolve_workspace(device, g), convolve_workspace(device, swapped(g)),
+  const WinogradTiles tiles(g);
+  const Index chunks = weight_gradient_chunks(tiles.blocks, g.weights());
+  const WeightsScratch scratch(g, tiles, chunks);
+  return std::max({convolve_workspace(device, g), convolve_workspace(device, g.swapped()),
                    weight_gradient_workspace(chunks, g.weights()) + device.threads() * scratch.thread});
 }
 
-template void conv2d_winograd_forward(Device&, float*, const float*, const float*, const float*, float*,
-                                      const Conv2dGeometry&, Write, Activation);
-template void conv2d_winograd_forward(Device&, double*, const double*, const double*, const double*, double*,
-                                      const Conv2dGeometry&, Write, Activation);
-template void conv2d_winograd_backward_data(Device&, float*, const float*, const float*, float*, const Conv2dGeometry&,
-                                            Write);
-template void conv2d_winograd_backward_data(Device&, double*, const double*, const double*, double*,
-                                            const Conv2dGeometry&, Write);
-template void conv2d_winograd_backward_weights(Device&, float*, const float*, const float*, float*,
-                                               const Conv2dGeometry&);
-template void conv2d_winograd_backward_weights(Device&, double*, const double*, const double*, double*,
-                                               const Conv2dGeometry&);
+#define ATTNUNET_INSTANTIATE(T)                                                                                \
+  template void conv2d_winograd_forward(Device&, Values<T>, Values<const T>, const T*, const Epilogue<T>&, T*, \
+                                        const Conv2dGeometry&);                                                \
+  template void conv2d_winograd_backward_data(Device&, Gradients<T>, Gradients<const T>, const T*, T*,         \
+                                              const Conv2dGeometry&, Write);                                   \
+  template void conv2d_winograd_backward_weights(Device&, T*, Gradients<const T>, Values<const T>, T*,         \
+                                                 const Conv2dGeometry&);
+ATTNUNET_INSTANTIATE(float)
+ATTNUNET_INSTANTIATE(double)
+#undef ATTNUNET_INSTANTIATE
 
 }  // namespace attnunet::cpu

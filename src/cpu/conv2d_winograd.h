@@ -46,6 +46,7 @@
 // Proof      tests/conv2d_test.cpp
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
@@ -56,15 +57,15 @@ namespace attnunet::cpu {
 Index conv2d_winograd_workspace(const Device& device, const Conv2dGeometry& g);
 
 template <class T>
-void conv2d_winograd_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                             const Conv2dGeometry& g, Write write, Activation activation);
+void conv2d_winograd_forward(Device& device, Values<T> y, Const<Values<T>> x, const T* w, const Epilogue<T>& epilogue,
+                             T* workspace, const Conv2dGeometry& g);
 
 template <class T>
-void conv2d_winograd_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace,
+void conv2d_winograd_backward_data(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w, T* workspace,
                                    const Conv2dGeometry& g, Write write);
 
 template <class T>
-void conv2d_winograd_backward_weights(Device& device, T* dw, const T* dy, const T* x, T* workspace,
+void conv2d_winograd_backward_weights(Device& device, T* dw, Const<Gradients<T>> dy, Const<Values<T>> x, T* workspace,
                                       const Conv2dGeometry& g);
 
 }  // namespace attnunet::cpu

@@ -26,29 +26,29 @@
 // Proof      tests/conv_transpose2d_test.cpp
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
-// The pixels of y and dy are g.y_pixel() elements apart (ConvTranspose2dGeometry::y_stride): they may be channels of a
-// tensor with others beside them, which stay as they are.
+// Tensors may have any stride. Views that do not have the geometry's shape throw std::logic_error.
 
 /// Elements of T that any of the three functions below needs as workspace.
 Index conv_transpose2d_workspace(const Device& device, const ConvTranspose2dGeometry& g);
 
 /// y [N,2H,2W,K] from x [N,H,W,C], w [2,2,K,C] and bias [K], which may be null.
 template <class T>
-void conv_transpose2d_forward(Device& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
+void conv_transpose2d_forward(Device& device, Values<T> y, Const<Values<T>> x, const T* w, const T* bias, T* workspace,
                               const ConvTranspose2dGeometry& g);
 
 /// dx [N,H,W,C] from dy [N,2H,2W,K] and w [2,2,K,C].
 template <class T>
-void conv_transpose2d_backward_data(Device& device, T* dx, const T* dy, const T* w, T* workspace,
+void conv_transpose2d_backward_data(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w, T* workspace,
                                     const ConvTranspose2dGeometry& g, Write write);
 
 /// dw [2,2,K,C] and db [K], which may be null, from dy [N,2H,2W,K] and x [N,H,W,C].
 template <class T>
-void conv_transpose2d_backward_weights(Device& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
-                                       const ConvTranspose2dGeometry& g);
+void conv_transpose2d_backward_weights(Device& device, T* dw, T* db, Const<Gradients<T>> dy, Const<Values<T>> x,
+                                       T* workspace, const ConvTranspose2dGeometry& g);
 
 }  // namespace attnunet::cpu

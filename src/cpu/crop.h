@@ -6,16 +6,19 @@
 // Proof      tests/crop_test.cpp
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
+// All tensors are dense.
+
 /// y of shape `out` from x [out.N, H, W, out.C].
 template <class T>
-void crop_forward(Device& device, T* y, const T* x, const Shape& out, Index H, Index W);
+void crop_forward(Device& device, Values<T> y, Const<Values<T>> x, const Shape& out, Index H, Index W);
 
 /// dx [out.N, H, W, out.C] from dy of shape `out`.
 template <class T>
-void crop_backward(Device& device, T* dx, const T* dy, const Shape& out, Index H, Index W);
+void crop_backward(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const Shape& out, Index H, Index W);
 
 }  // namespace attnunet::cpu

@@ -10,12 +10,14 @@ constexpr double smoothing = 1e-5;
 }  // namespace
 
 template <class T>
-void dice_forward(Device& device, double* loss, double* sums, const T* logits, const T* target, Index N, Index P) {
+void dice_forward(Device& device, double* loss, double* sums, Const<Values<T>> logits, const T* target, Index N) {
+  const Index P = logits.pixels / N;
+  require_dense(logits, N * P, 1);
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index n = 0; n < N; ++n) {
     double pq = 0, p = 0, q = 0;
     for (Index i = n * P; i < (n + 1) * P; ++i) {
-      const double probability = static_cast<double>(stable_sigmoid(logits[i]));
+      const double probability = static_cast<double>(stable_sigmoid(logits.data[i]));
       const double truth = static_cast<double>(target[i]);
       pq += probability * truth;
       p += probability;
@@ -29,8 +31,9 @@ void dice_forward(Device& device, double* loss, double* sums, const T* logits, c
 }
 
 template <class T>
-void dice_backward(Device& device, T* dlogits, const double* sums, const T* logits, const T* target, Index N, Index P,
-                   Write write) {
+void dice_backward(Device& device, Gradients<T> d_logits, const double* sums, Const<Values<T>> logits, const T* target,
+                   Index N, Write write) {
+  const Index P = size_of_same(d_logits, logits) / N;
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index n = 0; n < N; ++n) {
     const double denominator = sums[3 * n + 1] + sums[3 * n + 2] + smoothing;
@@ -38,16 +41,18 @@ void dice_backward(Device& device, T* dlogits, const double* sums, const T* logi
     const T through_union = static_cast<T>((2 * sums[3 * n] + smoothing) / (denominator * denominator) / images);
     const T through_overlap = static_cast<T>(2 / denominator / images);
     for (Index i = n * P; i < (n + 1) * P; ++i) {
-      const T p = stable_sigmoid(logits[i]);
+      const T p = stable_sigmoid(logits.data[i]);
       const T gradient = (through_union - through_overlap * target[i]) * p * (T(1) - p);
-      dlogits[i] = write == Write::add ? dlogits[i] + gradient : gradient;
+      T& result = d_logits.data[i];
+      result = write == Write::add ? result + gradient : gradient;
     }
   }
 }
 
-template void dice_forward(Device&, double*, double*, const float*, const float*, Index, Index);
-template void dice_forward(Device&, double*, double*, const double*, const double*, Index, Index);
-template void dice_backward(Device&, float*, const double*, const float*, const float*, Index, Index, Write);
-template void dice_backward(Device&, double*, const double*, const double*, const double*, Index, Index, Write);
+template void dice_forward(Device&, double*, double*, Values<const float>, const float*, Index);
+template void dice_forward(Device&, double*, double*, Values<const double>, const double*, Index);
+template void dice_backward(Device&, Gradients<float>, const double*, Values<const float>, const float*, Index, Write);
+template void dice_backward(Device&, Gradients<double>, const double*, Values<const double>, const double*, Index,
+                            Write);
 
 }  // namespace attnunet::cpu

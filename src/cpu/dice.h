@@ -12,17 +12,20 @@
 // Proof      tests/dice_test.cpp
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
-/// loss [N] and sums [N,3] from logits and target, [N, P].
-template <class T>
-void dice_forward(Device& device, double* loss, double* sums, const T* logits, const T* target, Index N, Index P);
+// logits and d_logits are dense: N images of P pixels. target [N, P].
 
-/// dlogits [N, P]: gradient of the mean over the N images.
+/// loss [N] and sums [N,3] from the logits and targets of N images.
 template <class T>
-void dice_backward(Device& device, T* dlogits, const double* sums, const T* logits, const T* target, Index N, Index P,
-                   Write write);
+void dice_forward(Device& device, double* loss, double* sums, Const<Values<T>> logits, const T* target, Index N);
+
+/// Gradient of the mean over the N images.
+template <class T>
+void dice_backward(Device& device, Gradients<T> d_logits, const double* sums, Const<Values<T>> logits, const T* target,
+                   Index N, Write write);
 
 }  // namespace attnunet::cpu

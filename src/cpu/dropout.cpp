@@ -41,20 +41,20 @@ void draw(std::uint32_t words[block], std::uint64_t first, const DropoutKey& key
 }
 
 template <class T>
-void apply_mask(Device& device, T* y, const T* x, double rate, const DropoutKey& key, Index n) {
+void apply_mask(Device& device, T* y, const T* x, const Dropout& dropout, Index n) {
 #pragma omp parallel for schedule(static) num_threads(device.threads())
-  for (Index begin = 0; begin < n; begin += block) dropout_elements(y, x, rate, key, begin, std::min(begin + block, n));
+  for (Index begin = 0; begin < n; begin += block) dropout_elements(y, x, dropout, begin, std::min(begin + block, n));
 }
 
 }  // namespace
 
 template <class T>
-void dropout_elements(T* y, const T* x, double rate, const DropoutKey& key, Index begin, Index end) {
-  const std::uint32_t threshold = dropout_threshold(rate);
-  const T scale = static_cast<T>(dropout_scale(rate));
+void dropout_elements(T* y, const T* x, const Dropout& dropout, Index begin, Index end) {
+  const std::uint32_t threshold = dropout_threshold(dropout.rate);
+  const T scale = static_cast<T>(dropout_scale(dropout.rate));
   for (Index first = begin; first < end; first += block) {
     std::uint32_t words[block];
-    draw(words, static_cast<std::uint64_t>(first / 4), key);
+    draw(words, static_cast<std::uint64_t>(first / 4), dropout.key);
     const Index count = std::min(block, end - first);
 #pragma omp simd
     for (Index i = 0; i < count; ++i) y[first + i] = words[i] >= threshold ? x[first + i] * scale : T(0);
@@ -62,20 +62,20 @@ void dropout_elements(T* y, const T* x, double rate, const DropoutKey& key, Inde
 }
 
 template <class T>
-void dropout_forward(Device& device, T* y, const T* x, double rate, const DropoutKey& key, Index n) {
-  apply_mask(device, y, x, rate, key, n);
+void dropout_forward(Device& device, Values<T> y, Const<Values<T>> x, const Dropout& dropout) {
+  apply_mask(device, y.data, x.data, dropout, size_of_same(y, x));
 }
 
 template <class T>
-void dropout_backward(Device& device, T* dx, const T* dy, double rate, const DropoutKey& key, Index n) {
-  apply_mask(device, dx, dy, rate, key, n);
+void dropout_backward(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const Dropout& dropout) {
+  apply_mask(device, dx.data, dy.data, dropout, size_of_same(dx, dy));
 }
 
-template void dropout_elements(float*, const float*, double, const DropoutKey&, Index, Index);
-template void dropout_elements(double*, const double*, double, const DropoutKey&, Index, Index);
-template void dropout_forward(Device&, float*, const float*, double, const DropoutKey&, Index);
-template void dropout_forward(Device&, double*, const double*, double, const DropoutKey&, Index);
-template void dropout_backward(Device&, float*, const float*, double, const DropoutKey&, Index);
-template void dropout_backward(Device&, double*, const double*, double, const DropoutKey&, Index);
+template void dropout_elements(float*, const float*, const Dropout&, Index, Index);
+template void dropout_elements(double*, const double*, const Dropout&, Index, Index);
+template void dropout_forward(Device&, Values<float>, Values<const float>, const Dropout&);
+template void dropout_forward(Device&, Values<double>, Values<const double>, const Dropout&);
+template void dropout_backward(Device&, Gradients<float>, Gradients<const float>, const Dropout&);
+template void dropout_backward(Device&, Gradients<double>, Gradients<const double>, const Dropout&);
 
 }  // namespace attnunet::cpu

@@ -7,21 +7,24 @@
 #pragma once
 
 #include "common/core/dropout_key.h"
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
-/// y, x: n values, the whole activation from its first element. rate in [0, 1). y may be x.
-template <class T>
-void dropout_forward(Device& device, T* y, const T* x, double rate, const DropoutKey& key, Index n);
+// Tensors are dense and whole activations, from their first element on: the mask counts elements.
 
-/// dx, dy: n values. dx may be dy.
+/// y may be x.
 template <class T>
-void dropout_backward(Device& device, T* dx, const T* dy, double rate, const DropoutKey& key, Index n);
+void dropout_forward(Device& device, Values<T> y, Const<Values<T>> x, const Dropout& dropout);
+
+/// dx may be dy.
+template <class T>
+void dropout_backward(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const Dropout& dropout);
 
 /// Elements begin .. end - 1 of dropout_forward on the calling thread, for operations that contain dropout. begin is a
 /// multiple of 4, the elements that one draw decides on.
 template <class T>
-void dropout_elements(T* y, const T* x, double rate, const DropoutKey& key, Index begin, Index end);
+void dropout_elements(T* y, const T* x, const Dropout& dropout, Index begin, Index end);
 
 }  // namespace attnunet::cpu

@@ -9,16 +9,19 @@
 // Proof      tests/edge_pad_test.cpp
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
+// All tensors are dense.
+
 /// y [in.N, H, W, in.C] from x of shape `in`.
 template <class T>
-void edge_pad_forward(Device& device, T* y, const T* x, const Shape& in, Index H, Index W);
+void edge_pad_forward(Device& device, Values<T> y, Const<Values<T>> x, const Shape& in, Index H, Index W);
 
 /// dx of shape `in` from dy [in.N, H, W, in.C].
 template <class T>
-void edge_pad_backward(Device& device, T* dx, const T* dy, const Shape& in, Index H, Index W);
+void edge_pad_backward(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const Shape& in, Index H, Index W);
 
 }  // namespace attnunet::cpu

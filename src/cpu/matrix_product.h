@@ -6,7 +6,9 @@
 // The result's bits depend on the sizes only, not on addresses or threads.
 #pragma once
 
-#include "common/core/geometry.h"
+#include <type_traits>
+
+#include "common/core/tensor_view.h"
 
 namespace attnunet::cpu {
 
@@ -16,6 +18,12 @@ struct Matrix {
   T* data;
   Index rows, columns, stride;
 };
+
+/// Values or gradients alike: a column for each pixel, a row for each channel.
+template <class T, Meaning meaning>
+Matrix<T> matrix(const TensorView<T, meaning>& view) {
+  return {view.data, view.channels, view.pixels, view.stride};
+}
 
 /// c += a b
 template <class T>

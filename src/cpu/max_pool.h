@@ -13,16 +13,20 @@
 
 #include <cstdint>
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
+// All tensors are dense.
+
 /// y and argmax from x of shape `in`.
 template <class T>
-void max_pool_forward(Device& device, T* y, std::uint8_t* argmax, const T* x, const Shape& in);
+void max_pool_forward(Device& device, Values<T> y, std::uint8_t* argmax, Const<Values<T>> x, const Shape& in);
 
 /// dx of shape `in` from dy and argmax.
 template <class T>
-void max_pool_backward(Device& device, T* dx, const T* dy, const std::uint8_t* argmax, const Shape& in, Write write);
+void max_pool_backward(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const std::uint8_t* argmax,
+                       const Shape& in, Write write);
 
 }  // namespace attnunet::cpu

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "cpu/copy_pixels.h"
+#include "cpu/matrix_product.h"
 #include "cpu/vector.h"
 
 namespace attnunet::cpu {
@@ -35,32 +36,33 @@ void pack_panel(T* packed, Index p, Index depth, Index channels, const At& at) {
     }
 }
 
-/// The channels of panel p of y_p for `pixels` pixels, y_step and x_step elements apart. Tap t of a pixel begins at its
-/// x + taps[t] and has `depth` numbers. A panel that is at most half full (one in the attention gates) does half the
-/// work.
+/// The channels of panel p of y, a column for each pixel. Tap t of a pixel is its column of x moved by taps[t]
+/// elements. A panel that is at most half full (one in the attention gates) does half the work.
 template <class T, int tap_count>
-void multiply_pixels(T* y, Index y_step, const T* x, Index x_step, const Index (&taps)[tap_count], Index depth,
-                     const T* packed, const T* bias, Index p, Index channels, Index pixels, Write write,
-                     Activation activation) {
-  const Index k = p * panel<T>, width = channels - k;
+void multiply_pixels(Matrix<T> y, Matrix<const T> x, const Index (&taps)[tap_count], const T* packed,
+                     const Epilogue<T>& epilogue, Index p) {
+  const Index k = p * panel<T>, width = y.rows - k, depth = x.rows;
+  const T* bias = epilogue.bias;
+  const Write write = epilogue.write;
+  const Activation activation = epilogue.activation;
   const T* weights = packed + p * tap_count * depth * panel<T>;
   const auto multiply = [&](auto vector_count) {
     constexpr int vectors = decltype(vector_count)::value;
     Vector<T> b[vectors];
     for (int v = 0; v < vectors; ++v)
       b[v] = bias ? load_first(bias + k + v * lanes<T>, width - v * lanes<T>) : Vector<T>{};
-    for_row_blocks(pixels, [&](auto number, Index begin) {
+    for_row_blocks(y.columns, [&](auto number, Index begin) {
       constexpr int n = decltype(number)::value;
       Vector<T> sums[n][vectors];
       for (int i = 0; i < n; ++i)
         for (int v = 0; v < vectors; ++v) sums[i][v] = b[v];
       for (int t = 0; t < tap_count; ++t)
-        add_outer_products<T>(sums, x + taps[t] + begin * x_step, x_step, 1, weights + t * depth * panel<T>, panel<T>,
-                              depth);
-      T* to = y + begin * y_step + k;
+        add_outer_products<T>(sums, x.data + taps[t] + begin * x.stride, x.stride, 1, weights + t * depth * panel<T>,
+                              panel<T>, depth);
+      T* to = y.data + begin * y.stride + k;
       for (int i = 0; i < n; ++i)
         for (int v = 0; v < vectors; ++v)
-          put_first(to + i * y_step + v * lanes<T>, sums[i][v], width - v * lanes<T>, write, activation);
+          put_first(to + i * y.stride + v * lanes<T>, sums[i][v], width - v * lanes<T>, write, activation);
     });
   };
   if (width <= lanes<T>)
@@ -69,34 +71,28 @@ void multiply_pixels(T* y, Index y_step, const T* x, Index x_step, const Index (
     multiply(std::integral_constant<int, 2>());
 }
 
-/// The channels of panel p of `pixels` pixels of x: where they lie, or, with fewer than a panel has, copied to scratch
-/// memory with zeros behind them.
+/// The channels of panel p of the pixels x: where they lie, or, with fewer than a panel has, copied to scratch memory
+/// with zeros behind them.
 template <class T>
-struct PanelOfPixels {
-  PanelOfPixels(T* scratch, const T* x, Index x_step, Index pixels, Index p, Index channels)
-      : data(x + p * panel<T>), step(x_step) {
-    const Index width = channels - p * panel<T>;
-    if (width >= panel<T>) return;
-    std::fill_n(scratch, pixels * panel<T>, T(0));
-    copy_pixels(scratch, panel<T>, data, step, pixels, width);
-    data = scratch;
-    step = panel<T>;
-  }
-  const T* data;
-  Index step;
-};
+Matrix<const T> panel_of_pixels(T* scratch, Matrix<const T> x, Index p) {
+  const T* first = x.data + p * panel<T>;
+  const Index width = x.rows - p * panel<T>;
+  if (width >= panel<T>) return {first, panel<T>, x.columns, x.stride};
+  std::fill_n(scratch, x.columns * panel<T>, T(0));
+  copy_pixels(scratch, panel<T>, first, x.stride, x.columns, width);
+  return {scratch, panel<T>, x.columns, panel<T>};
+}
 
-/// sum [rows][panel]: sum_{r,:} += sum over `pixels` pixels of a_{p,r} b_p, where a pixel of a has its rows side by
-/// side and a pixel of b a panel of numbers.
+/// sum [rows of a][panel]: sum_{r,:} += sum over the pixels of a_{p,r} b_p; b is a panel of the same pixels.
 template <class T>
-void add_pixel_products(T* sum, Index rows, const T* a, Index a_step, const T* b, Index b_step, Index pixels) {
-  for_row_blocks(rows, [&](auto number, Index r) {
+void add_pixel_products(T* sum, Matrix<const T> a, Matrix<const T> b) {
+  for_row_blocks(a.rows, [&](auto number, Index r) {
     constexpr int n = decltype(number)::value;
     Vector<T> sums[n][2];
     T* place = sum + r * panel<T>;
     for (int i = 0; i < n; ++i)
       for (int v = 0; v < 2; ++v) sums[i][v] = load(place + i * panel<T> + v * lanes<T>);
-    add_outer_products<T>(sums, a + r, 1, a_step, b, b_step, pixels);
+    add_outer_products<T>(sums, a.data + r, 1, a.stride, b.data, b.stride, a.columns);
     for (int i = 0; i < n; ++i)
       for (int v = 0; v < 2; ++v) store(place + i * panel<T> + v * lanes<T>, sums[i][v]);
   });

@@ -9,16 +9,19 @@
 // Proof      tests/relu_test.cpp
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
-/// y, x: n values. y may be x.
-template <class T>
-void relu_forward(Device& device, T* y, const T* x, Index n);
+// All tensors have the same shape and are dense.
 
-/// dx, dy, y: n values. dx may be dy.
+/// y may be x.
 template <class T>
-void relu_backward(Device& device, T* dx, const T* dy, const T* y, Index n);
+void relu_forward(Device& device, Values<T> y, Const<Values<T>> x);
+
+/// dx may be dy.
+template <class T>
+void relu_backward(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, Const<Values<T>> y);
 
 }  // namespace attnunet::cpu

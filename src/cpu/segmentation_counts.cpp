@@ -3,13 +3,15 @@
 namespace attnunet::cpu {
 
 template <class T>
-void segmentation_counts(Device& device, PixelCounts* counts, const T* logits, const T* target, Index N, Index P) {
+void segmentation_counts(Device& device, PixelCounts* counts, Const<Values<T>> logits, const T* target, Index N) {
+  const Index P = logits.pixels / N;
+  require_dense(logits, N * P, 1);
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index n = 0; n < N; ++n) {
     std::int64_t truth = 0, predicted = 0, tp = 0, keras_predicted = 0, keras_tp = 0;
     for (Index i = n * P; i < (n + 1) * P; ++i) {
-      const bool lesion = target[i] > T(0.5), found = logits[i] > T(0);
-      const bool keras_found = static_cast<float>(logits[i]) >= keras_lesion_logit;
+      const bool lesion = target[i] > T(0.5), found = logits.data[i] > T(0);
+      const bool keras_found = static_cast<float>(logits.data[i]) >= keras_lesion_logit;
       truth += lesion;
       predicted += found;
       tp += lesion && found;
@@ -20,7 +22,7 @@ void segmentation_counts(Device& device, PixelCounts* counts, const T* logits, c
   }
 }
 
-template void segmentation_counts(Device&, PixelCounts*, const float*, const float*, Index, Index);
-template void segmentation_counts(Device&, PixelCounts*, const double*, const double*, Index, Index);
+template void segmentation_counts(Device&, PixelCounts*, Values<const float>, const float*, Index);
+template void segmentation_counts(Device&, PixelCounts*, Values<const double>, const double*, Index);
 
 }  // namespace attnunet::cpu

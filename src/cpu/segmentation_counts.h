@@ -8,11 +8,13 @@
 #pragma once
 
 #include "common/core/pixel_counts.h"
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
 
+/// logits: dense, N images of P pixels. target [N, P].
 template <class T>
-void segmentation_counts(Device& device, PixelCounts* counts, const T* logits, const T* target, Index N, Index P);
+void segmentation_counts(Device& device, PixelCounts* counts, Const<Values<T>> logits, const T* target, Index N);
 
 }  // namespace attnunet::cpu

@@ -5,20 +5,27 @@
 namespace attnunet::cpu {
 
 template <class T>
-void sigmoid_forward(Device& device, T* y, const T* x, Index n) {
+void sigmoid_forward(Device& device, Values<T> y_values, Const<Values<T>> x_values) {
+  const Index n = size_of_same(y_values, x_values);
+  T* y = y_values.data;
+  const T* x = x_values.data;
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index i = 0; i < n; ++i) y[i] = stable_sigmoid(x[i]);
 }
 
 template <class T>
-void sigmoid_backward(Device& device, T* dx, const T* dy, const T* y, Index n) {
+void sigmoid_backward(Device& device, Gradients<T> dx_gradients, Const<Gradients<T>> dy_gradients,
+                      Const<Values<T>> y_values) {
+  const Index n = size_of_same(dx_gradients, dy_gradients, y_values);
+  T* dx = dx_gradients.data;
+  const T *dy = dy_gradients.data, *y = y_values.data;
 #pragma omp parallel for simd schedule(static) num_threads(device.threads())
   for (Index i = 0; i < n; ++i) dx[i] = dy[i] * y[i] * (T(1) - y[i]);
 }
 
-template void sigmoid_forward(Device&, float*, const float*, Index);
-template void sigmoid_forward(Device&, double*, const double*, Index);
-template void sigmoid_backward(Device&, float*, const float*, const float*, Index);
-template void sigmoid_backward(Device&, double*, const double*, const double*, Index);
+template void sigmoid_forward(Device&, Values<float>, Values<const float>);
+template void sigmoid_forward(Device&, Values<double>, Values<const double>);
+template void sigmoid_backward(Device&, Gradients<float>, Gradients<const float>, Values<const float>);
+template void sigmoid_backward(Device&, Gradients<double>, Gradients<const double>, Values<const double>);
 
 }  // namespace attnunet::cpu

@@ -42,14 +42,16 @@ Index bias_gradient_workspace(Index pixels, Index channels) {
 }
 
 template <class T>
-void bias_gradient(Device& device, T* db, const T* dy, T* workspace, Index pixels, Index channels, Index dy_pixel) {
+void bias_gradient(Device& device, T* db, Const<Gradients<T>> dy, T* workspace) {
+  const Index pixels = dy.pixels, channels = dy.channels, stride = dy.stride;
+  const T* gradient = dy.data;
   const Index blocks = bias_blocks(pixels);
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index block = 0; block < blocks; ++block) {
     T* sum = workspace + block * channels;
     std::fill(sum, sum + channels, T(0));
     for (Index p = block * bias_block; p < std::min((block + 1) * bias_block, pixels); ++p)
-      for (Index k = 0; k < channels; ++k) sum[k] += dy[p * dy_pixel + k];
+      for (Index k = 0; k < channels; ++k) sum[k] += gradient[p * stride + k];
   }
   for (Index k = 0; k < channels; ++k) {
     double sum = 0;
@@ -60,7 +62,7 @@ void bias_gradient(Device& device, T* db, const T* dy, T* workspace, Index pixel
 
 template void add_weight_gradients(Device&, float*, const float*, Index, Index);
 template void add_weight_gradients(Device&, double*, const double*, Index, Index);
-template void bias_gradient(Device&, float*, const float*, float*, Index, Index, Index);
-template void bias_gradient(Device&, double*, const double*, double*, Index, Index, Index);
+template void bias_gradient(Device&, float*, Gradients<const float>, float*);
+template void bias_gradient(Device&, double*, Gradients<const double>, double*);
 
 }  // namespace attnunet::cpu

@@ -4,6 +4,7 @@
 // threads; and no float32 chain gets long enough to lose digits (a chain of L roundings costs about sqrt(L) 2^-24).
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cpu/device.h"
 
 namespace attnunet::cpu {
@@ -40,8 +41,8 @@ template <class T>
 void add_weight_gradients(Device& device, T* dw, const T* partials, Index chunks, Index weights);
 
 Index bias_gradient_workspace(Index pixels, Index channels);
-/// db[k] = sum over p of dy[p, k]; dy [pixels, channels], dy_pixel elements from one pixel to the next.
+/// db[k] = sum over p of dy[p, k].
 template <class T>
-void bias_gradient(Device& device, T* db, const T* dy, T* workspace, Index pixels, Index channels, Index dy_pixel);
+void bias_gradient(Device& device, T* db, Const<Gradients<T>> dy, T* workspace);
 
 }  // namespace attnunet::cpu

@@ -26,18 +26,19 @@ __global__ void add_forward_quads_kernel(float* y, const float* a, const float* 
 }  // namespace
 
 template <class M, class T>
-void add_forward(Device<M>& device, T* y, const T* a, const T* b, Index n) {
+void add_forward(Device<M>& device, Values<T> y, Const<Values<T>> a, Const<Values<T>> b) {
+  const Index n = size_of_same(y, a, b);
   if constexpr (std::is_same_v<T, float>) {
-    if (n % 4 == 0 && quad_aligned(y, a, b)) {
-      launch(device, {"add_forward_quads", blocks_for(n / 4, threads), threads}, add_forward_quads_kernel, y, a, b,
-             n / 4);
+    if (n % 4 == 0 && quad_aligned(y.data, a.data, b.data)) {
+      launch(device, {"add_forward_quads", blocks_for(n / 4, threads), threads}, add_forward_quads_kernel, y.data,
+             a.data, b.data, n / 4);
       return;
     }
   }
-  launch(device, {"add_forward", blocks_for(n, threads), threads}, add_forward_kernel<T>, y, a, b, n);
+  launch(device, {"add_forward", blocks_for(n, threads), threads}, add_forward_kernel<T>, y.data, a.data, b.data, n);
 }
 
-template void add_forward(ThisDevice&, float*, const float*, const float*, Index);
-template void add_forward(ThisDevice&, double*, const double*, const double*, Index);
+template void add_forward(ThisDevice&, Values<float>, Values<const float>, Values<const float>);
+template void add_forward(ThisDevice&, Values<double>, Values<const double>, Values<const double>);
 
 }  // namespace attnunet::cuda

@@ -4,12 +4,12 @@
 // thread four elements in 16-byte accesses; the same sums.
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
 
-/// y, a, b: n values. y may be a or b.
 template <class M, class T>
-void add_forward(Device<M>& device, T* y, const T* a, const T* b, Index n);
+void add_forward(Device<M>& device, Values<T> y, Const<Values<T>> a, Const<Values<T>> b);
 
 }  // namespace attnunet::cuda

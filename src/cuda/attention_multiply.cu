@@ -6,28 +6,27 @@ namespace attnunet::cuda {
 namespace {
 
 constexpr unsigned threads = 256;
-constexpr unsigned lanes = 8;                // of a warp, that share a pixel
-constexpr Index lanes_channels = 4 * lanes;  // they take these at a time
+constexpr unsigned team = 8;               // lanes of a warp that share a pixel
+constexpr Index team_channels = 4 * team;  // they take these at a time
 
 template <class T>
-__global__ void attention_multiply_forward_kernel(T* y, const T* x, const T* alpha, Index pixels, Index C,
-                                                  Index y_stride) {
-  const Index i = thread_of_grid();
-  if (i >= pixels * C) return;
+__global__ void attention_multiply_forward_kernel(Values<T> y, const T* x, const T* alpha) {
+  const Index i = thread_of_grid(), C = y.channels;
+  if (i >= y.pixels * C) return;
   const Index p = i / C, c = i % C;
-  y[p * y_stride + c] = x[i] * alpha[p];
+  y.data[p * y.stride + c] = x[i] * alpha[p];
 }
 
-__global__ void attention_multiply_forward_quads_kernel(float* y, const float* x, const float* alpha, Index pixels,
-                                                        Index C, Index y_stride) {
-  const Index p = thread_of_grid() / lanes;
-  if (p >= pixels) return;
+__global__ void attention_multiply_forward_quads_kernel(Values<float> y, const float* x, const float* alpha) {
+  const Index p = thread_of_grid() / team, C = y.channels;
+  if (p >= y.pixels) return;
+  float* to = y.data + p * y.stride;
   const float weight = alpha[p];
-  for (Index c = 4 * (threadIdx.x % lanes); c < C; c += lanes_channels) {
+  for (Index c = 4 * (threadIdx.x % team); c < C; c += team_channels) {
     Quad values = load_quad(x + p * C + c);
     ATTNUNET_UNROLL
     for (int k = 0; k < 4; ++k) values.of[k] *= weight;
-    store_quad(y + p * y_stride + c, values);
+    store_quad(to + c, values);
   }
 }
 
@@ -35,34 +34,34 @@ __global__ void attention_multiply_forward_quads_kernel(float* y, const float* x
 template <class T>
 __device__ __forceinline__ T sum_of_lanes(T sum) {
   ATTNUNET_UNROLL
-  for (unsigned apart = lanes / 2; apart > 0; apart /= 2) sum += warp_shuffle_xor(sum, static_cast<int>(apart));
+  for (unsigned apart = team / 2; apart > 0; apart /= 2) sum += warp_shuffle_xor(sum, static_cast<int>(apart));
   return sum;
 }
 
 template <class T>
-__global__ void attention_multiply_backward_kernel(T* dx, T* dalpha, const T* dy, const T* x, const T* alpha,
-                                                   Index pixels, Index C, Index y_stride) {
-  const Index p = thread_of_grid() / lanes;
+__global__ void attention_multiply_backward_kernel(T* dx, T* dalpha, Gradients<const T> dy, const T* x,
+                                                   const T* alpha) {
+  const Index p = thread_of_grid() / team, pixels = dy.pixels, C = dy.channels;
   T sum = 0;
   if (p < pixels)
-    for (Index first = 4 * (threadIdx.x % lanes); first < C; first += lanes_channels)
+    for (Index first = 4 * (threadIdx.x % team); first < C; first += team_channels)
       for (Index c = first; c < first + 4 && c < C; ++c) {
-        const T upstream = dy[p * y_stride + c];
+        const T upstream = dy.data[p * dy.stride + c];
         sum += upstream * x[p * C + c];
         dx[p * C + c] = upstream * alpha[p];
       }
   sum = sum_of_lanes(sum);
-  if (p < pixels && threadIdx.x % lanes == 0) dalpha[p] = sum;
+  if (p < pixels && threadIdx.x % team == 0) dalpha[p] = sum;
 }
 
-__global__ void attention_multiply_backward_quads_kernel(float* dx, float* dalpha, const float* dy, const float* x,
-                                                         const float* alpha, Index pixels, Index C, Index y_stride) {
-  const Index p = thread_of_grid() / lanes;
+__global__ void attention_multiply_backward_quads_kernel(float* dx, float* dalpha, Gradients<const float> dy,
+                                                         const float* x, const float* alpha) {
+  const Index p = thread_of_grid() / team, pixels = dy.pixels, C = dy.channels;
   float sum = 0;
   if (p < pixels) {
     const float weight = alpha[p];
-    for (Index c = 4 * (threadIdx.x % lanes); c < C; c += lanes_channels) {
-      Quad upstream = load_quad(dy + p * y_stride + c);
+    for (Index c = 4 * (threadIdx.x % team); c < C; c += team_channels) {
+      Quad upstream = load_quad(dy.data + p * dy.stride + c);
       const Quad values = load_quad(x + p * C + c);
       ATTNUNET_UNROLL
       for (int k = 0; k < 4; ++k) {
@@ -73,45 +72,54 @@ __global__ void attention_multiply_backward_quads_kernel(float* dx, float* dalph
     }
   }
   sum = sum_of_lanes(sum);
-  if (p < pixels && threadIdx.x % lanes == 0) dalpha[p] = sum;
+  if (p < pixels && threadIdx.x % team == 0) dalpha[p] = sum;
 }
 
 }  // namespace
 
 template <class M, class T>
-void attention_multiply_forward(Device<M>& device, T* y, const T* x, const T* alpha, Index pixels, Index C,
-                                Index y_stride) {
+void attention_multiply_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, Const<Values<T>> alpha) {
+  const Index pixels = x.pixels, C = x.channels;
+  require_shape(y, pixels, C);
+  require_dense(x, pixels, C);
+  require_dense(alpha, pixels, 1);
   if constexpr (std::is_same_v<T, float>) {
-    if (C % 4 == 0 && y_stride % 4 == 0 && quad_aligned(y, x)) {
-      launch(device, {"attention_multiply_forward_quads", blocks_for(pixels * Index{lanes}, threads), threads},
-             attention_multiply_forward_quads_kernel, y, x, alpha, pixels, C, y_stride);
+    if (C % 4 == 0 && y.stride % 4 == 0 && quad_aligned(y.data, x.data)) {
+      launch(device, {"attention_multiply_forward_quads", blocks_for(pixels * Index{team}, threads), threads},
+             attention_multiply_forward_quads_kernel, y, x.data, alpha.data);
       return;
     }
   }
   launch(device, {"attention_multiply_forward", blocks_for(pixels * C, threads), threads},
-         attention_multiply_forward_kernel<T>, y, x, alpha, pixels, C, y_stride);
+         attention_multiply_forward_kernel<T>, y, x.data, alpha.data);
 }
 
 template <class M, class T>
-void attention_multiply_backward(Device<M>& device, T* dx, T* dalpha, const T* dy, const T* x, const T* alpha,
-                                 Index pixels, Index C, Index y_stride) {
-  const unsigned blocks = blocks_for(pixels * Index{lanes}, threads);
+void attention_multiply_backward(Device<M>& device, Gradients<T> dx, Gradients<T> dalpha, Const<Gradients<T>> dy,
+                                 Const<Values<T>> x, Const<Values<T>> alpha) {
+  const Index pixels = x.pixels, C = x.channels;
+  require_dense(dx, pixels, C);
+  require_dense(dalpha, pixels, 1);
+  require_shape(dy, pixels, C);
+  require_dense(x, pixels, C);
+  require_dense(alpha, pixels, 1);
+  const unsigned blocks = blocks_for(pixels * Index{team}, threads);
   if constexpr (std::is_same_v<T, float>) {
-    if (C % 4 == 0 && y_stride % 4 == 0 && quad_aligned(dx, dy, x)) {
+    if (C % 4 == 0 && dy.stride % 4 == 0 && quad_aligned(dx.data, dy.data, x.data)) {
       launch(device, {"attention_multiply_backward_quads", blocks, threads}, attention_multiply_backward_quads_kernel,
-             dx, dalpha, dy, x, alpha, pixels, C, y_stride);
+             dx.data, dalpha.data, dy, x.data, alpha.data);
       return;
     }
   }
-  launch(device, {"attention_multiply_backward", blocks, threads}, attention_multiply_backward_kernel<T>, dx, dalpha,
-         dy, x, alpha, pixels, C, y_stride);
+  launch(device, {"attention_multiply_backward", blocks, threads}, attention_multiply_backward_kernel<T>, dx.data,
+         dalpha.data, dy, x.data, alpha.data);
 }
 
-template void attention_multiply_forward(ThisDevice&, float*, const float*, const float*, Index, Index, Index);
-template void attention_multiply_forward(ThisDevice&, double*, const double*, const double*, Index, Index, Index);
-template void attention_multiply_backward(ThisDevice&, float*, float*, const float*, const float*, const float*, Index,
-                                          Index, Index);
-template void attention_multiply_backward(ThisDevice&, double*, double*, const double*, const double*, const double*,
-                                          Index, Index, Index);
+template void attention_multiply_forward(ThisDevice&, Values<float>, Values<const float>, Values<const float>);
+template void attention_multiply_forward(ThisDevice&, Values<double>, Values<const double>, Values<const double>);
+template void attention_multiply_backward(ThisDevice&, Gradients<float>, Gradients<float>, Gradients<const float>,
+                                          Values<const float>, Values<const float>);
+template void attention_multiply_backward(ThisDevice&, Gradients<double>, Gradients<double>, Gradients<const double>,
+                                          Values<const double>, Values<const double>);
 
 }  // namespace attnunet::cuda

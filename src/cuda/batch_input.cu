@@ -20,15 +20,17 @@ __global__ void batch_input_kernel(T* input, T* target, const std::uint8_t* imag
 }  // namespace
 
 template <class M, class T>
-void batch_input(Device<M>& device, T* input, T* target, const std::uint8_t* images, const std::uint8_t* masks,
-                 const std::int32_t* cases, Index n, Index P) {
-  launch(device, {"batch_input", blocks_for(n * P, threads), threads}, batch_input_kernel<T>, input, target, images,
-         masks, cases, n * P, P);
+void batch_input(Device<M>& device, Values<T> input, T* target, const std::uint8_t* images, const std::uint8_t* masks,
+                 const std::int32_t* cases, Index n) {
+  const Index P = input.pixels / n;
+  require_dense(input, n * P, 1);
+  launch(device, {"batch_input", blocks_for(n * P, threads), threads}, batch_input_kernel<T>, input.data, target,
+         images, masks, cases, n * P, P);
 }
 
-template void batch_input(ThisDevice&, float*, float*, const std::uint8_t*, const std::uint8_t*, const std::int32_t*,
-                          Index, Index);
-template void batch_input(ThisDevice&, double*, double*, const std::uint8_t*, const std::uint8_t*, const std::int32_t*,
-                          Index, Index);
+template void batch_input(ThisDevice&, Values<float>, float*, const std::uint8_t*, const std::uint8_t*,
+                          const std::int32_t*, Index);
+template void batch_input(ThisDevice&, Values<double>, double*, const std::uint8_t*, const std::uint8_t*,
+                          const std::int32_t*, Index);
 
 }  // namespace attnunet::cuda

@@ -5,12 +5,13 @@
 // can be launched before the host knows more than its place in the epoch.
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
 
 template <class M, class T>
-void batch_input(Device<M>& device, T* input, T* target, const std::uint8_t* images, const std::uint8_t* masks,
-                 const std::int32_t* cases, Index n, Index P);
+void batch_input(Device<M>& device, Values<T> input, T* target, const std::uint8_t* images, const std::uint8_t* masks,
+                 const std::int32_t* cases, Index n);
 
 }  // namespace attnunet::cuda

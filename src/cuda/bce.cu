@@ -35,21 +35,24 @@ __global__ void bce_backward_kernel(T* dlogits, const T* logits, const T* target
 }  // namespace
 
 template <class M, class T>
-void bce_forward(Device<M>& device, double* loss, const T* logits, const T* target, Index N, Index P) {
-  launch(device, {"bce_forward", static_cast<unsigned>(N), threads_of_sum(P)}, bce_forward_kernel<T>, loss, logits,
+void bce_forward(Device<M>& device, double* loss, Const<Values<T>> logits, const T* target, Index N) {
+  const Index P = logits.pixels / N;
+  require_dense(logits, N * P, 1);
+  launch(device, {"bce_forward", static_cast<unsigned>(N), threads_of_sum(P)}, bce_forward_kernel<T>, loss, logits.data,
          target, P);
 }
 
 template <class M, class T>
-void bce_backward(Device<M>& device, T* dlogits, const T* logits, const T* target, Index N, Index P, Write write) {
-  const T scale = static_cast<T>(1.0 / static_cast<double>(N * P));
-  launch(device, {"bce_backward", blocks_for(N * P, threads), threads}, bce_backward_kernel<T>, dlogits, logits, target,
-         scale, N * P, write);
+void bce_backward(Device<M>& device, Gradients<T> d_logits, Const<Values<T>> logits, const T* target, Write write) {
+  const Index n = size_of_same(d_logits, logits);
+  const T scale = static_cast<T>(1.0 / static_cast<double>(n));
+  launch(device, {"bce_backward", blocks_for(n, threads), threads}, bce_backward_kernel<T>, d_logits.data, logits.data,
+         target, scale, n, write);
 }
 
-template void bce_forward(ThisDevice&, double*, const float*, const float*, Index, Index);
-template void bce_forward(ThisDevice&, double*, const double*, const double*, Index, Index);
-template void bce_backward(ThisDevice&, float*, const float*, const float*, Index, Index, Write);
-template void bce_backward(ThisDevice&, double*, const double*, const double*, Index, Index, Write);
+template void bce_forward(ThisDevice&, double*, Values<const float>, const float*, Index);
+template void bce_forward(ThisDevice&, double*, Values<const double>, const double*, Index);
+template void bce_backward(ThisDevice&, Gradients<float>, Values<const float>, const float*, Write);
+template void bce_backward(ThisDevice&, Gradients<double>, Values<const double>, const double*, Write);
 
 }  // namespace attnunet::cuda

@@ -7,16 +7,17 @@
 // Plain only: it takes one number a pixel, where the layers before it take C.
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
 
-/// loss [N] from logits and target, [N, P].
+/// loss [N] from the logits and targets of N images.
 template <class M, class T>
-void bce_forward(Device<M>& device, double* loss, const T* logits, const T* target, Index N, Index P);
+void bce_forward(Device<M>& device, double* loss, Const<Values<T>> logits, const T* target, Index N);
 
-/// dlogits [N, P]: gradient of the mean over all N P pixels.
+/// Gradient of the mean over all N P pixels.
 template <class M, class T>
-void bce_backward(Device<M>& device, T* dlogits, const T* logits, const T* target, Index N, Index P, Write write);
+void bce_backward(Device<M>& device, Gradients<T> d_logits, Const<Values<T>> logits, const T* target, Write write);
 
 }  // namespace attnunet::cuda

@@ -25,20 +25,28 @@ __global__ void concat_backward_kernel(T* da, T* db, const T* dy, Index pixels, 
 }  // namespace
 
 template <class M, class T>
-void concat_forward(Device<M>& device, T* y, const T* a, const T* b, Index pixels, Index Ca, Index Cb) {
-  launch(device, {"concat_forward", blocks_for(pixels * (Ca + Cb), threads), threads}, concat_forward_kernel<T>, y, a,
-         b, pixels, Ca, Cb);
+void concat_forward(Device<M>& device, Values<T> y, Const<Values<T>> a, Const<Values<T>> b) {
+  const Index pixels = a.pixels, Ca = a.channels, Cb = b.channels;
+  require_dense(y, pixels, Ca + Cb);
+  require_dense(a, pixels, Ca);
+  require_dense(b, pixels, Cb);
+  launch(device, {"concat_forward", blocks_for(y.size(), threads), threads}, concat_forward_kernel<T>, y.data, a.data,
+         b.data, pixels, Ca, Cb);
 }
 
 template <class M, class T>
-void concat_backward(Device<M>& device, T* da, T* db, const T* dy, Index pixels, Index Ca, Index Cb) {
-  launch(device, {"concat_backward", blocks_for(pixels * (Ca + Cb), threads), threads}, concat_backward_kernel<T>, da,
-         db, dy, pixels, Ca, Cb);
+void concat_backward(Device<M>& device, Gradients<T> da, Gradients<T> db, Const<Gradients<T>> dy) {
+  const Index pixels = da.pixels, Ca = da.channels, Cb = db.channels;
+  require_dense(dy, pixels, Ca + Cb);
+  require_dense(da, pixels, Ca);
+  require_dense(db, pixels, Cb);
+  launch(device, {"concat_backward", blocks_for(dy.size(), threads), threads}, concat_backward_kernel<T>, da.data,
+         db.data, dy.data, pixels, Ca, Cb);
 }
 
-template void concat_forward(ThisDevice&, float*, const float*, const float*, Index, Index, Index);
-template void concat_forward(ThisDevice&, double*, const double*, const double*, Index, Index, Index);
-template void concat_backward(ThisDevice&, float*, float*, const float*, Index, Index, Index);
-template void concat_backward(ThisDevice&, double*, double*, const double*, Index, Index, Index);
+template void concat_forward(ThisDevice&, Values<float>, Values<const float>, Values<const float>);
+template void concat_forward(ThisDevice&, Values<double>, Values<const double>, Values<const double>);
+template void concat_backward(ThisDevice&, Gradients<float>, Gradients<float>, Gradients<const float>);
+template void concat_backward(ThisDevice&, Gradients<double>, Gradients<double>, Gradients<const double>);
 
 }  // namespace attnunet::cuda

@@ -5,16 +5,17 @@
 // the concatenated tensor and nothing is copied; this is the readable twin of what their strides do.
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
 
-/// y [pixels, Ca + Cb] from a and b.
+/// y [pixels, Ca + Cb] from a [pixels, Ca] and b [pixels, Cb].
 template <class M, class T>
-void concat_forward(Device<M>& device, T* y, const T* a, const T* b, Index pixels, Index Ca, Index Cb);
+void concat_forward(Device<M>& device, Values<T> y, Const<Values<T>> a, Const<Values<T>> b);
 
-/// da [pixels, Ca] and db [pixels, Cb] from dy.
+/// da [pixels, Ca] and db [pixels, Cb] from dy [pixels, Ca + Cb].
 template <class M, class T>
-void concat_backward(Device<M>& device, T* da, T* db, const T* dy, Index pixels, Index Ca, Index Cb);
+void concat_backward(Device<M>& device, Gradients<T> da, Gradients<T> db, Const<Gradients<T>> dy);
 
 }  // namespace attnunet::cuda

@@ -12,34 +12,30 @@ namespace {
 
 constexpr unsigned threads = 256;
 
-// Kernels read the fields of the geometry, the stride among them.
-Conv2dGeometry with_stride(Conv2dGeometry g) {
-  g.x_stride = g.x_pixel();
-  return g;
-}
-
 template <class T>
-__global__ void conv2d_forward_kernel(T* y, const T* x, const T* w, const T* bias, Conv2dGeometry g, Write write,
-                                      Activation activation) {
+__global__ void conv2d_forward_kernel(Values<T> y, Values<const T> x, const T* w, Epilogue<T> epilogue,
+                                      Conv2dGeometry g) {
   const Index i = thread_of_grid();
   if (i >= g.N * g.H * g.W * g.K) return;
   const Index pixel = i / g.K, k = i % g.K;
   const Index row = pixel / g.W, column = pixel % g.W, h = row % g.H, q = (g.R - 1) / 2;
-  T sum = bias != nullptr ? bias[k] : T(0);
+  T sum = epilogue.bias != nullptr ? epilogue.bias[k] : T(0);
   for (Index r = 0; r < g.R; ++r) {
     if (h + r - q < 0 || h + r - q >= g.H) continue;
     for (Index s = 0; s < g.R; ++s) {
       if (column + s - q < 0 || column + s - q >= g.W) continue;
-      const T* from = x + (pixel + (r - q) * g.W + s - q) * g.x_stride;
+      const T* from = x.data + (pixel + (r - q) * g.W + s - q) * x.stride;
       const T* weight = w + ((k * g.R + r) * g.R + s) * g.C;
       for (Index c = 0; c < g.C; ++c) sum = fma(weight[c], from[c], sum);
     }
   }
-  y[i] = activated(write == Write::add ? y[i] + sum : sum, activation);
+  T& result = y.data[pixel * y.stride + k];
+  result = activated(epilogue.write == Write::add ? result + sum : sum, epilogue.activation);
 }
 
 template <class T>
-__global__ void conv2d_backward_data_kernel(T* dx, const T* dy, const T* w, Conv2dGeometry g, Write write) {
+__global__ void conv2d_backward_data_kernel(Gradients<T> dx, Gradients<const T> dy, const T* w, Conv2dGeometry g,
+                                            Write write) {
   const Index i = thread_of_grid();
   if (i >= g.N * g.H * g.W * g.C) return;
   const Index pixel = i / g.C, c = i % g.C;
@@ -50,18 +46,19 @@ __global__ void conv2d_backward_data_kernel(T* dx, const T* dy, const T* w, Conv
     if (h - r + q < 0 || h - r + q >= g.H) continue;
     for (Index s = 0; s < g.R; ++s) {
       if (column - s + q < 0 || column - s + q >= g.W) continue;
-      const T* from = dy + (pixel - (r - q) * g.W - (s - q)) * g.K;
+      const T* from = dy.data + (pixel - (r - q) * g.W - (s - q)) * dy.stride;
       const T* weight = w + (r * g.R + s) * g.C + c;
       for (Index k = 0; k < g.K; ++k) sum = fma(weight[k * weights_of_k], from[k], sum);
     }
   }
-  T& result = dx[pixel * g.x_stride + c];
+  T& result = dx.data[pixel * dx.stride + c];
   result = write == Write::add ? result + sum : sum;
 }
 
 // Each image row is summed by itself and then added: short chains even where a chunk has many pixels.
 template <class T>
-__global__ void conv2d_backward_weights_kernel(T* partials, const T* dy, const T* x, Conv2dGeometry g, Index chunks) {
+__global__ void conv2d_backward_weights_kernel(T* partials, Gradients<const T> dy, Values<const T> x, Conv2dGeometry g,
+                                               Index chunks) {
   const Index taps = g.R * g.R, weights = g.K * taps * g.C;
   const Index i = thread_of_grid();
   if (i >= chunks * weights) return;
@@ -76,10 +73,11 @@ __global__ void conv2d_backward_weights_kernel(T* partials, const T* dy, const T
     if (h + down < 0 || h + down >= g.H) continue;
     const Index from = row_begin + first < begin ? begin : row_begin + first;
     const Index to = row_begin + last < end ? row_begin + last : end;
-    const T* gradient = dy + from * g.K + k;
-    const T* value = x + (from + down * g.W + right) * g.x_stride + c;
+    const T* gradient = dy.data + from * dy.stride + k;
+    const T* value = x.data + (from + down * g.W + right) * x.stride + c;
     T row_sum = 0;
-    for (Index p = from; p < to; ++p, gradient += g.K, value += g.x_stride) row_sum = fma(*gradient, *value, row_sum);
+    for (Index p = from; p < to; ++p, gradient += dy.stride, value += x.stride)
+      row_sum = fma(*gradient, *value, row_sum);
     sum += row_sum;
   }
   partials[i] = sum;
@@ -90,27 +88,27 @@ __global__ void conv2d_backward_weights_kernel(T* partials, const T* dy, const T
 namespace plain {
 
 template <class M, class T>
-void conv2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* /*workspace*/,
-                    const Conv2dGeometry& g, Write write, Activation activation) {
+void conv2d_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const T* w, const Epilogue<T>& epilogue,
+                    T* /*workspace*/, const Conv2dGeometry& g) {
   launch(device, {"plain conv2d_forward", blocks_for(g.pixels() * g.K, threads), threads}, conv2d_forward_kernel<T>, y,
-         x, w, bias, with_stride(g), write, activation);
+         x, w, epilogue, g);
 }
 
 template <class M, class T>
-void conv2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* /*workspace*/, const Conv2dGeometry& g,
-                          Write write) {
+void conv2d_backward_data(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w, T* /*workspace*/,
+                          const Conv2dGeometry& g, Write write) {
   launch(device, {"plain conv2d_backward_data", blocks_for(g.pixels() * g.C, threads), threads},
-         conv2d_backward_data_kernel<T>, dx, dy, w, with_stride(g), write);
+         conv2d_backward_data_kernel<T>, dx, dy, w, g, write);
 }
 
 template <class M, class T>
-void conv2d_backward_weights(Device<M>& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
+void conv2d_backward_weights(Device<M>& device, T* dw, T* db, Const<Gradients<T>> dy, Const<Values<T>> x, T* workspace,
                              const Conv2dGeometry& g) {
-  if (db != nullptr) bias_gradient(device, db, dy, workspace, g.pixels(), g.K, g.K);
+  if (db != nullptr) bias_gradient(device, db, dy, workspace);
   const Index chunks = weight_gradient_chunks(g.pixels(), g.weights());
   T* partials = chunks == 1 ? dw : workspace;
   launch(device, {"plain conv2d_backward_weights", blocks_for(chunks * g.weights(), threads), threads},
-         conv2d_backward_weights_kernel<T>, partials, dy, x, with_stride(g), chunks);
+         conv2d_backward_weights_kernel<T>, partials, dy, x, g, chunks);
   add_weight_gradients(device, dw, partials, chunks, g.weights());
 }
 
@@ -125,20 +123,24 @@ Index conv2d_workspace(const Device<M>&, const Conv2dGeometry& g) {
 // double: the plain kernels. float: the tuned ones of the device's precision.
 
 template <class M, class T>
-void conv2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                    const Conv2dGeometry& g, Write write, Activation activation) {
+void conv2d_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const T* w, const Epilogue<T>& epilogue,
+                    T* workspace, const Conv2dGeometry& g) {
+  require_shape(x, g.pixels(), g.C);
+  require_shape(y, g.pixels(), g.K);
   if constexpr (std::is_same_v<T, float>) {
     if (!tensor_core::on_tensor_cores(device.precision(), g))
-      return ffma::conv2d_forward(device, y, x, w, bias, workspace, g, write, activation);
-    return tensor_core::conv2d_forward(device, y, x, w, bias, workspace, g, write, activation);
+      return ffma::conv2d_forward(device, y, x, w, epilogue, workspace, g);
+    return tensor_core::conv2d_forward(device, y, x, w, epilogue, workspace, g);
   } else {
-    plain::conv2d_forward(device, y, x, w, bias, workspace, g, write, activation);
+    plain::conv2d_forward(device, y, x, w, epilogue, workspace, g);
   }
 }
 
 template <class M, class T>
-void conv2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,
-                          Write write) {
+void conv2d_backward_data(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w, T* workspace,
+                          const Conv2dGeometry& g, Write write) {
+  require_shape(dx, g.pixels(), g.C);
+  require_shape(dy, g.pixels(), g.K);
   if constexpr (std::is_same_v<T, float>) {
     if (!tensor_core::on_tensor_cores(device.precision(), g))
       return ffma::conv2d_backward_data(device, dx, dy, w, workspace, g, write);
@@ -149,8 +151,10 @@ void conv2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* 
 }
 
 template <class M, class T>
-void conv2d_backward_weights(Device<M>& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
+void conv2d_backward_weights(Device<M>& device, T* dw, T* db, Const<Gradients<T>> dy, Const<Values<T>> x, T* workspace,
                              const Conv2dGeometry& g) {
+  require_shape(dy, g.pixels(), g.K);
+  require_shape(x, g.pixels(), g.C);
   if constexpr (std::is_same_v<T, float>) {
     if (!tensor_core::on_tensor_cores(device.precision(), g))
       return ffma::conv2d_backward_weights(device, dw, db, dy, x, workspace, g);
@@ -166,11 +170,13 @@ Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g) {
                    tensor_core::conv2d_workspace(device, g)});
 }
 
-#define ATTNUNET_INSTANTIATE(scope, T)                                                                                \
-  template void scope conv2d_forward(ThisDevice&, T*, const T*, const T*, const T*, T*, const Conv2dGeometry&, Write, \
-                                     Activation);                                                                     \
-  template void scope conv2d_backward_data(ThisDevice&, T*, const T*, const T*, T*, const Conv2dGeometry&, Write);    \
-  template void scope conv2d_backward_weights(ThisDevice&, T*, T*, const T*, const T*, T*, const Conv2dGeometry&);
+#define ATTNUNET_INSTANTIATE(scope, T)                                                                          \
+  template void scope conv2d_forward(ThisDevice&, Values<T>, Values<const T>, const T*, const Epilogue<T>&, T*, \
+                                     const Conv2dGeometry&);                                                    \
+  template void scope conv2d_backward_data(ThisDevice&, Gradients<T>, Gradients<const T>, const T*, T*,         \
+                                           const Conv2dGeometry&, Write);                                       \
+  template void scope conv2d_backward_weights(ThisDevice&, T*, T*, Gradients<const T>, Values<const T>, T*,     \
+                                              const Conv2dGeometry&);
 ATTNUNET_INSTANTIATE(plain::, float)
 ATTNUNET_INSTANTIATE(plain::, double)
 ATTNUNET_INSTANTIATE(, float)

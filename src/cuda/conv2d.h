@@ -14,28 +14,30 @@
 // double always runs the plain kernels: the functions below choose by the type and the device's precision.
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
+
+// Tensors may have any stride. Views that do not have the geometry's shape throw std::logic_error.
 
 /// Elements of T that any of the three functions below, plain or tuned, needs as workspace.
 template <class M>
 Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g);
 
-/// y [N,H,W,K] from x [N,H,W,C], w [K,R,R,C] and bias [K], which may be null; activated as it is written. Write::add:
-/// what is activated is the sum with y's contents.
+/// y [N,H,W,K] from x [N,H,W,C] and w [K,R,R,C].
 template <class M, class T>
-void conv2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                    const Conv2dGeometry& g, Write write = Write::set, Activation activation = Activation::none);
+void conv2d_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const T* w, const Epilogue<T>& epilogue,
+                    T* workspace, const Conv2dGeometry& g);
 
 /// dx [N,H,W,C] from dy [N,H,W,K] and w [K,R,R,C].
 template <class M, class T>
-void conv2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,
-                          Write write);
+void conv2d_backward_data(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w, T* workspace,
+                          const Conv2dGeometry& g, Write write);
 
 /// dw [K,R,R,C] and db [K], which may be null, from dy [N,H,W,K] and x [N,H,W,C].
 template <class M, class T>
-void conv2d_backward_weights(Device<M>& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
+void conv2d_backward_weights(Device<M>& device, T* dw, T* db, Const<Gradients<T>> dy, Const<Values<T>> x, T* workspace,
                              const Conv2dGeometry& g);
 
 namespace plain {
@@ -43,13 +45,13 @@ namespace plain {
 template <class M>
 Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g);
 template <class M, class T>
-void conv2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                    const Conv2dGeometry& g, Write write = Write::set, Activation activation = Activation::none);
+void conv2d_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const T* w, const Epilogue<T>& epilogue,
+                    T* workspace, const Conv2dGeometry& g);
 template <class M, class T>
-void conv2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* workspace, const Conv2dGeometry& g,
-                          Write write);
+void conv2d_backward_data(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w, T* workspace,
+                          const Conv2dGeometry& g, Write write);
 template <class M, class T>
-void conv2d_backward_weights(Device<M>& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
+void conv2d_backward_weights(Device<M>& device, T* dw, T* db, Const<Gradients<T>> dy, Const<Values<T>> x, T* workspace,
                              const Conv2dGeometry& g);
 
 }  // namespace plain

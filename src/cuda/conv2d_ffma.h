@@ -12,6 +12,7 @@
 // A 3x3 convolution of 32 channels does 9 * 32 * 2 / 8 = 72 operations a byte: the arithmetic binds on every GPU.
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda::ffma {
@@ -20,22 +21,22 @@ template <class M>
 Index conv2d_workspace(const Device<M>& device, const Conv2dGeometry& g);
 
 template <class M>
-void conv2d_forward(Device<M>& device, float* y, const float* x, const float* w, const float* bias, float* workspace,
-                    const Conv2dGeometry& g, Write write = Write::set, Activation activation = Activation::none);
+void conv2d_forward(Device<M>& device, Values<float> y, Values<const float> x, const float* w,
+                    const Epilogue<float>& epilogue, float* workspace, const Conv2dGeometry& g);
 
 /// Without bias, and per channel the mean and the sum of squares about it of each chunk of pixels, [chunks, K], for
 /// combine_channel_statistics. Returns the pixels of a chunk, conv2d_statistics_chunk or more; the last may have fewer.
 template <class M>
-Index conv2d_forward_statistics(Device<M>& device, float* y, float* chunk_means, float* chunk_m2, const float* x,
-                                const float* w, const Conv2dGeometry& g);
+Index conv2d_forward_statistics(Device<M>& device, Values<float> y, float* chunk_means, float* chunk_m2,
+                                Values<const float> x, const float* w, const Conv2dGeometry& g);
 constexpr Index conv2d_statistics_chunk = 32;
 
 template <class M>
-void conv2d_backward_data(Device<M>& device, float* dx, const float* dy, const float* w, float* workspace,
-                          const Conv2dGeometry& g, Write write);
+void conv2d_backward_data(Device<M>& device, Gradients<float> dx, Gradients<const float> dy, const float* w,
+                          float* workspace, const Conv2dGeometry& g, Write write);
 
 template <class M>
-void conv2d_backward_weights(Device<M>& device, float* dw, float* db, const float* dy, const float* x, float* workspace,
-                             const Conv2dGeometry& g);
+void conv2d_backward_weights(Device<M>& device, float* dw, float* db, Gradients<const float> dy, Values<const float> x,
+                             float* workspace, const Conv2dGeometry& g);
 
 }  // namespace attnunet::cuda::ffma

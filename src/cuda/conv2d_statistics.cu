@@ -25,28 +25,27 @@ Index conv2d_statistics_workspace(const Device<M>& device, const Conv2dGeometry&
 }
 
 template <class M, class T>
-void conv2d_statistics_forward(Device<M>& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var,
-                               const T* x, const T* w, T* workspace, const Conv2dGeometry& g) {
+void conv2d_statistics_forward(Device<M>& device, Values<T> y, BatchStatistics<T> batch, RunningStatistics<T> running,
+                               Const<Values<T>> x, const T* w, T* workspace, const Conv2dGeometry& g) {
   if constexpr (sizeof(T) == sizeof(float)) {
     if (g.K > 1) {
+      require_shape(x, g.pixels(), g.C);
+      require_shape(y, g.pixels(), g.K);
       T *means = workspace, *m2 = workspace + chunk_statistics(g);
       const Index chunk = tensor_core::on_tensor_cores(device.precision(), g)
                               ? tensor_core::conv2d_forward_statistics(device, y, means, m2, x, w, g)
                               : ffma::conv2d_forward_statistics(device, y, means, m2, x, w, g);
-      return combine_channel_statistics(device, BatchStatistics<T>{mean, inv_std},
-                                        RunningStatistics<T>{running_mean, running_var},
-                                        ChunkStatistics<T>{means, m2, chunk, g.pixels()}, g.K);
+      return combine_channel_statistics(device, batch, running, {means, m2, chunk, g.pixels()}, g.K);
     }
   }
-  conv2d_forward(device, y, x, w, static_cast<const T*>(nullptr), workspace, g);
-  batch_norm_statistics(device, BatchStatistics<T>{mean, inv_std}, RunningStatistics<T>{running_mean, running_var},
-                        values(y, g.pixels(), g.K), workspace);
+  conv2d_forward(device, y, x, w, {}, workspace, g);
+  batch_norm_statistics(device, batch, running, y, workspace);
 }
 
 template Index conv2d_statistics_workspace(const ThisDevice&, const Conv2dGeometry&);
-template void conv2d_statistics_forward(ThisDevice&, float*, float*, float*, float*, float*, const float*, const float*,
-                                        float*, const Conv2dGeometry&);
-template void conv2d_statistics_forward(ThisDevice&, double*, double*, double*, double*, double*, const double*,
-                                        const double*, double*, const Conv2dGeometry&);
+template void conv2d_statistics_forward(ThisDevice&, Values<float>, BatchStatistics<float>, RunningStatistics<float>,
+                                        Values<const float>, const float*, float*, const Conv2dGeometry&);
+template void conv2d_statistics_forward(ThisDevice&, Values<double>, BatchStatistics<double>, RunningStatistics<double>,
+                                        Values<const double>, const double*, double*, const Conv2dGeometry&);
 
 }  // namespace attnunet::cuda

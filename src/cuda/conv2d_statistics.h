@@ -8,6 +8,7 @@
 // double, and one output channel, which is cheap to read: the convolution, then the statistics in a pass of their own.
 #pragma once
 
+#include "common/core/batch_norm_views.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
@@ -17,7 +18,7 @@ template <class M>
 Index conv2d_statistics_workspace(const Device<M>& device, const Conv2dGeometry& g);
 
 template <class M, class T>
-void conv2d_statistics_forward(Device<M>& device, T* y, T* mean, T* inv_std, T* running_mean, T* running_var,
-                               const T* x, const T* w, T* workspace, const Conv2dGeometry& g);
+void conv2d_statistics_forward(Device<M>& device, Values<T> y, BatchStatistics<T> batch, RunningStatistics<T> running,
+                               Const<Values<T>> x, const T* w, T* workspace, const Conv2dGeometry& g);
 
 }  // namespace attnunet::cuda

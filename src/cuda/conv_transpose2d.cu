@@ -12,46 +12,41 @@ namespace {
 
 constexpr unsigned threads = 256;
 
-// Kernels read the fields of the geometry, the stride among them.
-ConvTranspose2dGeometry with_stride(ConvTranspose2dGeometry g) {
-  g.y_stride = g.y_pixel();
-  return g;
-}
-
 // Rows of the output are numbered through the batch: 2H to an image, so row 2h + i belongs to input row h of all N*H.
 template <class T>
-__global__ void conv_transpose2d_forward_kernel(T* y, const T* x, const T* w, const T* bias,
+__global__ void conv_transpose2d_forward_kernel(Values<T> y, Values<const T> x, const T* w, const T* bias,
                                                 ConvTranspose2dGeometry g) {
   const Index index = thread_of_grid();
   if (index >= 4 * g.N * g.H * g.W * g.K) return;
   const Index pixel = index / g.K, k = index % g.K;
   const Index row = pixel / (2 * g.W), column = pixel % (2 * g.W), i = row % 2, j = column % 2;
-  const T* from = x + (row / 2 * g.W + column / 2) * g.C;
+  const T* from = x.data + (row / 2 * g.W + column / 2) * x.stride;
   const T* weight = w + ((i * 2 + j) * g.K + k) * g.C;
   T sum = bias != nullptr ? bias[k] : T(0);
   for (Index c = 0; c < g.C; ++c) sum = fma(weight[c], from[c], sum);
-  y[pixel * g.y_stride + k] = sum;
+  y.data[pixel * y.stride + k] = sum;
 }
 
 template <class T>
-__global__ void conv_transpose2d_backward_data_kernel(T* dx, const T* dy, const T* w, ConvTranspose2dGeometry g,
-                                                      Write write) {
+__global__ void conv_transpose2d_backward_data_kernel(Gradients<T> dx, Gradients<const T> dy, const T* w,
+                                                      ConvTranspose2dGeometry g, Write write) {
   const Index index = thread_of_grid();
   if (index >= g.N * g.H * g.W * g.C) return;
   const Index pixel = index / g.C, c = index % g.C, row = pixel / g.W, column = pixel % g.W;
   T sum = 0;
   for (Index i = 0; i < 2; ++i)
     for (Index j = 0; j < 2; ++j) {
-      const T* from = dy + ((2 * row + i) * 2 * g.W + 2 * column + j) * g.y_stride;
+      const T* from = dy.data + ((2 * row + i) * 2 * g.W + 2 * column + j) * dy.stride;
       const T* weight = w + (i * 2 + j) * g.K * g.C + c;
       for (Index k = 0; k < g.K; ++k) sum = fma(weight[k * g.C], from[k], sum);
     }
-  dx[index] = write == Write::add ? dx[index] + sum : sum;
+  T& result = dx.data[pixel * dx.stride + c];
+  result = write == Write::add ? result + sum : sum;
 }
 
 // Each image row is summed by itself and then added: short chains even where a chunk has many pixels.
 template <class T>
-__global__ void conv_transpose2d_backward_weights_kernel(T* partials, const T* dy, const T* x,
+__global__ void conv_transpose2d_backward_weights_kernel(T* partials, Gradients<const T> dy, Values<const T> x,
                                                          ConvTranspose2dGeometry g, Index chunks) {
   const Index weights = 4 * g.K * g.C;
   const Index index = thread_of_grid();
@@ -63,10 +58,10 @@ __global__ void conv_transpose2d_backward_weights_kernel(T* partials, const T* d
   for (Index row = begin / g.W; row * g.W < end; ++row) {
     const Index from = row * g.W < begin ? begin : row * g.W;
     const Index to = (row + 1) * g.W < end ? (row + 1) * g.W : end;
-    const T* gradient = dy + ((2 * row + i) * 2 * g.W + 2 * (from - row * g.W) + j) * g.y_stride + k;
-    const T* value = x + from * g.C + c;
+    const T* gradient = dy.data + ((2 * row + i) * 2 * g.W + 2 * (from - row * g.W) + j) * dy.stride + k;
+    const T* value = x.data + from * x.stride + c;
     T row_sum = 0;
-    for (Index p = from; p < to; ++p, gradient += 2 * g.y_stride, value += g.C)
+    for (Index p = from; p < to; ++p, gradient += 2 * dy.stride, value += x.stride)
       row_sum = fma(*gradient, *value, row_sum);
     sum += row_sum;
   }
@@ -78,34 +73,34 @@ __global__ void conv_transpose2d_backward_weights_kernel(T* partials, const T* d
 namespace plain {
 
 template <class M, class T>
-void conv_transpose2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* /*workspace*/,
-                              const ConvTranspose2dGeometry& g) {
-  launch(device, {"plain conv_transpose2d_forward", blocks_for(4 * g.input_pixels() * g.K, threads), threads},
-         conv_transpose2d_forward_kernel<T>, y, x, w, bias, with_stride(g));
+void conv_transpose2d_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const T* w, const T* bias,
+                              T* /*workspace*/, const ConvTranspose2dGeometry& g) {
+  launch(device, {"plain conv_transpose2d_forward", blocks_for(g.output_pixels() * g.K, threads), threads},
+         conv_transpose2d_forward_kernel<T>, y, x, w, bias, g);
 }
 
 template <class M, class T>
-void conv_transpose2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* /*workspace*/,
-                                    const ConvTranspose2dGeometry& g, Write write) {
+void conv_transpose2d_backward_data(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w,
+                                    T* /*workspace*/, const ConvTranspose2dGeometry& g, Write write) {
   launch(device, {"plain conv_transpose2d_backward_data", blocks_for(g.input_pixels() * g.C, threads), threads},
-         conv_transpose2d_backward_data_kernel<T>, dx, dy, w, with_stride(g), write);
+         conv_transpose2d_backward_data_kernel<T>, dx, dy, w, g, write);
 }
 
 template <class M, class T>
-void conv_transpose2d_backward_weights(Device<M>& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
-                                       const ConvTranspose2dGeometry& g) {
-  if (db != nullptr) bias_gradient(device, db, dy, workspace, 4 * g.input_pixels(), g.K, g.y_pixel());
+void conv_transpose2d_backward_weights(Device<M>& device, T* dw, T* db, Const<Gradients<T>> dy, Const<Values<T>> x,
+                                       T* workspace, const ConvTranspose2dGeometry& g) {
+  if (db != nullptr) bias_gradient(device, db, dy, workspace);
   const Index chunks = weight_gradient_chunks(g.input_pixels(), g.weights());
   T* partials = chunks == 1 ? dw : workspace;
   launch(device, {"plain conv_transpose2d_backward_weights", blocks_for(chunks * g.weights(), threads), threads},
-         conv_transpose2d_backward_weights_kernel<T>, partials, dy, x, with_stride(g), chunks);
+         conv_transpose2d_backward_weights_kernel<T>, partials, dy, x, g, chunks);
   add_weight_gradients(device, dw, partials, chunks, g.weights());
 }
 
 template <class M>
 Index conv_transpose2d_workspace(const Device<M>&, const ConvTranspose2dGeometry& g) {
   const Index chunks = weight_gradient_chunks(g.input_pixels(), g.weights());
-  return std::max(weight_gradient_workspace(chunks, g.weights()), bias_gradient_workspace(4 * g.input_pixels(), g.K));
+  return std::max(weight_gradient_workspace(chunks, g.weights()), bias_gradient_workspace(g.output_pixels(), g.K));
 }
 
 }  // namespace plain
@@ -113,8 +108,10 @@ Index conv_transpose2d_workspace(const Device<M>&, const ConvTranspose2dGeometry
 // double: the plain kernels. float: the tuned ones of the device's precision.
 
 template <class M, class T>
-void conv_transpose2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                              const ConvTranspose2dGeometry& g) {
+void conv_transpose2d_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const T* w, const T* bias,
+                              T* workspace, const ConvTranspose2dGeometry& g) {
+  require_shape(x, g.input_pixels(), g.C);
+  require_shape(y, g.output_pixels(), g.K);
   if constexpr (std::is_same_v<T, float>) {
     if (!tensor_core::on_tensor_cores(device.precision(), g))
       return ffma::conv_transpose2d_forward(device, y, x, w, bias, workspace, g);
@@ -125,8 +122,10 @@ void conv_transpose2d_forward(Device<M>& device, T* y, const T* x, const T* w, c
 }
 
 template <class M, class T>
-void conv_transpose2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* workspace,
-                                    const ConvTranspose2dGeometry& g, Write write) {
+void conv_transpose2d_backward_data(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w,
+                                    T* workspace, const ConvTranspose2dGeometry& g, Write write) {
+  require_shape(dx, g.input_pixels(), g.C);
+  require_shape(dy, g.output_pixels(), g.K);
   if constexpr (std::is_same_v<T, float>) {
     if (!tensor_core::on_tensor_cores(device.precision(), g))
       return ffma::conv_transpose2d_backward_data(device, dx, dy, w, workspace, g, write);
@@ -137,8 +136,10 @@ void conv_transpose2d_backward_data(Device<M>& device, T* dx, const T* dy, const
 }
 
 template <class M, class T>
-void conv_transpose2d_backward_weights(Device<M>& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
-                                       const ConvTranspose2dGeometry& g) {
+void conv_transpose2d_backward_weights(Device<M>& device, T* dw, T* db, Const<Gradients<T>> dy, Const<Values<T>> x,
+                                       T* workspace, const ConvTranspose2dGeometry& g) {
+  require_shape(dy, g.output_pixels(), g.K);
+  require_shape(x, g.input_pixels(), g.C);
   if constexpr (std::is_same_v<T, float>) {
     if (!tensor_core::on_tensor_cores(device.precision(), g))
       return ffma::conv_transpose2d_backward_weights(device, dw, db, dy, x, workspace, g);
@@ -154,12 +155,12 @@ Index conv_transpose2d_workspace(const Device<M>& device, const ConvTranspose2dG
                    tensor_core::conv_transpose2d_workspace(device, g)});
 }
 
-#define ATTNUNET_INSTANTIATE(scope, T)                                                               \
-  template void scope conv_transpose2d_forward(ThisDevice&, T*, const T*, const T*, const T*, T*,    \
-                                               const ConvTranspose2dGeometry&);                      \
-  template void scope conv_transpose2d_backward_data(ThisDevice&, T*, const T*, const T*, T*,        \
-                                                     const ConvTranspose2dGeometry&, Write);         \
-  template void scope conv_transpose2d_backward_weights(ThisDevice&, T*, T*, const T*, const T*, T*, \
+#define ATTNUNET_INSTANTIATE(scope, T)                                                                                \
+  template void scope conv_transpose2d_forward(ThisDevice&, Values<T>, Values<const T>, const T*, const T*, T*,       \
+                                               const ConvTranspose2dGeometry&);                                       \
+  template void scope conv_transpose2d_backward_data(ThisDevice&, Gradients<T>, Gradients<const T>, const T*, T*,     \
+                                                     const ConvTranspose2dGeometry&, Write);                          \
+  template void scope conv_transpose2d_backward_weights(ThisDevice&, T*, T*, Gradients<const T>, Values<const T>, T*, \
                                                         const ConvTranspose2dGeometry&);
 ATTNUNET_INSTANTIATE(plain::, float)
 ATTNUNET_INSTANTIATE(plain::, double)

@@ -10,9 +10,12 @@
 // double always runs the plain kernels: the functions below choose by the type and the device's precision.
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
+
+// Tensors may have any stride. Views that do not have the geometry's shape throw std::logic_error.
 
 /// Elements of T that any of the three functions below, plain or tuned, needs as workspace.
 template <class M>
@@ -20,32 +23,32 @@ Index conv_transpose2d_workspace(const Device<M>& device, const ConvTranspose2dG
 
 /// y [N,2H,2W,K] from x [N,H,W,C], w [2,2,K,C] and bias [K], which may be null.
 template <class M, class T>
-void conv_transpose2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                              const ConvTranspose2dGeometry& g);
+void conv_transpose2d_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const T* w, const T* bias,
+                              T* workspace, const ConvTranspose2dGeometry& g);
 
 /// dx [N,H,W,C] from dy [N,2H,2W,K] and w [2,2,K,C].
 template <class M, class T>
-void conv_transpose2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* workspace,
-                                    const ConvTranspose2dGeometry& g, Write write);
+void conv_transpose2d_backward_data(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w,
+                                    T* workspace, const ConvTranspose2dGeometry& g, Write write);
 
 /// dw [2,2,K,C] and db [K], which may be null, from dy [N,2H,2W,K] and x [N,H,W,C].
 template <class M, class T>
-void conv_transpose2d_backward_weights(Device<M>& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
-                                       const ConvTranspose2dGeometry& g);
+void conv_transpose2d_backward_weights(Device<M>& device, T* dw, T* db, Const<Gradients<T>> dy, Const<Values<T>> x,
+                                       T* workspace, const ConvTranspose2dGeometry& g);
 
 namespace plain {
 
 template <class M>
 Index conv_transpose2d_workspace(const Device<M>& device, const ConvTranspose2dGeometry& g);
 template <class M, class T>
-void conv_transpose2d_forward(Device<M>& device, T* y, const T* x, const T* w, const T* bias, T* workspace,
-                              const ConvTranspose2dGeometry& g);
+void conv_transpose2d_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const T* w, const T* bias,
+                              T* workspace, const ConvTranspose2dGeometry& g);
 template <class M, class T>
-void conv_transpose2d_backward_data(Device<M>& device, T* dx, const T* dy, const T* w, T* workspace,
-                                    const ConvTranspose2dGeometry& g, Write write);
+void conv_transpose2d_backward_data(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w,
+                                    T* workspace, const ConvTranspose2dGeometry& g, Write write);
 template <class M, class T>
-void conv_transpose2d_backward_weights(Device<M>& device, T* dw, T* db, const T* dy, const T* x, T* workspace,
-                                       const ConvTranspose2dGeometry& g);
+void conv_transpose2d_backward_weights(Device<M>& device, T* dw, T* db, Const<Gradients<T>> dy, Const<Values<T>> x,
+                                       T* workspace, const ConvTranspose2dGeometry& g);
 
 }  // namespace plain
 }  // namespace attnunet::cuda

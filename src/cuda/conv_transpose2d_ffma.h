@@ -10,6 +10,7 @@
 // operations a byte, near the point where memory binds.
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda::ffma {
@@ -18,15 +19,15 @@ template <class M>
 Index conv_transpose2d_workspace(const Device<M>& device, const ConvTranspose2dGeometry& g);
 
 template <class M>
-void conv_transpose2d_forward(Device<M>& device, float* y, const float* x, const float* w, const float* bias,
-                              float* workspace, const ConvTranspose2dGeometry& g);
+void conv_transpose2d_forward(Device<M>& device, Values<float> y, Values<const float> x, const float* w,
+                              const float* bias, float* workspace, const ConvTranspose2dGeometry& g);
 
 template <class M>
-void conv_transpose2d_backward_data(Device<M>& device, float* dx, const float* dy, const float* w, float* workspace,
-                                    const ConvTranspose2dGeometry& g, Write write);
+void conv_transpose2d_backward_data(Device<M>& device, Gradients<float> dx, Gradients<const float> dy, const float* w,
+                                    float* workspace, const ConvTranspose2dGeometry& g, Write write);
 
 template <class M>
-void conv_transpose2d_backward_weights(Device<M>& device, float* dw, float* db, const float* dy, const float* x,
-                                       float* workspace, const ConvTranspose2dGeometry& g);
+void conv_transpose2d_backward_weights(Device<M>& device, float* dw, float* db, Gradients<const float> dy,
+                                       Values<const float> x, float* workspace, const ConvTranspose2dGeometry& g);
 
 }  // namespace attnunet::cuda::ffma

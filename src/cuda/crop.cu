@@ -25,20 +25,24 @@ __global__ void crop_backward_kernel(T* dx, const T* dy, Shape out, Index H, Ind
 }  // namespace
 
 template <class M, class T>
-void crop_forward(Device<M>& device, T* y, const T* x, const Shape& out, Index H, Index W) {
+void crop_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const Shape& out, Index H, Index W) {
+  require_dense(y, out.pixels(), out.C);
+  require_dense(x, out.N * H * W, out.C);
   launch(device, {"crop_forward", grid_of_rows(out.N * out.H, out.W * out.C, threads), threads}, crop_forward_kernel<T>,
-         y, x, out, H, W);
+         y.data, x.data, out, H, W);
 }
 
 template <class M, class T>
-void crop_backward(Device<M>& device, T* dx, const T* dy, const Shape& out, Index H, Index W) {
-  launch(device, {"crop_backward", grid_of_rows(out.N * H, W * out.C, threads), threads}, crop_backward_kernel<T>, dx,
-         dy, out, H, W);
+void crop_backward(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const Shape& out, Index H, Index W) {
+  require_dense(dy, out.pixels(), out.C);
+  require_dense(dx, out.N * H * W, out.C);
+  launch(device, {"crop_backward", grid_of_rows(out.N * H, W * out.C, threads), threads}, crop_backward_kernel<T>,
+         dx.data, dy.data, out, H, W);
 }
 
-template void crop_forward(ThisDevice&, float*, const float*, const Shape&, Index, Index);
-template void crop_forward(ThisDevice&, double*, const double*, const Shape&, Index, Index);
-template void crop_backward(ThisDevice&, float*, const float*, const Shape&, Index, Index);
-template void crop_backward(ThisDevice&, double*, const double*, const Shape&, Index, Index);
+template void crop_forward(ThisDevice&, Values<float>, Values<const float>, const Shape&, Index, Index);
+template void crop_forward(ThisDevice&, Values<double>, Values<const double>, const Shape&, Index, Index);
+template void crop_backward(ThisDevice&, Gradients<float>, Gradients<const float>, const Shape&, Index, Index);
+template void crop_backward(ThisDevice&, Gradients<double>, Gradients<const double>, const Shape&, Index, Index);
 
 }  // namespace attnunet::cuda

@@ -51,23 +51,28 @@ __global__ void dice_backward_kernel(T* dlogits, const double* sums, const T* lo
 }  // namespace
 
 template <class M, class T>
-void dice_forward(Device<M>& device, double* loss, double* sums, const T* logits, const T* target, Index N, Index P) {
+void dice_forward(Device<M>& device, double* loss, double* sums, Const<Values<T>> logits, const T* target, Index N) {
+  const Index P = logits.pixels / N;
+  require_dense(logits, N * P, 1);
   launch(device, {"dice_forward", static_cast<unsigned>(N), threads_of_sum(P)}, dice_forward_kernel<T>, loss, sums,
-         logits, target, P);
+         logits.data, target, P);
 }
 
 template <class M, class T>
-void dice_backward(Device<M>& device, T* dlogits, const double* sums, const T* logits, const T* target, Index N,
-                   Index P, Write write) {
+void dice_backward(Device<M>& device, Gradients<T> d_logits, const double* sums, Const<Values<T>> logits,
+                   const T* target, Index N, Write write) {
+  const Index P = size_of_same(d_logits, logits) / N;
   // Several pixels a thread: each begins with divisions in double, which many GPUs are slow at.
   constexpr Index pixels = 8;
   launch(device, {"dice_backward", grid_of_rows(N, (P + pixels - 1) / pixels, threads), threads},
-         dice_backward_kernel<T>, dlogits, sums, logits, target, P, static_cast<double>(N), write);
+         dice_backward_kernel<T>, d_logits.data, sums, logits.data, target, P, static_cast<double>(N), write);
 }
 
-template void dice_forward(ThisDevice&, double*, double*, const float*, const float*, Index, Index);
-template void dice_forward(ThisDevice&, double*, double*, const double*, const double*, Index, Index);
-template void dice_backward(ThisDevice&, float*, const double*, const float*, const float*, Index, Index, Write);
-template void dice_backward(ThisDevice&, double*, const double*, const double*, const double*, Index, Index, Write);
+template void dice_forward(ThisDevice&, double*, double*, Values<const float>, const float*, Index);
+template void dice_forward(ThisDevice&, double*, double*, Values<const double>, const double*, Index);
+template void dice_backward(ThisDevice&, Gradients<float>, const double*, Values<const float>, const float*, Index,
+                            Write);
+template void dice_backward(ThisDevice&, Gradients<double>, const double*, Values<const double>, const double*, Index,
+                            Write);
 
 }  // namespace attnunet::cuda

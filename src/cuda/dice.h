@@ -8,17 +8,18 @@
 // Plain only: it takes one number a pixel, where the layers before it take C.
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
 
-/// loss [N] and sums [N,3] from logits and target, [N, P].
+/// loss [N] and sums [N,3] from the logits and targets of N images.
 template <class M, class T>
-void dice_forward(Device<M>& device, double* loss, double* sums, const T* logits, const T* target, Index N, Index P);
+void dice_forward(Device<M>& device, double* loss, double* sums, Const<Values<T>> logits, const T* target, Index N);
 
-/// dlogits [N, P]: gradient of the mean over the N images.
+/// Gradient of the mean over the N images.
 template <class M, class T>
-void dice_backward(Device<M>& device, T* dlogits, const double* sums, const T* logits, const T* target, Index N,
-                   Index P, Write write);
+void dice_backward(Device<M>& device, Gradients<T> d_logits, const double* sums, Const<Values<T>> logits,
+                   const T* target, Index N, Write write);
 
 }  // namespace attnunet::cuda

@@ -39,35 +39,35 @@ __global__ void dropout_quads_kernel(float* y, const float* x, std::uint32_t thr
 }
 
 template <class M, class T>
-void apply_mask(Device<M>& device, const char* name, T* y, const T* x, double rate, const DropoutKey& key, Index n) {
-  const std::uint32_t threshold = dropout_threshold(rate);
-  const T scale = static_cast<T>(dropout_scale(rate));
+void apply_mask(Device<M>& device, const char* name, T* y, const T* x, const Dropout& dropout, Index n) {
+  const std::uint32_t threshold = dropout_threshold(dropout.rate);
+  const T scale = static_cast<T>(dropout_scale(dropout.rate));
   const Index quads = (n + 3) / 4;
   const LaunchShape shape{name, blocks_for(quads, threads), threads};
   if constexpr (std::is_same_v<T, float>) {
     if (n % 4 == 0 && quad_aligned(y, x)) {
-      launch(device, shape, dropout_quads_kernel, y, x, threshold, scale, key, quads);
+      launch(device, shape, dropout_quads_kernel, y, x, threshold, scale, dropout.key, quads);
       return;
     }
   }
-  launch(device, shape, dropout_kernel<T>, y, x, threshold, scale, key, n);
+  launch(device, shape, dropout_kernel<T>, y, x, threshold, scale, dropout.key, n);
 }
 
 }  // namespace
 
 template <class M, class T>
-void dropout_forward(Device<M>& device, T* y, const T* x, double rate, const DropoutKey& key, Index n) {
-  apply_mask(device, "dropout_forward", y, x, rate, key, n);
+void dropout_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const Dropout& dropout) {
+  apply_mask(device, "dropout_forward", y.data, x.data, dropout, size_of_same(y, x));
 }
 
 template <class M, class T>
-void dropout_backward(Device<M>& device, T* dx, const T* dy, double rate, const DropoutKey& key, Index n) {
-  apply_mask(device, "dropout_backward", dx, dy, rate, key, n);
+void dropout_backward(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const Dropout& dropout) {
+  apply_mask(device, "dropout_backward", dx.data, dy.data, dropout, size_of_same(dx, dy));
 }
 
-template void dropout_forward(ThisDevice&, float*, const float*, double, const DropoutKey&, Index);
-template void dropout_forward(ThisDevice&, double*, const double*, double, const DropoutKey&, Index);
-template void dropout_backward(ThisDevice&, float*, const float*, double, const DropoutKey&, Index);
-template void dropout_backward(ThisDevice&, double*, const double*, double, const DropoutKey&, Index);
+template void dropout_forward(ThisDevice&, Values<float>, Values<const float>, const Dropout&);
+template void dropout_forward(ThisDevice&, Values<double>, Values<const double>, const Dropout&);
+template void dropout_backward(ThisDevice&, Gradients<float>, Gradients<const float>, const Dropout&);
+template void dropout_backward(ThisDevice&, Gradients<double>, Gradients<const double>, const Dropout&);
 
 }  // namespace attnunet::cuda

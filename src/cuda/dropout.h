@@ -7,16 +7,17 @@
 #pragma once
 
 #include "common/core/dropout_key.h"
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
 
-/// y, x: n values, the whole activation from its first element. rate in [0, 1). y may be x.
+/// y may be x.
 template <class M, class T>
-void dropout_forward(Device<M>& device, T* y, const T* x, double rate, const DropoutKey& key, Index n);
+void dropout_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const Dropout& dropout);
 
-/// dx, dy: n values. dx may be dy.
+/// dx may be dy.
 template <class M, class T>
-void dropout_backward(Device<M>& device, T* dx, const T* dy, double rate, const DropoutKey& key, Index n);
+void dropout_backward(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const Dropout& dropout);
 
 }  // namespace attnunet::cuda

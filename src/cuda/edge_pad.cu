@@ -34,20 +34,24 @@ __global__ void edge_pad_backward_kernel(T* dx, const T* dy, Shape in, Index H, 
 }  // namespace
 
 template <class M, class T>
-void edge_pad_forward(Device<M>& device, T* y, const T* x, const Shape& in, Index H, Index W) {
+void edge_pad_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const Shape& in, Index H, Index W) {
+  require_dense(x, in.pixels(), in.C);
+  require_dense(y, in.N * H * W, in.C);
   launch(device, {"edge_pad_forward", grid_of_rows(in.N * H, W * in.C, threads), threads}, edge_pad_forward_kernel<T>,
-         y, x, in, H, W);
+         y.data, x.data, in, H, W);
 }
 
 template <class M, class T>
-void edge_pad_backward(Device<M>& device, T* dx, const T* dy, const Shape& in, Index H, Index W) {
+void edge_pad_backward(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const Shape& in, Index H, Index W) {
+  require_dense(dx, in.pixels(), in.C);
+  require_dense(dy, in.N * H * W, in.C);
   launch(device, {"edge_pad_backward", grid_of_rows(in.N * in.H, in.W * in.C, threads), threads},
-         edge_pad_backward_kernel<T>, dx, dy, in, H, W);
+         edge_pad_backward_kernel<T>, dx.data, dy.data, in, H, W);
 }
 
-template void edge_pad_forward(ThisDevice&, float*, const float*, const Shape&, Index, Index);
-template void edge_pad_forward(ThisDevice&, double*, const double*, const Shape&, Index, Index);
-template void edge_pad_backward(ThisDevice&, float*, const float*, const Shape&, Index, Index);
-template void edge_pad_backward(ThisDevice&, double*, const double*, const Shape&, Index, Index);
+template void edge_pad_forward(ThisDevice&, Values<float>, Values<const float>, const Shape&, Index, Index);
+template void edge_pad_forward(ThisDevice&, Values<double>, Values<const double>, const Shape&, Index, Index);
+template void edge_pad_backward(ThisDevice&, Gradients<float>, Gradients<const float>, const Shape&, Index, Index);
+template void edge_pad_backward(ThisDevice&, Gradients<double>, Gradients<const double>, const Shape&, Index, Index);
 
 }  // namespace attnunet::cuda

@@ -5,16 +5,17 @@
 // tensor once. Plain only: it takes one number a pixel, where the image is padded at all.
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
 
 /// y [in.N, H, W, in.C] from x of shape `in`.
 template <class M, class T>
-void edge_pad_forward(Device<M>& device, T* y, const T* x, const Shape& in, Index H, Index W);
+void edge_pad_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const Shape& in, Index H, Index W);
 
 /// dx of shape `in` from dy [in.N, H, W, in.C].
 template <class M, class T>
-void edge_pad_backward(Device<M>& device, T* dx, const T* dy, const Shape& in, Index H, Index W);
+void edge_pad_backward(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const Shape& in, Index H, Index W);
 
 }  // namespace attnunet::cuda

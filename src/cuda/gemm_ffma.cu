@@ -150,19 +150,21 @@ __global__ void __launch_bounds__(T::threads, 384 / T::threads)
                        4 * thread_column);
 }
 
+Index columns_of(const Output<float>& output) {
+  return Index{output.step} * output.step * output.K;
+}
+
 template <class T, bool with_statistics = false, class M, class A, class B>
-void launch_tiles(Device<M>& device, const char* name, const A& a, const B& b, const Output<float>& output,
-                  const TileStatistics& statistics, Index columns, Index depth, Index chunk) {
-  const Index row_tiles = (output.rows + T::rows - 1) / T::rows, column_tiles = (columns + T::columns - 1) / T::columns;
+void launch_tiles(Device<M>& device, const char* name, const A& a, const B& b, const Output<float>& output, Index depth,
+                  Index chunk, const TileStatistics& statistics = {}) {
+  const Index row_tiles = (output.rows + T::rows - 1) / T::rows;
+  const Index column_tiles = (columns_of(output) + T::columns - 1) / T::columns;
   const Index chunks = (depth + chunk - 1) / chunk;
   const dim3 grid(static_cast<unsigned>(to_int(row_tiles * column_tiles)), static_cast<unsigned>(chunks));
   launch(device, {name, grid, T::threads}, gemm_ffma_kernel<T, A, B, with_statistics>, a, b, output, statistics,
          Extent{static_cast<int>(column_tiles), to_int(depth), to_int(chunk)});
 }
 
-Index columns_of(const Output<float>& output) {
-  return Index{output.step} * output.step * output.K;
-}
 Index depth_of(const PixelRows<float>& a) {
   return Index{a.windows.R} * a.windows.R * a.windows.C;
 }
@@ -173,11 +175,11 @@ void launch_pixels(Device<M>& device, const char* name, const PixelRows<float>& 
                    const Output<float>& output, const TileStatistics& statistics, bool vectors) {
   const Index columns = columns_of(output), depth = depth_of(a);
   if (!vectors)
-    launch_tiles<Small, with_statistics>(device, name, a, b, output, statistics, columns, depth, depth);
+    launch_tiles<Small, with_statistics>(device, name, a, b, output, depth, depth, statistics);
   else if (columns <= narrow_columns)
-    launch_tiles<Narrow, with_statistics>(device, name, a, b, output, statistics, columns, depth, depth);
+    launch_tiles<Narrow, with_statistics>(device, name, a, b, output, depth, depth, statistics);
   else
-    launch_tiles<Wide, with_statistics>(device, name, a, b, output, statistics, columns, depth, depth);
+    launch_tiles<Wide, with_statistics>(device, name, a, b, output, depth, depth, statistics);
 }
 
 // Chunks of the pixels: enough blocks to fill a GPU, not more partial results than worth their traffic, and no longer
@@ -228,13 +230,13 @@ void multiply_weights(Device<M>& device, float* c, const TapRows<float>& a, cons
   const Output<float> output = partial_output(partials, rows, columns);
   const char* name = "gemm_ffma backward-weights";
   if (!vectors)
-    launch_tiles<Small>(device, name, a, b, output, {}, columns, pixels, chunk);
+    launch_tiles<Small>(device, name, a, b, output, pixels, chunk);
   else if (rows <= Low::rows)
-    launch_tiles<Low>(device, name, a, b, output, {}, columns, pixels, chunk);
+    launch_tiles<Low>(device, name, a, b, output, pixels, chunk);
   else if (rows <= Square::rows)
-    launch_tiles<Square>(device, name, a, b, output, {}, columns, pixels, chunk);
+    launch_tiles<Square>(device, name, a, b, output, pixels, chunk);
   else
-    launch_tiles<High>(device, name, a, b, output, {}, columns, pixels, chunk);
+    launch_tiles<High>(device, name, a, b, output, pixels, chunk);
   add_weight_gradients(device, c, partials, chunks, rows * columns);
 }
 

@@ -56,13 +56,13 @@ void launch_spread(Device<M>& device, const Windows<float>& x, const ThinWeights
 constexpr int collect_threads = 256, collect_lanes = 4;
 
 __global__ void __launch_bounds__(collect_threads)
-    collect_kernel(Output<float> output, const float* x, const float* w, int C, int x_pixel) {
+    collect_kernel(Output<float> output, const float* x, const float* w, int C, int stride) {
   const Index pixel = thread_of_grid() / collect_lanes, pixels = output.rows;
   const int lane = static_cast<int>(threadIdx.x) % collect_lanes;
   float sum = 0;
   if (pixel < pixels) {
     for (int c = 4 * lane; c < C; c += 4 * collect_lanes) {
-      const float4 a = *reinterpret_cast<const float4*>(x + pixel * x_pixel + c);
+      const float4 a = *reinterpret_cast<const float4*>(x + pixel * stride + c);
       const float4 b = *reinterpret_cast<const float4*>(w + c);
       sum = fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
     }
@@ -81,7 +81,7 @@ constexpr int weights_threads = 256, most_groups = 64;
 // Threads (lane, group of 4 channels): group fastest, so that a warp reads consecutive memory.
 template <int R>
 __global__ void __launch_bounds__(weights_threads)
-    thin_weights_kernel(ThinWeights<float*> out, Index per_chunk, const float* wide, int channels, int wide_pixel,
+    thin_weights_kernel(ThinWeights<float*> out, Index per_chunk, const float* wide, int channels, int stride,
                         Windows<float> thin, int chunk) {
   constexpr int taps = R * R;
   ATTNUNET_SHARED(float, lane_sums, [taps][weights_threads * 4]);
@@ -94,8 +94,8 @@ __global__ void __launch_bounds__(weights_threads)
   float sum[taps][4] = {};
   if (lane < lanes) {
     auto window = thin.window(begin + lane, end);
-    const float* from = wide + (Index{begin + lane} * wide_pixel + first_channel + thread % groups * 4);
-    for (; window.left > 0; thin.advance(window, lanes), from += Index{lanes} * wide_pixel) {
+    const float* from = wide + (Index{begin + lane} * stride + first_channel + thread % groups * 4);
+    for (; window.left > 0; thin.advance(window, lanes), from += Index{lanes} * stride) {
       const float4 four = *reinterpret_cast<const float4*>(from);
       ATTNUNET_UNROLL
       for (int tap = 0; tap < taps; ++tap) {
@@ -146,9 +146,9 @@ void spread(Device<M>& device, const Windows<float>& x, const ThinWeights<const 
 }
 
 template <class M>
-void collect(Device<M>& device, const Output<float>& output, const float* x, const float* w, Index C, Index x_pixel) {
+void collect(Device<M>& device, const Output<float>& output, Values<const float> x, const float* w) {
   launch(device, {"collect", blocks_for(output.rows, collect_threads / collect_lanes), collect_threads}, collect_kernel,
-         output, x, w, to_int(C), to_int(x_pixel));
+         output, x.data, w, to_int(x.channels), to_int(x.stride));
 }
 
 template <class M>
@@ -157,26 +157,28 @@ Index thin_weights_workspace(const Device<M>&, Index weights, Index pixels) {
   return weight_gradient_workspace((pixels + chunk - 1) / chunk, weights);
 }
 
-template <class M>
-void thin_weights(Device<M>& device, const ThinWeights<float*>& out, const float* wide, Index channels,
-                  Index wide_pixel, const Windows<float>& thin, float* workspace) {
+template <class M, Meaning meaning>
+void thin_weights(Device<M>& device, const ThinWeights<float*>& out, TensorView<const float, meaning> wide,
+                  const Windows<float>& thin, float* workspace) {
+  const Index channels = wide.channels;
   const Index chunk = thin_chunk(thin.count), chunks = (thin.count + chunk - 1) / chunk;
   const Index weights = channels * thin.R * thin.R;
   ThinWeights<float*> partials = out;
   if (chunks > 1) partials.w = workspace;
   const dim3 grid(static_cast<unsigned>(chunks), blocks_for(channels, most_groups * 4));
   const auto kernel = thin.R == 1 ? thin_weights_kernel<1> : thin_weights_kernel<3>;
-  launch(device, {"thin_weights", grid, weights_threads}, kernel, partials, weights, wide, to_int(channels),
-         to_int(wide_pixel), thin, to_int(chunk));
+  launch(device, {"thin_weights", grid, weights_threads}, kernel, partials, weights, wide.data, to_int(channels),
+         to_int(wide.stride), thin, to_int(chunk));
   add_weight_gradients(device, out.w, partials.w, chunks, weights);
 }
 
 template void spread(ThisDevice&, const Windows<float>&, const ThinWeights<const float*>&, const Output<float>&);
 template void spread(ThisDevice&, const Windows<float>&, const ThinWeights<const float*>&, const Output<float>&,
                      const TileStatistics&);
-template void collect(ThisDevice&, const Output<float>&, const float*, const float*, Index, Index);
+template void collect(ThisDevice&, const Output<float>&, Values<const float>, const float*);
 template Index thin_weights_workspace(const ThisDevice&, Index, Index);
-template void thin_weights(ThisDevice&, const ThinWeights<float*>&, const float*, Index, Index, const Windows<float>&,
+template void thin_weights(ThisDevice&, const ThinWeights<float*>&, Values<const float>, const Windows<float>&, float*);
+template void thin_weights(ThisDevice&, const ThinWeights<float*>&, Gradients<const float>, const Windows<float>&,
                            float*);
 
 }  // namespace attnunet::cuda::gemm

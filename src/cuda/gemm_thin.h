@@ -39,14 +39,14 @@ template <class M>
 void spread(Device<M>& device, const Windows<float>& x, const ThinWeights<const float*>& w, const Output<float>& output,
             const TileStatistics& statistics);
 
-/// x is [output.rows][C], its pixels x_pixel elements apart, all runs of 4 aligned.
+/// x is [output.rows][C], all runs of 4 aligned.
 template <class M>
-void collect(Device<M>& device, const Output<float>& output, const float* x, const float* w, Index C, Index x_pixel);
+void collect(Device<M>& device, const Output<float>& output, Values<const float> x, const float* w);
 
-/// wide [thin.count][channels], its pixels wide_pixel elements apart, all runs of 4 aligned.
-template <class M>
-void thin_weights(Device<M>& device, const ThinWeights<float*>& out, const float* wide, Index channels,
-                  Index wide_pixel, const Windows<float>& thin, float* workspace);
+/// wide is [thin.count][channels], x or dy, all runs of 4 aligned.
+template <class M, Meaning meaning>
+void thin_weights(Device<M>& device, const ThinWeights<float*>& out, TensorView<const float, meaning> wide,
+                  const Windows<float>& thin, float* workspace);
 template <class M>
 Index thin_weights_workspace(const Device<M>& device, Index weights, Index pixels);
 

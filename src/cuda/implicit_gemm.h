@@ -25,6 +25,7 @@
 #include <initializer_list>
 #include <string>
 
+#include "common/core/tensor_view.h"
 #include "cuda/kernel.h"
 
 namespace attnunet::cuda::gemm {
@@ -55,7 +56,7 @@ struct Windows {
   int count, H, W;       ///< windows: all, and those of one image
   int image_H, image_W;  ///< pixels of an image of x
   int step, R, pad;
-  int C, pixel;  ///< channels; elements from one pixel of x to the next
+  int C, stride;  ///< channels; elements from one pixel of x to the next
 
   /// A window: the first channel of pixel (step h, step w), and the place of tap (0, 0) in the image.
   struct Pixel {
@@ -74,7 +75,7 @@ struct Windows {
     const unsigned row = i / width, n = row / height;
     const int w = static_cast<int>(i - row * width), h = static_cast<int>(row - n * height);
     const Index at = (Index{n} * image_H + step * h) * image_W + step * w;
-    return {x + at * pixel, step * h - pad, step * w - pad, end - index};
+    return {x + at * stride, step * h - pad, step * w - pad, end - index};
   }
   /// Numbered r, s, c, c fastest. At and past the end r is at least R.
   __device__ Tap tap(int index) const {
@@ -83,11 +84,11 @@ struct Windows {
   }
   __device__ void advance(Pixel& p, int by) const {
     p.left -= by;
-    p.address += Index{by} * (step * pixel);
+    p.address += Index{by} * (step * stride);
     p.w += by * step;
     while (p.w >= W * step - pad) {
       p.w -= W * step;
-      p.address += Index{(step - 1) * image_W} * pixel;
+      p.address += Index{(step - 1) * image_W} * stride;
       p.h += step;
       if (p.h >= H * step - pad) p.h -= H * step;
     }
@@ -104,7 +105,7 @@ struct Windows {
   __device__ Place<T> at(const Pixel& p, const Tap& t) const {
     const bool inside = p.left > 0 && t.r < R && static_cast<unsigned>(p.h + t.r) < static_cast<unsigned>(image_H) &&
                         static_cast<unsigned>(p.w + t.s) < static_cast<unsigned>(image_W);
-    return {p.address + (((t.r - pad) * image_W + t.s - pad) * pixel + t.c), inside};
+    return {p.address + (((t.r - pad) * image_W + t.s - pad) * stride + t.c), inside};
   }
 
   static constexpr int outside = -(1 << 30);
@@ -197,7 +198,7 @@ struct Output {
   const T* bias;  ///< by channel; may be null
   int rows, H, W;
   int step;
-  int K, pixel;                              ///< channels; elements from one pixel of y to the next
+  int K, stride;                             ///< channels; elements from one pixel of y to the next
   bool add;                                  ///< to what is there (Write::add)
   Index per_chunk;                           ///< elements; 0 where there is one chunk
   Activation activation = Activation::none;  ///< of what is written
@@ -211,7 +212,7 @@ struct Output {
       const unsigned line = i / width, n = line / height;
       at = (Index{n} * 2 * H + 2 * (line - n * height)) * 2 * W + 2 * (i - line * width);
     }
-    return y + (chunk * per_chunk + at * pixel);
+    return y + (chunk * per_chunk + at * stride);
   }
   /// What column n means: its channel, -1 past the last, and how far from the row's address it goes.
   struct Column {
@@ -222,7 +223,7 @@ struct Output {
     if (n >= step * step * K) return {-1, 0};
     if (step == 1) return {n, n};
     const int tap = n / K, k = n - tap * K;
-    return {k, ((tap / 2) * 2 * W + tap % 2) * pixel + k};
+    return {k, ((tap / 2) * 2 * W + tap % 2) * stride + k};
   }
 };
 
@@ -271,11 +272,12 @@ static __device__ __forceinline__ void load_or_zero(float& run, const Place<floa
 
 // ---- made on the host
 
-template <class T>
-Windows<T> conv2d_windows(const Conv2dGeometry& g, const T* x, Index channels, Index pixel, Index R) {
-  to_int((g.W + 2) * pixel * 2);
+/// Windows of R x R pixels on a tensor of the convolution's images, values or gradients.
+template <class T, Meaning meaning>
+Windows<T> conv2d_windows(const Conv2dGeometry& g, TensorView<const T, meaning> x, Index R) {
+  to_int((g.W + 2) * x.stride * 2);
   const int H = to_int(g.H), W = to_int(g.W);
-  return {x,
+  return {x.data,
           to_int(g.pixels()),
           H,
           W,
@@ -284,40 +286,48 @@ Windows<T> conv2d_windows(const Conv2dGeometry& g, const T* x, Index channels, I
           1,
           static_cast<int>(R),
           static_cast<int>(R - 1) / 2,
-          to_int(channels),
-          to_int(pixel)};
+          to_int(x.channels),
+          to_int(x.stride)};
 }
 /// Windows on the larger image: 2 x 2 pixels, 2 apart.
 template <class T>
-Windows<T> conv_transpose2d_blocks(const ConvTranspose2dGeometry& g, const T* dy) {
-  to_int((2 * g.W + 2) * g.y_pixel() * 2);
+Windows<T> conv_transpose2d_blocks(const ConvTranspose2dGeometry& g, Gradients<const T> dy) {
+  to_int((2 * g.W + 2) * dy.stride * 2);
   const int H = to_int(g.H), W = to_int(g.W);
-  return {dy, to_int(g.input_pixels()), H, W, 2 * H, 2 * W, 2, 2, 0, to_int(g.K), to_int(g.y_pixel())};
+  return {dy.data, to_int(g.input_pixels()), H, W, 2 * H, 2 * W, 2, 2, 0, to_int(g.K), to_int(dy.stride)};
 }
 /// The pixels of the smaller image, one by one.
 template <class T>
-Windows<T> conv_transpose2d_pixels(const ConvTranspose2dGeometry& g, const T* x) {
-  const int H = to_int(g.H), W = to_int(g.W), C = to_int(g.C);
-  to_int((g.W + 2) * g.C * 2);
-  return {x, to_int(g.input_pixels()), H, W, H, W, 1, 1, 0, C, C};
+Windows<T> conv_transpose2d_pixels(const ConvTranspose2dGeometry& g, Values<const T> x) {
+  const int H = to_int(g.H), W = to_int(g.W);
+  to_int((g.W + 2) * x.stride * 2);
+  return {x.data, to_int(g.input_pixels()), H, W, H, W, 1, 1, 0, to_int(g.C), to_int(x.stride)};
+}
+template <class T, Meaning meaning>
+Output<T> conv2d_output(const Conv2dGeometry& g, TensorView<T, meaning> y, const Epilogue<T>& epilogue) {
+  const bool add = epilogue.write == Write::add;
+  return {y.data,
+          epilogue.bias,
+          to_int(g.pixels()),
+          to_int(g.H),
+          to_int(g.W),
+          1,
+          to_int(y.channels),
+          to_int(y.stride),
+          add,
+          0,
+          epilogue.activation};
 }
 template <class T>
-Output<T> conv2d_output(const Conv2dGeometry& g, T* y, const T* bias, Index channels, Index pixel, Write write,
-                        Activation activation = Activation::none) {
-  const bool add = write == Write::add;
-  return {y,   bias, to_int(g.pixels()), to_int(g.H), to_int(g.W), 1, to_int(channels), to_int(pixel),
-          add, 0,    activation};
-}
-template <class T>
-Output<T> conv_transpose2d_output(const ConvTranspose2dGeometry& g, T* y, const T* bias) {
-  to_int(4 * g.W * g.y_pixel());
-  return {y, bias, to_int(g.input_pixels()), to_int(g.H), to_int(g.W), 2, to_int(g.K), to_int(g.y_pixel()), false, 0};
+Output<T> conv_transpose2d_output(const ConvTranspose2dGeometry& g, Values<T> y, const T* bias) {
+  to_int(4 * g.W * y.stride);
+  return {y.data, bias, to_int(g.input_pixels()), to_int(g.H), to_int(g.W), 2, to_int(g.K), to_int(y.stride), false, 0};
 }
 /// dx [N,H,W,C]
 template <class T>
-Output<T> conv_transpose2d_gradient(const ConvTranspose2dGeometry& g, T* dx, bool add) {
-  const int C = to_int(g.C);
-  return {dx, nullptr, to_int(g.input_pixels()), to_int(g.H), to_int(g.W), 1, C, C, add, 0};
+Output<T> conv_transpose2d_gradient(const ConvTranspose2dGeometry& g, Gradients<T> dx, bool add) {
+  return {dx.data, nullptr,     to_int(g.input_pixels()), to_int(g.H), to_int(g.W),
+          1,       to_int(g.C), to_int(dx.stride),        add,         0};
 }
 template <class T>
 MatrixRows<T> matrix_rows(const T* w, Index rows, Index length) {

@@ -112,37 +112,43 @@ bool bytes_aligned(const std::uint8_t* argmax) {
 }  // namespace
 
 template <class M, class T>
-void max_pool_forward(Device<M>& device, T* y, std::uint8_t* argmax, const T* x, const Shape& in) {
+void max_pool_forward(Device<M>& device, Values<T> y, std::uint8_t* argmax, Const<Values<T>> x, const Shape& in) {
+  require_dense(x, in.pixels(), in.C);
+  require_dense(y, in.N * (in.H / 2) * (in.W / 2), in.C);
   const Index rows = in.N * (in.H / 2), row = in.W / 2 * in.C;
   if (rows == 0) return;  // no window
   if constexpr (std::is_same_v<T, float>) {
-    if (in.C % 4 == 0 && quad_aligned(y, x) && bytes_aligned(argmax)) {
+    if (in.C % 4 == 0 && quad_aligned(y.data, x.data) && bytes_aligned(argmax)) {
       launch(device, {"max_pool_forward_quads", grid_of_rows(rows, row / 4, threads), threads},
-             max_pool_forward_quads_kernel, y, argmax, x, in);
+             max_pool_forward_quads_kernel, y.data, argmax, x.data, in);
       return;
     }
   }
-  launch(device, {"max_pool_forward", grid_of_rows(rows, row, threads), threads}, max_pool_forward_kernel<T>, y, argmax,
-         x, in);
+  launch(device, {"max_pool_forward", grid_of_rows(rows, row, threads), threads}, max_pool_forward_kernel<T>, y.data,
+         argmax, x.data, in);
 }
 
 template <class M, class T>
-void max_pool_backward(Device<M>& device, T* dx, const T* dy, const std::uint8_t* argmax, const Shape& in,
-                       Write write) {
+void max_pool_backward(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const std::uint8_t* argmax,
+                       const Shape& in, Write write) {
+  require_dense(dx, in.pixels(), in.C);
+  require_dense(dy, in.N * (in.H / 2) * (in.W / 2), in.C);
   if constexpr (std::is_same_v<T, float>) {
-    if (in.C % 4 == 0 && in.H % 2 == 0 && in.W % 2 == 0 && quad_aligned(dx, dy) && bytes_aligned(argmax)) {
+    if (in.C % 4 == 0 && in.H % 2 == 0 && in.W % 2 == 0 && quad_aligned(dx.data, dy.data) && bytes_aligned(argmax)) {
       launch(device, {"max_pool_backward_quads", grid_of_rows(in.N * in.H / 2, in.W / 2 * in.C / 4, threads), threads},
-             max_pool_backward_quads_kernel, dx, dy, argmax, in, write);
+             max_pool_backward_quads_kernel, dx.data, dy.data, argmax, in, write);
       return;
     }
   }
   launch(device, {"max_pool_backward", grid_of_rows(in.N * in.H, in.W * in.C, threads), threads},
-         max_pool_backward_kernel<T>, dx, dy, argmax, in, write);
+         max_pool_backward_kernel<T>, dx.data, dy.data, argmax, in, write);
 }
 
-template void max_pool_forward(ThisDevice&, float*, std::uint8_t*, const float*, const Shape&);
-template void max_pool_forward(ThisDevice&, double*, std::uint8_t*, const double*, const Shape&);
-template void max_pool_backward(ThisDevice&, float*, const float*, const std::uint8_t*, const Shape&, Write);
-template void max_pool_backward(ThisDevice&, double*, const double*, const std::uint8_t*, const Shape&, Write);
+template void max_pool_forward(ThisDevice&, Values<float>, std::uint8_t*, Values<const float>, const Shape&);
+template void max_pool_forward(ThisDevice&, Values<double>, std::uint8_t*, Values<const double>, const Shape&);
+template void max_pool_backward(ThisDevice&, Gradients<float>, Gradients<const float>, const std::uint8_t*,
+                                const Shape&, Write);
+template void max_pool_backward(ThisDevice&, Gradients<double>, Gradients<const double>, const std::uint8_t*,
+                                const Shape&, Write);
 
 }  // namespace attnunet::cuda

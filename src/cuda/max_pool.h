@@ -10,16 +10,18 @@
 // Nothing is rounded but where backward adds: equal to the CPU to the bit.
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
 
 /// y and argmax from x of shape `in`.
 template <class M, class T>
-void max_pool_forward(Device<M>& device, T* y, std::uint8_t* argmax, const T* x, const Shape& in);
+void max_pool_forward(Device<M>& device, Values<T> y, std::uint8_t* argmax, Const<Values<T>> x, const Shape& in);
 
 /// dx of shape `in` from dy and argmax.
 template <class M, class T>
-void max_pool_backward(Device<M>& device, T* dx, const T* dy, const std::uint8_t* argmax, const Shape& in, Write write);
+void max_pool_backward(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const std::uint8_t* argmax,
+                       const Shape& in, Write write);
 
 }  // namespace attnunet::cuda

@@ -21,18 +21,21 @@ __global__ void relu_backward_kernel(T* dx, const T* dy, const T* y, Index n) {
 }  // namespace
 
 template <class M, class T>
-void relu_forward(Device<M>& device, T* y, const T* x, Index n) {
-  launch(device, {"relu_forward", blocks_for(n, threads), threads}, relu_forward_kernel<T>, y, x, n);
+void relu_forward(Device<M>& device, Values<T> y, Const<Values<T>> x) {
+  const Index n = size_of_same(y, x);
+  launch(device, {"relu_forward", blocks_for(n, threads), threads}, relu_forward_kernel<T>, y.data, x.data, n);
 }
 
 template <class M, class T>
-void relu_backward(Device<M>& device, T* dx, const T* dy, const T* y, Index n) {
-  launch(device, {"relu_backward", blocks_for(n, threads), threads}, relu_backward_kernel<T>, dx, dy, y, n);
+void relu_backward(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, Const<Values<T>> y) {
+  const Index n = size_of_same(dx, dy, y);
+  launch(device, {"relu_backward", blocks_for(n, threads), threads}, relu_backward_kernel<T>, dx.data, dy.data, y.data,
+         n);
 }
 
-template void relu_forward(ThisDevice&, float*, const float*, Index);
-template void relu_forward(ThisDevice&, double*, const double*, Index);
-template void relu_backward(ThisDevice&, float*, const float*, const float*, Index);
-template void relu_backward(ThisDevice&, double*, const double*, const double*, Index);
+template void relu_forward(ThisDevice&, Values<float>, Values<const float>);
+template void relu_forward(ThisDevice&, Values<double>, Values<const double>);
+template void relu_backward(ThisDevice&, Gradients<float>, Gradients<const float>, Values<const float>);
+template void relu_backward(ThisDevice&, Gradients<double>, Gradients<const double>, Values<const double>);
 
 }  // namespace attnunet::cuda

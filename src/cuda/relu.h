@@ -5,14 +5,15 @@
 // Both may run in place (y = x, dx = dy).
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
 
 template <class M, class T>
-void relu_forward(Device<M>& device, T* y, const T* x, Index n);
+void relu_forward(Device<M>& device, Values<T> y, Const<Values<T>> x);
 
 template <class M, class T>
-void relu_backward(Device<M>& device, T* dx, const T* dy, const T* y, Index n);
+void relu_backward(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, Const<Values<T>> y);
 
 }  // namespace attnunet::cuda

@@ -29,12 +29,14 @@ __global__ void __launch_bounds__(most_threads_of_sum)
 }  // namespace
 
 template <class M, class T>
-void segmentation_counts(Device<M>& device, PixelCounts* counts, const T* logits, const T* target, Index N, Index P) {
+void segmentation_counts(Device<M>& device, PixelCounts* counts, Const<Values<T>> logits, const T* target, Index N) {
+  const Index P = logits.pixels / N;
+  require_dense(logits, N * P, 1);
   launch(device, {"segmentation_counts", static_cast<unsigned>(N), threads_of_sum(P)}, segmentation_counts_kernel<T>,
-         counts, logits, target, P);
+         counts, logits.data, target, P);
 }
 
-template void segmentation_counts(ThisDevice&, PixelCounts*, const float*, const float*, Index, Index);
-template void segmentation_counts(ThisDevice&, PixelCounts*, const double*, const double*, Index, Index);
+template void segmentation_counts(ThisDevice&, PixelCounts*, Values<const float>, const float*, Index);
+template void segmentation_counts(ThisDevice&, PixelCounts*, Values<const double>, const double*, Index);
 
 }  // namespace attnunet::cuda

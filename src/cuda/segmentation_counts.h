@@ -5,11 +5,12 @@
 #pragma once
 
 #include "common/core/pixel_counts.h"
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
 
 template <class M, class T>
-void segmentation_counts(Device<M>& device, PixelCounts* counts, const T* logits, const T* target, Index N, Index P);
+void segmentation_counts(Device<M>& device, PixelCounts* counts, Const<Values<T>> logits, const T* target, Index N);
 
 }  // namespace attnunet::cuda

@@ -4,16 +4,15 @@
 // dx, 3 n sizeof(T). n is one value a pixel in the gate, too few bytes for anything else to matter.
 #pragma once
 
+#include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
 
-/// y, x: n values. y may be x.
 template <class M, class T>
-void sigmoid_forward(Device<M>& device, T* y, const T* x, Index n);
+void sigmoid_forward(Device<M>& device, Values<T> y, Const<Values<T>> x);
 
-/// dx, dy, y: n values. dx may be dy.
 template <class M, class T>
-void sigmoid_backward(Device<M>& device, T* dx, const T* dy, const T* y, Index n);
+void sigmoid_backward(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, Const<Values<T>> y);
 
 }  // namespace attnunet::cuda

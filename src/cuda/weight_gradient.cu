@@ -36,11 +36,12 @@ unsigned lanes_of(Index chunks) {
 
 // A block a chunk of pixels, as in lanes.h.
 template <class T>
-__global__ void bias_chunk_sums_kernel(T* sums, const T* dy, Index chunk_pixels, Index pixels, Index channels,
-                                       Index dy_pixel) {
-  const Lane lane = lane_of(chunk_pixels, pixels, channels);
+__global__ void bias_chunk_sums_kernel(T* sums, Gradients<const T> dy, Index chunk_pixels) {
+  const Index channels = dy.channels, stride = dy.stride;
+  const T* gradient = dy.data;
+  const Lane lane = lane_of(chunk_pixels, dy.pixels, channels);
   T sum = 0;
-  for (Index p = lane.first; p < lane.end; p += lane.step) sum += dy[p * dy_pixel + lane.group];
+  for (Index p = lane.first; p < lane.end; p += lane.step) sum += gradient[p * stride + lane.group];
   const double all = sum_of_rows(static_cast<double>(sum), lane.width);
   if (threadIdx.x < lane.width) sums[Index{blockIdx.x} * channels + lane.group] = static_cast<T>(all);
 }
@@ -66,17 +67,17 @@ void add_weight_gradients(Device<M>& device, T* dw, const T* partials, Index chu
 }
 
 template <class M, class T>
-void bias_gradient(Device<M>& device, T* db, const T* dy, T* workspace, Index pixels, Index channels, Index dy_pixel) {
-  const Chunks chunks = chunks_of(pixels, channels);
-  launch(device, {"bias_chunk_sums", lane_grid(chunks, channels), lane_threads}, bias_chunk_sums_kernel<T>, workspace,
-         dy, chunks.pixels, pixels, channels, dy_pixel);
-  launch(device, {"add_bias_sums", static_cast<unsigned>(channels), unsigned{warp_size}}, add_bias_sums_kernel<T>, db,
-         workspace, channels, chunks.count);
+void bias_gradient(Device<M>& device, T* db, Const<Gradients<T>> dy, T* workspace) {
+  const Chunks chunks = chunks_of(dy.pixels, dy.channels);
+  launch(device, {"bias_chunk_sums", lane_grid(chunks, dy.channels), lane_threads}, bias_chunk_sums_kernel<T>,
+         workspace, dy, chunks.pixels);
+  launch(device, {"add_bias_sums", static_cast<unsigned>(dy.channels), unsigned{warp_size}}, add_bias_sums_kernel<T>,
+         db, workspace, dy.channels, chunks.count);
 }
 
 template void add_weight_gradients(ThisDevice&, float*, const float*, Index, Index);
 template void add_weight_gradients(ThisDevice&, double*, const double*, Index, Index);
-template void bias_gradient(ThisDevice&, float*, const float*, float*, Index, Index, Index);
-template void bias_gradient(ThisDevice&, double*, const double*, double*, Index, Index, Index);
+template void bias_gradient(ThisDevice&, float*, Gradients<const float>, float*);
+template void bias_gradient(ThisDevice&, double*, Gradients<const double>, double*);
 
 }  // namespace attnunet::cuda

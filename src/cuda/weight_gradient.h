@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "common/core/tensor_view.h"
 #include "cuda/chunks.h"
 #include "cuda/device.h"
 
@@ -36,11 +37,11 @@ inline Index bias_gradient_workspace(Index pixels, Index channels) {
   return chunks_of(pixels, channels).count * channels;
 }
 
-/// db[k] = sum over p of dy[p, k]; dy [pixels, channels], dy_pixel elements from one pixel to the next.
+/// db[k] = sum over p of dy[p, k].
 /// A block sums a chunk of pixels (lanes.h): its threads in order, then those of a channel by halves in double. Then a
 /// warp a channel adds these sums in double: lane l those of chunks l, l + 32, ... in order, and the lanes in the tree
 /// of block_sum. Bytes moved: pixels channels sizeof(T).
 template <class M, class T>
-void bias_gradient(Device<M>& device, T* db, const T* dy, T* workspace, Index pixels, Index channels, Index dy_pixel);
+void bias_gradient(Device<M>& device, T* db, Const<Gradients<T>> dy, T* workspace);
 
 }  // namespace attnunet::cuda

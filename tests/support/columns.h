@@ -24,6 +24,16 @@ inline double sentinel(std::size_t i) {
   return 1e6 + static_cast<double>(i);
 }
 
+/// The columns of a wide tensor as a view.
+template <class T>
+Values<T> values(T* wide, Index pixels, const Columns& columns) {
+  return {wide + columns.first, pixels, columns.channels, columns.stride};
+}
+template <class T>
+Gradients<T> gradients(T* wide, Index pixels, const Columns& columns) {
+  return {wide + columns.first, pixels, columns.channels, columns.stride};
+}
+
 /// The wide tensor with `own` in its columns.
 inline gradcheck::Array widened(const gradcheck::Array& own, const Columns& columns) {
   const std::size_t pixels = own.values.size() / static_cast<std::size_t>(columns.channels);

@@ -89,6 +89,12 @@ BatchNormSaved<T> moved(const BatchNormSaved<T>& saved, const At& at) {
   return {moved(saved.x, at), moved(saved.statistics, at), moved(saved.parameters, at)};
 }
 
+template <class T, class At>
+Epilogue<T> moved(Epilogue<T> epilogue, const At& at) {
+  epilogue.bias = at(epilogue.bias);
+  return epilogue;
+}
+
 /// One operation on both.
 template <class Companion>
 class Operation {

@@ -27,20 +27,11 @@ inline cpu::Buffer<double> product_workspace(const ConvTranspose2dGeometry& g) {
   cpu::Device device(1, ConvMethod::direct);
   return {device, conv_transpose2d_workspace(device, g)};
 }
-inline Conv2dGeometry dense(Conv2dGeometry g) {
-  g.x_stride = 0;
-  return g;
-}
-inline ConvTranspose2dGeometry dense(ConvTranspose2dGeometry g) {
-  g.y_stride = 0;
-  return g;
-}
-
 inline Numbers conv2d_terms(const Conv2dGeometry& g, const Numbers& x, const Numbers& w, const Numbers& bias) {
   cpu::Device device(1, ConvMethod::direct);
   Numbers y(static_cast<std::size_t>(g.pixels() * g.K));
-  conv2d_forward(device, y.data(), x.data(), w.data(), bias.empty() ? nullptr : bias.data(),
-                 product_workspace(dense(g)).data(), dense(g));
+  conv2d_forward(device, values(y.data(), g.pixels(), g.K), values(x.data(), g.pixels(), g.C), w.data(),
+                 {bias.empty() ? nullptr : bias.data()}, product_workspace(g).data(), g);
   return y;
 }
 

@@ -11,136 +11,130 @@ namespace attnunet::lockstep {
 
 // ---- convolutions
 
-inline Span input(const Conv2dGeometry& g) {
-  return {g.pixels(), g.C, g.x_pixel()};
-}
-inline Span output(const ConvTranspose2dGeometry& g) {
-  return {4 * g.input_pixels(), g.K, g.y_pixel()};
-}
-
 // ReLU does not magnify: y is no further off than the sum.
 template <class C>
-void conv2d_forward(Device<C>& device, float* y, const float* x, const float* w, const float* bias, float* workspace,
-                    const Conv2dGeometry& g, Write write = Write::set, Activation activation = Activation::none) {
-  Operation<C> o(device, write == Write::add ? "conv2d_forward, adding" : "conv2d_forward");
-  o.in(x, input(g));
+void conv2d_forward(Device<C>& device, Values<float> y, Values<const float> x, const float* w,
+                    const Epilogue<float>& epilogue, float* workspace, const Conv2dGeometry& g) {
+  const bool adds = epilogue.write == Write::add;
+  Operation<C> o(device, adds ? "conv2d_forward, adding" : "conv2d_forward");
+  o.in(x);
   o.in(w, g.weights());
-  o.in(bias, g.K);
-  if (write == Write::add) o.in(y, g.pixels() * g.K);
-  o.out(y, g.pixels() * g.K);
+  o.in(epilogue.bias, g.K);
+  if (adds) o.in(y);
+  o.out(y);
   o.workspace(workspace, conv2d_workspace(device.companion, g));
-  o.run([&](auto& where, auto at) {
-    conv2d_forward(where, at(y), at(x), at(w), at(bias), at(workspace), g, write, activation);
-  });
-  Numbers terms = conv2d_terms(g, o.sizes(x), o.sizes(w), o.sizes(bias));
-  const Numbers before = o.sizes(write == Write::add ? y : nullptr);
+  o.run([&](auto& where, auto at) { conv2d_forward(where, at(y), at(x), at(w), at(epilogue), at(workspace), g); });
+  Numbers terms = conv2d_terms(g, o.sizes(x), o.sizes(w), o.sizes(epilogue.bias));
+  const Numbers before = adds ? o.sizes(y) : Numbers{};
   for (std::size_t i = 0; i < before.size(); ++i) terms[i] += before[i];
   o.compare("y", y, bounds(terms, g.R * g.R * g.C + 2));
 }
 
 template <class C>
-void conv2d_statistics_forward(Device<C>& device, float* y, float* mean, float* inv_std, float* running_mean,
-                               float* running_var, const float* x, const float* w, float* workspace,
-                               const Conv2dGeometry& g) {
+void conv2d_statistics_forward(Device<C>& device, Values<float> y, BatchStatistics<float> batch,
+                               RunningStatistics<float> running, Values<const float> x, const float* w,
+                               float* workspace, const Conv2dGeometry& g) {
   Operation<C> o(device, "conv2d_statistics_forward");
-  o.in(x, input(g));
+  o.in(x);
   o.in(w, g.weights());
-  o.in(running_mean, g.K);
-  o.in(running_var, g.K);
-  o.out(y, g.pixels() * g.K);
-  o.out(mean, g.K);
-  o.out(inv_std, g.K);
+  for (const float* one : {running.mean, running.var}) o.in(one, g.K);
+  o.out(y);
+  for (float* one : {batch.mean, batch.inv_std}) o.out(one, g.K);
   o.workspace(workspace, conv2d_statistics_workspace(device.companion, g));
   o.run([&](auto& where, auto at) {
-    conv2d_statistics_forward(where, at(y), at(mean), at(inv_std), at(running_mean), at(running_var), at(x), at(w),
-                              at(workspace), g);
+    conv2d_statistics_forward(where, at(y), at(batch), at(running), at(x), at(w), at(workspace), g);
   });
   const Numbers y_bounds = bounds(conv2d_terms(g, o.sizes(x), o.sizes(w), {}), g.R * g.R * g.C);
   o.compare("y", y, y_bounds);
-  compare_statistics(o, moments(values(y, g.pixels(), g.K), y_bounds), {mean, inv_std}, {running_mean, running_var},
-                     g.pixels());
+  compare_statistics(o, moments(y, y_bounds), batch, running, g.pixels());
 }
 
 template <class C>
-void conv2d_backward_data(Device<C>& device, float* dx, const float* dy, const float* w, float* workspace,
-                          const Conv2dGeometry& g, Write write) {
+void conv2d_backward_data(Device<C>& device, Gradients<float> dx, Gradients<const float> dy, const float* w,
+                          float* workspace, const Conv2dGeometry& g, Write write) {
   Operation<C> o(device, write == Write::add ? "conv2d_backward_data, adding" : "conv2d_backward_data");
-  o.in(dy, g.pixels() * g.K);
+  o.in(dy);
   o.in(w, g.weights());
-  if (write == Write::add) o.in(dx, input(g));
-  o.out(dx, input(g));
+  if (write == Write::add) o.in(dx);
+  o.out(dx);
   o.workspace(workspace, conv2d_workspace(device.companion, g));
   const Numbers before = o.sizes(dx);
   o.run([&](auto& where, auto at) { conv2d_backward_data(where, at(dx), at(dy), at(w), at(workspace), g, write); });
   Numbers terms(static_cast<std::size_t>(g.pixels() * g.C));
+  const Numbers dy_sizes = o.sizes(dy);
   cpu::Device exact(1, ConvMethod::direct);
-  conv2d_backward_data(exact, terms.data(), o.sizes(dy).data(), o.sizes(w).data(), product_workspace(dense(g)).data(),
-                       dense(g), Write::set);
+  conv2d_backward_data(exact, gradients(terms.data(), g.pixels(), g.C), gradients(dy_sizes.data(), g.pixels(), g.K),
+                       o.sizes(w).data(), product_workspace(g).data(), g, Write::set);
   if (write == Write::add)
     for (std::size_t i = 0; i < terms.size(); ++i) terms[i] += before[i];
   o.compare("dx", dx, bounds(terms, g.R * g.R * g.K + 1));
 }
 
 template <class C>
-void conv2d_backward_weights(Device<C>& device, float* dw, float* db, const float* dy, const float* x, float* workspace,
-                             const Conv2dGeometry& g) {
+void conv2d_backward_weights(Device<C>& device, float* dw, float* db, Gradients<const float> dy, Values<const float> x,
+                             float* workspace, const Conv2dGeometry& g) {
   Operation<C> o(device, "conv2d_backward_weights");
-  o.in(dy, g.pixels() * g.K);
-  o.in(x, input(g));
+  o.in(dy);
+  o.in(x);
   o.out(dw, g.weights());
   o.out(db, g.K);
   o.workspace(workspace, conv2d_workspace(device.companion, g));
   o.run([&](auto& where, auto at) { conv2d_backward_weights(where, at(dw), at(db), at(dy), at(x), at(workspace), g); });
   Numbers dw_terms(static_cast<std::size_t>(g.weights())), db_terms(static_cast<std::size_t>(g.K));
+  const Numbers dy_sizes = o.sizes(dy), x_sizes = o.sizes(x);
   cpu::Device exact(1, ConvMethod::direct);
-  conv2d_backward_weights(exact, dw_terms.data(), db_terms.data(), o.sizes(dy).data(), o.sizes(x).data(),
-                          product_workspace(dense(g)).data(), dense(g));
+  conv2d_backward_weights(exact, dw_terms.data(), db_terms.data(), gradients(dy_sizes.data(), g.pixels(), g.K),
+                          values(x_sizes.data(), g.pixels(), g.C), product_workspace(g).data(), g);
   o.compare("dw", dw, bounds(dw_terms, g.pixels()));
   o.compare("db", db, bounds(db_terms, g.pixels()));
 }
 
 template <class C>
-void conv_transpose2d_forward(Device<C>& device, float* y, const float* x, const float* w, const float* bias,
-                              float* workspace, const ConvTranspose2dGeometry& g) {
+void conv_transpose2d_forward(Device<C>& device, Values<float> y, Values<const float> x, const float* w,
+                              const float* bias, float* workspace, const ConvTranspose2dGeometry& g) {
   Operation<C> o(device, "conv_transpose2d_forward");
-  o.in(x, g.input_pixels() * g.C);
+  o.in(x);
   o.in(w, g.weights());
   o.in(bias, g.K);
-  o.out(y, output(g));
+  o.out(y);
   o.workspace(workspace, conv_transpose2d_workspace(device.companion, g));
   o.run(
       [&](auto& where, auto at) { conv_transpose2d_forward(where, at(y), at(x), at(w), at(bias), at(workspace), g); });
-  Numbers terms(static_cast<std::size_t>(4 * g.input_pixels() * g.K));
+  Numbers terms(static_cast<std::size_t>(g.output_pixels() * g.K));
+  const Numbers x_sizes = o.sizes(x);
   cpu::Device exact(1, ConvMethod::direct);
-  conv_transpose2d_forward(exact, terms.data(), o.sizes(x).data(), o.sizes(w).data(), o.sizes(bias).data(),
-                           product_workspace(dense(g)).data(), dense(g));
+  conv_transpose2d_forward(exact, values(terms.data(), g.output_pixels(), g.K),
+                           values(x_sizes.data(), g.input_pixels(), g.C), o.sizes(w).data(), o.sizes(bias).data(),
+                           product_workspace(g).data(), g);
   o.compare("y", y, bounds(terms, g.C + 1));
 }
 
 template <class C>
-void conv_transpose2d_backward_data(Device<C>& device, float* dx, const float* dy, const float* w, float* workspace,
-                                    const ConvTranspose2dGeometry& g, Write write) {
+void conv_transpose2d_backward_data(Device<C>& device, Gradients<float> dx, Gradients<const float> dy, const float* w,
+                                    float* workspace, const ConvTranspose2dGeometry& g, Write write) {
   Operation<C> o(device, "conv_transpose2d_backward_data");
-  o.in(dy, output(g));
+  o.in(dy);
   o.in(w, g.weights());
-  o.out(dx, g.input_pixels() * g.C);
+  o.out(dx);
   o.workspace(workspace, conv_transpose2d_workspace(device.companion, g));
   o.run([&](auto& where, auto at) {
     conv_transpose2d_backward_data(where, at(dx), at(dy), at(w), at(workspace), g, write);
   });
   Numbers terms(static_cast<std::size_t>(g.input_pixels() * g.C));
+  const Numbers dy_sizes = o.sizes(dy);
   cpu::Device exact(1, ConvMethod::direct);
-  conv_transpose2d_backward_data(exact, terms.data(), o.sizes(dy).data(), o.sizes(w).data(),
-                                 product_workspace(dense(g)).data(), dense(g), Write::set);
+  conv_transpose2d_backward_data(exact, gradients(terms.data(), g.input_pixels(), g.C),
+                                 gradients(dy_sizes.data(), g.output_pixels(), g.K), o.sizes(w).data(),
+                                 product_workspace(g).data(), g, Write::set);
   o.compare("dx", dx, bounds(terms, 4 * g.K));
 }
 
 template <class C>
-void conv_transpose2d_backward_weights(Device<C>& device, float* dw, float* db, const float* dy, const float* x,
-                                       float* workspace, const ConvTranspose2dGeometry& g) {
+void conv_transpose2d_backward_weights(Device<C>& device, float* dw, float* db, Gradients<const float> dy,
+                                       Values<const float> x, float* workspace, const ConvTranspose2dGeometry& g) {
   Operation<C> o(device, "conv_transpose2d_backward_weights");
-  o.in(dy, output(g));
-  o.in(x, g.input_pixels() * g.C);
+  o.in(dy);
+  o.in(x);
   o.out(dw, g.weights());
   o.out(db, g.K);
   o.workspace(workspace, conv_transpose2d_workspace(device.companion, g));
@@ -148,11 +142,13 @@ void conv_transpose2d_backward_weights(Device<C>& device, float* dw, float* db, 
     conv_transpose2d_backward_weights(where, at(dw), at(db), at(dy), at(x), at(workspace), g);
   });
   Numbers dw_terms(static_cast<std::size_t>(g.weights())), db_terms(static_cast<std::size_t>(g.K));
+  const Numbers dy_sizes = o.sizes(dy), x_sizes = o.sizes(x);
   cpu::Device exact(1, ConvMethod::direct);
-  conv_transpose2d_backward_weights(exact, dw_terms.data(), db_terms.data(), o.sizes(dy).data(), o.sizes(x).data(),
-                                    product_workspace(dense(g)).data(), dense(g));
+  conv_transpose2d_backward_weights(exact, dw_terms.data(), db_terms.data(),
+                                    gradients(dy_sizes.data(), g.output_pixels(), g.K),
+                                    values(x_sizes.data(), g.input_pixels(), g.C), product_workspace(g).data(), g);
   o.compare("dw", dw, bounds(dw_terms, g.input_pixels()));
-  o.compare("db", db, bounds(db_terms, 4 * g.input_pixels()));
+  o.compare("db", db, bounds(db_terms, g.output_pixels()));
 }
 
 // ---- batch norm
@@ -302,54 +298,54 @@ void batch_norm_relu_dropout_backward(Device<C>& device, Gradients<float> dx, Ba
 // ---- element by element
 
 template <class C>
-void relu_forward(Device<C>& device, float* y, const float* x, Index n) {
+void relu_forward(Device<C>& device, Values<float> y, Values<const float> x) {
   Operation<C> o(device, "relu_forward");
-  o.in(x, n);
-  o.out(y, n);
-  o.run([&](auto& where, auto at) { relu_forward(where, at(y), at(x), n); });
+  o.in(x);
+  o.out(y);
+  o.run([&](auto& where, auto at) { relu_forward(where, at(y), at(x)); });
   o.compare("y", y);
 }
 
 template <class C>
-void relu_backward(Device<C>& device, float* dx, const float* dy, const float* y, Index n) {
+void relu_backward(Device<C>& device, Gradients<float> dx, Gradients<const float> dy, Values<const float> y) {
   Operation<C> o(device, "relu_backward");
-  o.in(dy, n);
-  o.in(y, n);
-  o.out(dx, n);
-  o.run([&](auto& where, auto at) { relu_backward(where, at(dx), at(dy), at(y), n); });
+  o.in(dy);
+  o.in(y);
+  o.out(dx);
+  o.run([&](auto& where, auto at) { relu_backward(where, at(dx), at(dy), at(y)); });
   o.compare("dx", dx);
 }
 
 template <class C>
-void add_forward(Device<C>& device, float* y, const float* a, const float* b, Index n) {
+void add_forward(Device<C>& device, Values<float> y, Values<const float> a, Values<const float> b) {
   Operation<C> o(device, "add_forward");
-  o.in(a, n);
-  o.in(b, n);
-  o.out(y, n);
-  o.run([&](auto& where, auto at) { add_forward(where, at(y), at(a), at(b), n); });
+  o.in(a);
+  o.in(b);
+  o.out(y);
+  o.run([&](auto& where, auto at) { add_forward(where, at(y), at(a), at(b)); });
   o.compare("y", y);
 }
 
 // exp, a sum and a quotient.
 template <class C>
-void sigmoid_forward(Device<C>& device, float* y, const float* x, Index n) {
+void sigmoid_forward(Device<C>& device, Values<float> y, Values<const float> x) {
   Operation<C> o(device, "sigmoid_forward");
-  o.in(x, n);
-  o.out(y, n);
-  o.run([&](auto& where, auto at) { sigmoid_forward(where, at(y), at(x), n); });
+  o.in(x);
+  o.out(y);
+  o.run([&](auto& where, auto at) { sigmoid_forward(where, at(y), at(x)); });
   Numbers terms;
-  for (Index i = 0; i < n; ++i) terms.push_back(static_cast<double>(y[i]));
+  for (Index i = 0; i < y.size(); ++i) terms.push_back(static_cast<double>(y.data[i]));
   o.compare("y", y, bounds(terms, 4));
 }
 
 // dy y (1 - y): three roundings of no more than |dy| y.
 template <class C>
-void sigmoid_backward(Device<C>& device, float* dx, const float* dy, const float* y, Index n) {
+void sigmoid_backward(Device<C>& device, Gradients<float> dx, Gradients<const float> dy, Values<const float> y) {
   Operation<C> o(device, "sigmoid_backward");
-  o.in(dy, n);
-  o.in(y, n);
-  o.out(dx, n);
-  o.run([&](auto& where, auto at) { sigmoid_backward(where, at(dx), at(dy), at(y), n); });
+  o.in(dy);
+  o.in(y);
+  o.out(dx);
+  o.run([&](auto& where, auto at) { sigmoid_backward(where, at(dx), at(dy), at(y)); });
   Numbers terms = o.sizes(dy);
   const Numbers outputs = o.sizes(y);
   for (std::size_t i = 0; i < terms.size(); ++i) terms[i] *= outputs[i];
@@ -358,45 +354,42 @@ void sigmoid_backward(Device<C>& device, float* dx, const float* dy, const float
 
 // One product.
 template <class C>
-void attention_multiply_forward(Device<C>& device, float* y, const float* x, const float* alpha, Index pixels,
-                                Index channels, Index y_stride) {
+void attention_multiply_forward(Device<C>& device, Values<float> y, Values<const float> x, Values<const float> alpha) {
   Operation<C> o(device, "attention_multiply_forward");
-  o.in(x, pixels * channels);
-  o.in(alpha, pixels);
-  o.out(y, {pixels, channels, y_stride});
-  o.run([&](auto& where, auto at) {
-    attention_multiply_forward(where, at(y), at(x), at(alpha), pixels, channels, y_stride);
-  });
+  o.in(x);
+  o.in(alpha);
+  o.out(y);
+  o.run([&](auto& where, auto at) { attention_multiply_forward(where, at(y), at(x), at(alpha)); });
   o.compare("y", y);
 }
 
 template <class C>
-void attention_multiply_backward(Device<C>& device, float* dx, float* dalpha, const float* dy, const float* x,
-                                 const float* alpha, Index pixels, Index channels, Index y_stride) {
+void attention_multiply_backward(Device<C>& device, Gradients<float> dx, Gradients<float> dalpha,
+                                 Gradients<const float> dy, Values<const float> x, Values<const float> alpha) {
   Operation<C> o(device, "attention_multiply_backward");
-  o.in(dy, {pixels, channels, y_stride});
-  o.in(x, pixels * channels);
-  o.in(alpha, pixels);
-  o.out(dx, pixels * channels);
-  o.out(dalpha, pixels);
-  o.run([&](auto& where, auto at) {
-    attention_multiply_backward(where, at(dx), at(dalpha), at(dy), at(x), at(alpha), pixels, channels, y_stride);
-  });
+  o.in(dy);
+  o.in(x);
+  o.in(alpha);
+  o.out(dx);
+  o.out(dalpha);
+  o.run(
+      [&](auto& where, auto at) { attention_multiply_backward(where, at(dx), at(dalpha), at(dy), at(x), at(alpha)); });
   o.compare("dx", dx);
   const Numbers g = o.sizes(dy), skips = o.sizes(x);
-  Numbers terms(static_cast<std::size_t>(pixels));
-  for (std::size_t i = 0; i < g.size(); ++i) terms[i / static_cast<std::size_t>(channels)] += g[i] * skips[i];
-  o.compare("dalpha", dalpha, bounds(terms, channels));
+  Numbers terms(static_cast<std::size_t>(x.pixels));
+  for (std::size_t i = 0; i < g.size(); ++i) terms[i / static_cast<std::size_t>(x.channels)] += g[i] * skips[i];
+  o.compare("dalpha", dalpha, bounds(terms, x.channels));
 }
 
 // ---- moves
 
 template <class C>
-void max_pool_forward(Device<C>& device, float* y, std::uint8_t* argmax, const float* x, const Shape& in) {
+void max_pool_forward(Device<C>& device, Values<float> y, std::uint8_t* argmax, Values<const float> x,
+                      const Shape& in) {
   Operation<C> o(device, "max_pool_forward");
-  o.in(x, in.size());
-  o.out(y, in.size() / 4);
-  o.out(argmax, in.size() / 4);
+  o.in(x);
+  o.out(y);
+  o.out(argmax, y.size());
   o.run([&](auto& where, auto at) { max_pool_forward(where, at(y), at(argmax), at(x), in); });
   o.compare("y", y);
   o.compare("argmax", argmax);
@@ -404,52 +397,55 @@ void max_pool_forward(Device<C>& device, float* y, std::uint8_t* argmax, const f
 
 // Windows do not overlap: one sum at most.
 template <class C>
-void max_pool_backward(Device<C>& device, float* dx, const float* dy, const std::uint8_t* argmax, const Shape& in,
-                       Write write) {
+void max_pool_backward(Device<C>& device, Gradients<float> dx, Gradients<const float> dy, const std::uint8_t* argmax,
+                       const Shape& in, Write write) {
   Operation<C> o(device, "max_pool_backward");
-  o.in(dy, in.size() / 4);
-  o.in(argmax, in.size() / 4);
-  if (write == Write::add) o.in(dx, in.size());
-  o.out(dx, in.size());
+  o.in(dy);
+  o.in(argmax, dy.size());
+  if (write == Write::add) o.in(dx);
+  o.out(dx);
   o.run([&](auto& where, auto at) { max_pool_backward(where, at(dx), at(dy), at(argmax), in, write); });
   o.compare("dx", dx);
 }
 
 template <class C>
-void edge_pad_forward(Device<C>& device, float* y, const float* x, const Shape& in, Index H, Index W) {
+void edge_pad_forward(Device<C>& device, Values<float> y, Values<const float> x, const Shape& in, Index H, Index W) {
   Operation<C> o(device, "edge_pad_forward");
-  o.in(x, in.size());
-  o.out(y, in.N * H * W * in.C);
+  o.in(x);
+  o.out(y);
   o.run([&](auto& where, auto at) { edge_pad_forward(where, at(y), at(x), in, H, W); });
   o.compare("y", y);
 }
 
 template <class C>
-void edge_pad_backward(Device<C>& device, float* dx, const float* dy, const Shape& in, Index H, Index W) {
+void edge_pad_backward(Device<C>& device, Gradients<float> dx, Gradients<const float> dy, const Shape& in, Index H,
+                       Index W) {
   Operation<C> o(device, "edge_pad_backward");
-  o.in(dy, in.N * H * W * in.C);
-  o.out(dx, in.size());
+  o.in(dy);
+  o.out(dx);
   o.run([&](auto& where, auto at) { edge_pad_backward(where, at(dx), at(dy), in, H, W); });
   Numbers terms(static_cast<std::size_t>(in.size()));
+  const Numbers dy_sizes = o.sizes(dy);
   cpu::Device exact(1, ConvMethod::direct);
-  edge_pad_backward(exact, terms.data(), o.sizes(dy).data(), in, H, W);
+  edge_pad_backward(exact, gradients(terms.data(), in), gradients(dy_sizes.data(), dy.pixels, dy.channels), in, H, W);
   o.compare("dx", dx, bounds(terms, (H - in.H + 1) * (W - in.W + 1)));
 }
 
 template <class C>
-void crop_forward(Device<C>& device, float* y, const float* x, const Shape& out, Index H, Index W) {
+void crop_forward(Device<C>& device, Values<float> y, Values<const float> x, const Shape& out, Index H, Index W) {
   Operation<C> o(device, "crop_forward");
-  o.in(x, out.N * H * W * out.C);
-  o.out(y, out.size());
+  o.in(x);
+  o.out(y);
   o.run([&](auto& where, auto at) { crop_forward(where, at(y), at(x), out, H, W); });
   o.compare("y", y);
 }
 
 template <class C>
-void crop_backward(Device<C>& device, float* dx, const float* dy, const Shape& out, Index H, Index W) {
+void crop_backward(Device<C>& device, Gradients<float> dx, Gradients<const float> dy, const Shape& out, Index H,
+                   Index W) {
   Operation<C> o(device, "crop_backward");
-  o.in(dy, out.size());
-  o.out(dx, out.N * H * W * out.C);
+  o.in(dy);
+  o.out(dx);
   o.run([&](auto& where, auto at) { crop_backward(where, at(dx), at(dy), out, H, W); });
   o.compare("dx", dx);
 }

@@ -97,10 +97,11 @@ NetworkTimes time_network(typename B::Device& device, const Options& options) {
     AdamOptions adam;
     times.train_step = measure(device, options, [&] {
       network.forward(tape, pass);
-      bce_forward(device, loss.data(), tape.logits, target.data(), N, P);
-      bce_backward(device, tape.d_logits, tape.logits, target.data(), N, P, Write::set);
+      bce_forward(device, loss.data(), tape.logit_values(), target.data(), N);
+      bce_backward(device, tape.logit_gradients(), tape.logit_values(), target.data(), Write::set);
       network.backward(tape, pass);
-      adam_step(device, network.parameters(), adam_m.data(), adam_v.data(), network.gradients(), elements, adam);
+      adam_step(device, network.mutable_parameters(), adam_m.data(), adam_v.data(), network.gradients(), elements,
+                adam);
       ++pass.step;
       ++adam.step;
     });

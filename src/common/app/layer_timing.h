@@ -78,7 +78,7 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
   const Conv2dGeometry conv{in.N, in.H, in.W, in.C, C, layer.kernel};
   // Transposed convolution and multiply each write one half of the concatenated tensor.
   const bool half = layer.kind == LayerKind::conv_transpose2d || layer.kind == LayerKind::attention_multiply;
-  const ConvTranspose2dGeometry up{in.N, in.H, in.W, in.C, C, 2 * C};
+  const ConvTranspose2dGeometry up{in.N, in.H, in.W, in.C, C};
   const Dropout dropout{layer.dropout_rate, {1, 1, 1}};
 
   Index workspace_size = 0;
@@ -100,8 +100,9 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
   auto saved = layer_timing::random_tensor<B>(device, 4 * C);
   const BatchStatistics<T> batch{saved.data(), saved.data() + C};
   const RunningStatistics<T> running{saved.data() + 2 * C, saved.data() + 3 * C};
-  const Values<T> x_values = values(x.data(), in), y_values = values(y.data(), out);
-  const Gradients<T> dx_gradients = gradients(dx.data(), in), dy_gradients = gradients(dy.data(), out);
+  const Index stride = half ? 2 * C : C;
+  const Values<T> x_values = values(x.data(), in), y_values = values(y.data(), pixels, C, stride);
+  const Gradients<T> dx_gradients = gradients(dx.data(), in), dy_gradients = gradients(dy.data(), pixels, C, stride);
   const Index weights = layer.parameters - (layer.bias ? C : 0);
   T* bias = layer.bias ? p.data() + weights : nullptr;
   T* dbias = layer.bias ? dp.data() + weights : nullptr;
@@ -125,23 +126,22 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
       time(
           [&] {
             if (layer.fused)
-              conv2d_statistics_forward(device, y.data(), batch.mean, batch.inv_std, running.mean, running.var,
-                                        x.data(), p.data(), scratch, conv);
+              conv2d_statistics_forward(device, y_values, batch, running, x_values, p.data(), scratch, conv);
             else
-              conv2d_forward(device, y.data(), x.data(), p.data(), bias, scratch, conv);
+              conv2d_forward(device, y_values, x_values, p.data(), {bias}, scratch, conv);
           },
           [&] {
-            conv2d_backward_weights(device, dp.data(), dbias, dy.data(), x.data(), scratch, conv);
+            conv2d_backward_weights(device, dp.data(), dbias, dy_gradients, x_values, scratch, conv);
             if (layer.input_gradient)
-              conv2d_backward_data(device, dx.data(), dy.data(), p.data(), scratch, conv, Write::set);
+              conv2d_backward_data(device, dx_gradients, dy_gradients, p.data(), scratch, conv, Write::set);
           });
       break;
     case LayerKind::conv_transpose2d:
       b.bytes = 2 * (size_in + size_out + size_p);
-      time([&] { conv_transpose2d_forward(device, y.data(), x.data(), p.data(), bias, scratch, up); },
+      time([&] { conv_transpose2d_forward(device, y_values, x_values, p.data(), bias, scratch, up); },
            [&] {
-             conv_transpose2d_backward_weights(device, dp.data(), dbias, dy.data(), x.data(), scratch, up);
-             conv_transpose2d_backward_data(device, dx.data(), dy.data(), p.data(), scratch, up, Write::set);
+             conv_transpose2d_backward_weights(device, dp.data(), dbias, dy_gradients, x_values, scratch, up);
+             conv_transpose2d_backward_data(device, dx_gradients, dy_gradients, p.data(), scratch, up, Write::set);
            });
       break;
     case LayerKind::batch_norm: {
@@ -164,8 +164,8 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
     case LayerKind::relu:
       if (layer.fused) break;
       b.bytes = 3 * size_in;
-      time([&] { relu_forward(device, y.data(), y.data(), n); },
-           [&] { relu_backward(device, dy.data(), dy.data(), y.data(), n); });
+      time([&] { relu_forward(device, y_values, y_values); },
+           [&] { relu_backward(device, dy_gradients, dy_gradients, y_values); });
       break;
     case LayerKind::dropout:  // always part of a double convolution's batch norm
       break;
@@ -173,18 +173,18 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
       typename B::template Buffer<std::uint8_t> argmax(device, n);
       f.bytes += static_cast<double>(n);
       b.bytes = size_out + static_cast<double>(n) + 2 * size_in;  // the gradient is added to the skip's
-      time([&] { max_pool_forward(device, y.data(), argmax.data(), x.data(), in); },
-           [&] { max_pool_backward(device, dx.data(), dy.data(), argmax.data(), in, Write::add); });
+      time([&] { max_pool_forward(device, y_values, argmax.data(), x_values, in); },
+           [&] { max_pool_backward(device, dx_gradients, dy_gradients, argmax.data(), in, Write::add); });
       break;
     }
     case LayerKind::add:  // its gradient goes to both summands as it is
       f.bytes = 3 * size_in;
-      time([&] { add_forward(device, y.data(), y.data(), x.data(), n); }, nullptr);
+      time([&] { add_forward(device, y_values, y_values, x_values); }, nullptr);
       break;
     case LayerKind::sigmoid:
       b.bytes = 3 * size_in;
-      time([&] { sigmoid_forward(device, y.data(), x.data(), n); },
-           [&] { sigmoid_backward(device, dy.data(), dy.data(), y.data(), n); });
+      time([&] { sigmoid_forward(device, y_values, x_values); },
+           [&] { sigmoid_backward(device, dy_gradients, dy_gradients, y_values); });
       break;
     case LayerKind::attention_multiply: {
       auto alpha = layer_timing::random_tensor<B>(device, pixels);
@@ -192,23 +192,24 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
       const double size_alpha = value * static_cast<double>(pixels);
       f.bytes += size_alpha;
       b.bytes = 3 * size_in + 2 * size_alpha;
-      time([&] { attention_multiply_forward(device, y.data(), x.data(), alpha.data(), pixels, C, 2 * C); },
+      const Values<T> alpha_values = values(alpha.data(), pixels);
+      time([&] { attention_multiply_forward(device, y_values, x_values, alpha_values); },
            [&] {
-             attention_multiply_backward(device, dx.data(), dalpha.data(), dy.data(), x.data(), alpha.data(), pixels, C,
-                                         2 * C);
+             attention_multiply_backward(device, dx_gradients, gradients(dalpha.data(), pixels), dy_gradients, x_values,
+                                         alpha_values);
            });
       break;
     }
     case LayerKind::concat:  // its halves are written in place
       break;
     case LayerKind::edge_pad:  // training does not ask for its gradient
-      time([&] { edge_pad_forward(device, y.data(), x.data(), in, out.H, out.W); }, nullptr);
+      time([&] { edge_pad_forward(device, y_values, x_values, in, out.H, out.W); }, nullptr);
       break;
     case LayerKind::crop:
       f.bytes = 2 * size_out;
       b.bytes = size_in + size_out;
-      time([&] { crop_forward(device, y.data(), x.data(), out, in.H, in.W); },
-           [&] { crop_backward(device, dx.data(), dy.data(), out, in.H, in.W); });
+      time([&] { crop_forward(device, y_values, x_values, out, in.H, in.W); },
+           [&] { crop_backward(device, dx_gradients, dy_gradients, out, in.H, in.W); });
       break;
   }
   return timing;

@@ -28,29 +28,33 @@ enum class Write {
 /// What a convolution makes of its sums before they are written: nothing, or max(sum, 0) as relu_forward has it.
 enum class Activation { none, relu };
 
+/// All that a convolution does besides summing, on the way to y: it adds the bias, adds y's contents if asked to, and
+/// applies the activation.
+template <class T>
+struct Epilogue {
+  const T* bias = nullptr;  ///< [K]; may be null
+  Write write = Write::set;
+  Activation activation = Activation::none;
+};
+
 /// Convolution with an R x R kernel (R is 1 or 3), stride 1, padding (R - 1) / 2: x [N,H,W,C] -> y [N,H,W,K].
 /// Weights are [K,R,R,C], C fastest.
 struct Conv2dGeometry {
   Index N = 0, H = 0, W = 0, C = 0, K = 0, R = 0;
-  /// Elements from one pixel of x, or of dx, to the next; 0: C. With more than C, x is C channels of a tensor that has
-  /// others too: x points to the first of them, and the others are neither read nor written.
-  Index x_stride = 0;
 
-  Index x_pixel() const { return x_stride == 0 ? C : x_stride; }
   Index pixels() const { return N * H * W; }
   Index weights() const { return K * R * R * C; }
+  /// From dy to dx: backward-data is a convolution in the other direction.
+  Conv2dGeometry swapped() const { return {N, H, W, K, C, R}; }
 };
 
 /// Transposed convolution with a 2 x 2 kernel and stride 2: x [N,H,W,C] -> y [N,2H,2W,K].
 /// Weights are [2,2,K,C] (row r, column s of the kernel), C fastest.
 struct ConvTranspose2dGeometry {
   Index N = 0, H = 0, W = 0, C = 0, K = 0;
-  /// Elements from one pixel of y, or of dy, to the next; 0: K. With more than K, y is K channels of a tensor that has
-  /// others too: y points to the first of them, and the others are neither read nor written.
-  Index y_stride = 0;
 
-  Index y_pixel() const { return y_stride == 0 ? K : y_stride; }
   Index input_pixels() const { return N * H * W; }
+  Index output_pixels() const { return 4 * N * H * W; }
   Index weights() const { return 4 * K * C; }
 };
 

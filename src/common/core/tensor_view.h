@@ -103,4 +103,12 @@ void require_dense(const TensorView<T, meaning>& view, Index pixels, Index chann
                            std::to_string(view.stride));
 }
 
+/// The size of dense tensors that all have the shape of the first, for operations element by element.
+template <class View, class... Others>
+Index size_of_same(const View& view, const Others&... others) {
+  require_dense(view, view.pixels, view.channels);
+  (require_dense(others, view.pixels, view.channels), ...);
+  return view.size();
+}
+
 }  // namespace attnunet

@@ -37,7 +37,7 @@ std::vector<Example> examples(typename B::Device& device) {
       {"relu", relu_case<B>(device, 5, seed), {}},
       {"max_pool", max_pool_case<B>(device, {1, 4, 4, 1}, seed + 3), {{"x", {1, 4, 4, 1}}, {"y", {1, 2, 2, 1}}}},
       {"sigmoid", sigmoid_case<B>(device, 4, seed), {}},
-      {"dropout", dropout_case<B>(device, 6, 0.3, key, seed), {}},
+      {"dropout", dropout_case<B>(device, 6, {0.3, key}, seed), {}},
       {"concat", concat_case<B>(device, 2, 2, 1, seed), {{"a", {2, 2}}, {"b", {2, 1}}, {"y", {2, 3}}}},
       {"add", add_case<B>(device, 3, seed), {}},
       {"attention_multiply", attention_multiply_case<B>(device, 2, 3, seed), {{"x", {2, 3}}, {"y", {2, 3}}}},

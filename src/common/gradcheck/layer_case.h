@@ -14,6 +14,7 @@
 
 #include "common/core/geometry.h"
 #include "common/core/random.h"
+#include "common/core/tensor_view.h"
 
 namespace attnunet::gradcheck {
 

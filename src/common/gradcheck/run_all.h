@@ -43,7 +43,7 @@ std::vector<LayerCase> layer_cases(typename B::Device& device, std::uint64_t see
       relu_case<B>(device, 105, seed),
       max_pool_case<B>(device, {2, 6, 8, 3}, seed),
       sigmoid_case<B>(device, 105, seed),
-      dropout_case<B>(device, 105, 0.3, {5, 1, 3}, seed),
+      dropout_case<B>(device, 105, {0.3, {5, 1, 3}}, seed),
       concat_case<B>(device, 35, 3, 5, seed),
       add_case<B>(device, 105, seed),
       attention_multiply_case<B>(device, 35, 6, seed),

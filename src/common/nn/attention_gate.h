@@ -58,9 +58,11 @@ struct AttentionGateTape {
   BatchStatistics<T> bn_g, bn_x, bn_psi;
   T *dx, *dalpha, *ds, *d_g_out;
 
-  Conv2dGeometry wg(Index N) const { return {N, H, W, C, C / 2, 1, 2 * C}; }
+  Conv2dGeometry wg(Index N) const { return {N, H, W, C, C / 2, 1}; }
   Conv2dGeometry wx(Index N) const { return {N, H, W, C, C / 2, 1}; }
   Conv2dGeometry psi(Index N) const { return {N, H, W, C / 2, 1, 1}; }
+  /// dx [N,H,W,C]
+  Gradients<T> input_gradient(Index N) const { return {dx, N * H * W, C}; }
 };
 
 template <class B, class T>
@@ -118,83 +120,85 @@ void attention_gate_plan_backward(MemoryPlan& plan, AttentionGateTape<T>& tape, 
 
 /// With the batch's statistics, which are saved and update the running ones.
 template <class B, class T>
-void batch_norm(const Run<B>& run, Values<T> y, BatchStatistics<T> saved, Values<T> x, const BatchNormTensors<T>& p) {
+void batch_norm(const Run<B>& run, Values<T> y, BatchStatistics<T> saved, Values<T> x,
+                const BatchNormTensors<const T>& p) {
   batch_norm_forward(run.device, y, saved, p.running, x, p.parameters, run.workspace);
 }
 
 /// g, the second half of cat, and x -> out, the first half. In evaluation mode `p` are folded parameters.
 template <class B, class T>
-void attention_gate_forward(const Run<B>& run, AttentionGateTape<T>& tape, const AttentionGateTensors<T>& p, T* cat,
-                            const T* x) {
+void attention_gate_forward(const Run<B>& run, AttentionGateTape<T>& tape, const AttentionGateTensors<const T>& p,
+                            Values<T> cat, Const<Values<T>> x) {
   auto& device = run.device;
-  const Index pixels = run.N * tape.H * tape.W, half_channels = tape.C / 2, half = pixels * half_channels;
-  const T *no_bias = nullptr, *g = cat + tape.C;
-  T* out = cat;
-  const Values<T> g_out{tape.g_out, pixels, half_channels}, x_out{tape.x_out, pixels, half_channels};
-  const Values<T> s{tape.s, pixels, half_channels}, x_normalised{tape.x_normalised, pixels, half_channels};
+  const Index pixels = run.N * tape.H * tape.W, C = tape.C, half = C / 2;
+  const Values<T> out = cat.slice(0, C), g = cat.slice(C, C);
+  const Values<T> g_out{tape.g_out, pixels, half}, x_out{tape.x_out, pixels, half};
+  const Values<T> s{tape.s, pixels, half}, x_normalised{tape.x_normalised, pixels, half};
   const Values<T> psi_out{tape.psi_out, pixels, 1}, alpha{tape.alpha, pixels, 1};
   if (run.pass.training) {
-    conv2d_forward(device, tape.g_out, g, p.wg, no_bias, run.workspace, tape.wg(run.N));
-    conv2d_forward(device, tape.x_out, x, p.wx, no_bias, run.workspace, tape.wx(run.N));
+    conv2d_forward(device, g_out, g, p.wg, {}, run.workspace, tape.wg(run.N));
+    conv2d_forward(device, x_out, x, p.wx, {}, run.workspace, tape.wx(run.N));
     batch_norm(run, s, tape.bn_g, g_out, p.bn_g);
     batch_norm(run, x_normalised, tape.bn_x, x_out, p.bn_x);
-    add_forward(device, tape.s, tape.s, tape.x_normalised, half);
-    relu_forward(device, tape.s, tape.s, half);
-    conv2d_forward(device, tape.psi_out, tape.s, p.psi, no_bias, run.workspace, tape.psi(run.N));
+    add_forward(device, s, s, x_normalised);
+    relu_forward(device, s, s);
+    conv2d_forward(device, psi_out, s, p.psi, {}, run.workspace, tape.psi(run.N));
     batch_norm(run, alpha, tape.bn_psi, psi_out, p.bn_psi);
   } else {
     const T *b_g = p.bn_g.parameters.beta, *b_x = p.bn_x.parameters.beta, *b_psi = p.bn_psi.parameters.beta;
-    conv2d_forward(device, tape.s, g, p.wg, b_g, run.workspace, tape.wg(run.N));
-    conv2d_forward(device, tape.s, x, p.wx, b_x, run.workspace, tape.wx(run.N), Write::add, Activation::relu);
-    conv2d_forward(device, tape.alpha, tape.s, p.psi, b_psi, run.workspace, tape.psi(run.N));
+    conv2d_forward(device, s, g, p.wg, {b_g}, run.workspace, tape.wg(run.N));
+    conv2d_forward(device, s, x, p.wx, {b_x, Write::add, Activation::relu}, run.workspace, tape.wx(run.N));
+    conv2d_forward(device, alpha, s, p.psi, {b_psi}, run.workspace, tape.psi(run.N));
   }
-  sigmoid_forward(device, tape.alpha, tape.alpha, pixels);
-  attention_multiply_forward(device, out, x, tape.alpha, pixels, tape.C, 2 * tape.C);
+  sigmoid_forward(device, alpha, alpha);
+  attention_multiply_forward(device, out, x, alpha);
 }
 
 /// d_out, the first half of d_cat -> d (gradients of the parameters), tape.dx (overwritten), and dg, the second half,
 /// to which the gate's share is added.
 template <class B, class T>
-void attention_gate_backward(const Run<B>& run, AttentionGateTape<T>& tape, const AttentionGateTensors<T>& p,
-                             const AttentionGateTensors<T>& d, const T* cat, const T* x, T* d_cat) {
+void attention_gate_backward(const Run<B>& run, AttentionGateTape<T>& tape, const AttentionGateTensors<const T>& p,
+                             const AttentionGateTensors<T>& d, Const<Values<T>> cat, Const<Values<T>> x,
+                             Gradients<T> d_cat) {
   auto& device = run.device;
-  const Index pixels = run.N * tape.H * tape.W, half_channels = tape.C / 2, half = pixels * half_channels;
-  const T *g = cat + tape.C, *d_out = d_cat;
-  T *no_bias = nullptr, *dg = d_cat + tape.C;
-  const Values<T> g_out{tape.g_out, pixels, half_channels}, x_out{tape.x_out, pixels, half_channels};
-  const Values<T> psi_out{tape.psi_out, pixels, 1};
-  const Gradients<T> dalpha{tape.dalpha, pixels, 1}, ds{tape.ds, pixels, half_channels};
-  const Gradients<T> d_g_out{tape.d_g_out, pixels, half_channels};
-  attention_multiply_backward(device, tape.dx, tape.dalpha, d_out, x, tape.alpha, pixels, tape.C, 2 * tape.C);
-  sigmoid_backward(device, tape.dalpha, tape.dalpha, tape.alpha, pixels);
+  const Index pixels = run.N * tape.H * tape.W, C = tape.C, half = C / 2;
+  const Values<const T> g = cat.slice(C, C);
+  const Values<T> g_out{tape.g_out, pixels, half}, x_out{tape.x_out, pixels, half}, s{tape.s, pixels, half};
+  const Values<T> psi_out{tape.psi_out, pixels, 1}, alpha{tape.alpha, pixels, 1};
+  const Gradients<T> d_out = d_cat.slice(0, C), dg = d_cat.slice(C, C), dx = tape.input_gradient(run.N);
+  const Gradients<T> dalpha{tape.dalpha, pixels, 1}, ds{tape.ds, pixels, half}, d_g_out{tape.d_g_out, pixels, half};
+  T* no_bias = nullptr;
+  attention_multiply_backward(device, dx, dalpha, d_out, x, alpha);
+  sigmoid_backward(device, dalpha, dalpha, alpha);
   batch_norm_backward(device, dalpha, d.bn_psi.parameters, dalpha, {psi_out, tape.bn_psi, p.bn_psi.parameters},
                       run.workspace);
-  conv2d_backward_weights(device, d.psi, no_bias, tape.dalpha, tape.s, run.workspace, tape.psi(run.N));
-  conv2d_backward_data(device, tape.ds, tape.dalpha, p.psi, run.workspace, tape.psi(run.N), Write::set);
-  relu_backward(device, tape.ds, tape.ds, tape.s, half);
+  conv2d_backward_weights(device, d.psi, no_bias, dalpha, s, run.workspace, tape.psi(run.N));
+  conv2d_backward_data(device, ds, dalpha, p.psi, run.workspace, tape.psi(run.N), Write::set);
+  relu_backward(device, ds, ds, s);
   batch_norm_backward(device, d_g_out, d.bn_g.parameters, ds, {g_out, tape.bn_g, p.bn_g.parameters}, run.workspace);
   batch_norm_backward(device, ds, d.bn_x.parameters, ds, {x_out, tape.bn_x, p.bn_x.parameters}, run.workspace);
-  conv2d_backward_weights(device, d.wg, no_bias, tape.d_g_out, g, run.workspace, tape.wg(run.N));
-  conv2d_backward_data(device, dg, tape.d_g_out, p.wg, run.workspace, tape.wg(run.N), Write::add);
-  conv2d_backward_weights(device, d.wx, no_bias, tape.ds, x, run.workspace, tape.wx(run.N));
-  conv2d_backward_data(device, tape.dx, tape.ds, p.wx, run.workspace, tape.wx(run.N), Write::add);
+  conv2d_backward_weights(device, d.wg, no_bias, d_g_out, g, run.workspace, tape.wg(run.N));
+  conv2d_backward_data(device, dg, d_g_out, p.wg, run.workspace, tape.wg(run.N), Write::add);
+  conv2d_backward_weights(device, d.wx, no_bias, ds, x, run.workspace, tape.wx(run.N));
+  conv2d_backward_data(device, dx, ds, p.wx, run.workspace, tape.wx(run.N), Write::add);
 }
 
 /// Of an evaluation pass, with folded parameters: d_out -> tape.dx (overwritten) and dg, to which the gate's share is
 /// added.
 template <class B, class T>
-void attention_gate_folded_backward(const Run<B>& run, AttentionGateTape<T>& tape, const AttentionGateTensors<T>& p,
-                                    const T* x, T* d_cat) {
+void attention_gate_folded_backward(const Run<B>& run, AttentionGateTape<T>& tape,
+                                    const AttentionGateTensors<const T>& p, Const<Values<T>> x, Gradients<T> d_cat) {
   auto& device = run.device;
-  const Index pixels = run.N * tape.H * tape.W, half = pixels * (tape.C / 2);
-  const T* d_out = d_cat;
-  T* dg = d_cat + tape.C;
-  attention_multiply_backward(device, tape.dx, tape.dalpha, d_out, x, tape.alpha, pixels, tape.C, 2 * tape.C);
-  sigmoid_backward(device, tape.dalpha, tape.dalpha, tape.alpha, pixels);
-  conv2d_backward_data(device, tape.ds, tape.dalpha, p.psi, run.workspace, tape.psi(run.N), Write::set);
-  relu_backward(device, tape.ds, tape.ds, tape.s, half);
-  conv2d_backward_data(device, dg, tape.ds, p.wg, run.workspace, tape.wg(run.N), Write::add);
-  conv2d_backward_data(device, tape.dx, tape.ds, p.wx, run.workspace, tape.wx(run.N), Write::add);
+  const Index pixels = run.N * tape.H * tape.W, C = tape.C, half = C / 2;
+  const Values<T> s{tape.s, pixels, half}, alpha{tape.alpha, pixels, 1};
+  const Gradients<T> d_out = d_cat.slice(0, C), dg = d_cat.slice(C, C), dx = tape.input_gradient(run.N);
+  const Gradients<T> dalpha{tape.dalpha, pixels, 1}, ds{tape.ds, pixels, half};
+  attention_multiply_backward(device, dx, dalpha, d_out, x, alpha);
+  sigmoid_backward(device, dalpha, dalpha, alpha);
+  conv2d_backward_data(device, ds, dalpha, p.psi, run.workspace, tape.psi(run.N), Write::set);
+  relu_backward(device, ds, ds, s);
+  conv2d_backward_data(device, dg, ds, p.wg, run.workspace, tape.wg(run.N), Write::add);
+  conv2d_backward_data(device, dx, ds, p.wx, run.workspace, tape.wx(run.N), Write::add);
 }
 
 }  // namespace attnunet

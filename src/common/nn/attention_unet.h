@@ -79,17 +79,15 @@ class AttentionUNet {
 
   const Architecture& architecture() const { return architecture_; }
   typename B::Device& device() const { return device_; }
-  /// Null where it is not for training. Whoever asks for these or for the statistics may change them until the next
-  /// pass: they are folded anew when evaluation needs them.
-  T* parameters() {
+  /// Null if the network is not for training. Reading leaves the folded parameters current.
+  const T* parameters() const { return parameters_.data(); }
+  const T* statistics() const { return statistics_.data(); }
+  const T* gradients() const { return gradients_.data(); }
+  /// For changing the parameters before the next pass: they are folded anew when evaluation needs them.
+  T* mutable_parameters() {
     folded_is_current_ = false;
     return parameters_.data();
   }
-  T* statistics() {
-    folded_is_current_ = false;
-    return statistics_.data();
-  }
-  T* gradients() { return gradients_.data(); }
   /// What evaluation passes run, laid out as the parameters: with batch norms folded into the convolutions before them
   /// (src/cpu/fold_batch_norm.h), so that weights are w', and beta is the convolution's bias b'.
   const T* folded();
@@ -104,18 +102,19 @@ class AttentionUNet {
   void backward(Tape& tape, const Pass& pass);
   /// After an evaluation forward on a tape for explanation, and once: tape.d_logits -> the gradient of a block's
   /// output, [batch, h, w, K] of tape.block(number), in the tape's memory. Changes nothing of the network.
-  const T* backward_to_block(Tape& tape, int number);
+  Gradients<const T> backward_to_block(Tape& tape, int number);
 
  private:
   bool trains() const { return parameters_.size() > 0; }
   void fold_in_place();
-  const T* d_padded_logits(Tape& tape);
+  Gradients<const T> d_padded_logits(Tape& tape);
 
   typename B::Device& device_;
   Architecture architecture_;
   typename B::template Buffer<T> parameters_, statistics_, gradients_, folded_;
   bool folded_is_current_ = false;
-  std::optional<AttentionUNetTensors<T>> p_, d_, f_;
+  std::optional<AttentionUNetTensors<const T>> p_, f_;  // parameters, folded parameters
+  std::optional<AttentionUNetTensors<T>> d_;            // gradients
 };
 
 // ---- network
@@ -130,9 +129,9 @@ AttentionUNet<B>::AttentionUNet(typename B::Device& device, const Architecture& 
       folded_(device, architecture.parameter_elements) {
   // The gaps between tensors are never written by a layer; Adam runs over them.
   fill_zero(device, gradients_.data(), gradients_.size());
-  f_.emplace(FlatTensors<T>{architecture_, folded_.data(), statistics_.data()});
+  f_.emplace(FlatTensors<const T>{architecture_, folded_.data(), statistics_.data()});
   if (!training) return;
-  p_.emplace(FlatTensors<T>{architecture_, parameters_.data(), statistics_.data()});
+  p_.emplace(FlatTensors<const T>{architecture_, parameters_.data(), statistics_.data()});
   d_.emplace(FlatTensors<T>{architecture_, gradients_.data(), nullptr});
 }
 
@@ -175,130 +174,132 @@ void AttentionUNet<B>::forward(Tape& tape, const Pass& pass) {
     folded_is_current_ = false;  // it moves the running statistics
   else
     folded();
-  const AttentionUNetTensors<T>& p = pass.training ? p_.value() : *f_;
+  const AttentionUNetTensors<const T>& p = pass.training ? p_.value() : *f_;
   const Run<B> run{device_, pass, tape.batch, tape.workspace};
   const Index N = tape.batch;
 
-  const T* x = tape.input;
+  Values<const T> x = values(tape.input, tape.image_shape());
   if (tape.pads()) {
-    edge_pad_forward(device_, tape.padded_input, tape.input, tape.image_shape(), tape.padded_H, tape.padded_W);
-    x = tape.padded_input;
+    const Values<T> padded = values(tape.padded_input, tape.padded_shape());
+    edge_pad_forward(device_, padded, x, tape.image_shape(), tape.padded_H, tape.padded_W);
+    x = padded;
   }
   for (std::size_t i = 0; i < tape.encoder.size(); ++i) {
     EncoderTape<T>& level = tape.encoder[i];
     double_conv_forward(run, level.block, p.encoder[i], x);
-    max_pool_forward(device_, level.pooled, level.argmax, level.block.y, level.skip_shape(N));
-    x = level.pooled;
+    max_pool_forward(device_, level.pooled_values(N), level.argmax, level.block.output(N), level.skip_shape(N));
+    x = level.pooled_values(N);
   }
   double_conv_forward(run, tape.bottleneck, p.bottleneck, x);
 
-  const T* below = tape.bottleneck.y;
+  Values<T> below = tape.bottleneck.output(N);
   for (std::size_t i = tape.decoder.size(); i-- > 0;) {
     DecoderTape<T>& level = tape.decoder[i];
-    const T* skip = tape.encoder[i].block.y;
-    T* up = level.cat + level.C;
+    const Values<T> skip = tape.encoder[i].block.output(N), cat = level.cat_values(N), up = cat.slice(level.C, level.C);
     conv_transpose2d_forward(device_, up, below, p.decoder[i].up_weight, p.decoder[i].up_bias, tape.workspace,
                              level.up_geometry(N));
-    attention_gate_forward(run, level.gate, p.decoder[i].gate, level.cat, skip);
-    double_conv_forward(run, level.block, p.decoder[i].block, level.cat);
-    below = level.block.y;
+    attention_gate_forward(run, level.gate, p.decoder[i].gate, cat, skip);
+    double_conv_forward(run, level.block, p.decoder[i].block, cat);
+    below = level.block.output(N);
   }
 
-  conv2d_forward(device_, tape.pads() ? tape.padded_logits : tape.logits, below, p.head_weight, p.head_bias,
-                 tape.workspace, tape.head_geometry(N));
-  if (tape.pads())
-    crop_forward(device_, tape.logits, tape.padded_logits, tape.image_shape(), tape.padded_H, tape.padded_W);
+  const Values<T> logits =
+      tape.pads() ? values(tape.padded_logits, tape.padded_shape()) : values(tape.logits, tape.image_shape());
+  conv2d_forward(device_, logits, below, p.head_weight, {p.head_bias}, tape.workspace, tape.head_geometry(N));
+  if (tape.pads()) crop_forward(device_, tape.logit_values(), logits, tape.image_shape(), tape.padded_H, tape.padded_W);
 }
 
 /// Of the head's output, which is the logits or, where the image was padded, more.
 template <class B>
-const typename B::Scalar* AttentionUNet<B>::d_padded_logits(Tape& tape) {
-  if (!tape.pads()) return tape.d_logits;
-  crop_backward(device_, tape.d_padded_logits, tape.d_logits, tape.image_shape(), tape.padded_H, tape.padded_W);
-  return tape.d_padded_logits;
+Gradients<const typename B::Scalar> AttentionUNet<B>::d_padded_logits(Tape& tape) {
+  if (!tape.pads()) return tape.logit_gradients();
+  const Gradients<T> padded{tape.d_padded_logits, tape.padded_shape().pixels(), 1};
+  crop_backward(device_, padded, tape.logit_gradients(), tape.image_shape(), tape.padded_H, tape.padded_W);
+  return padded;
 }
 
 template <class B>
 void AttentionUNet<B>::backward(Tape& tape, const Pass& pass) {
-  const AttentionUNetTensors<T>&p = *p_, &d = *d_;
+  const AttentionUNetTensors<const T>& p = *p_;
+  const AttentionUNetTensors<T>& d = *d_;
   const Run<B> run{device_, pass, tape.batch, tape.workspace};
   const Index N = tape.batch;
   const bool input_gradient = tape.purpose == Purpose::training_with_input_gradient;
 
-  const T* d_logits = d_padded_logits(tape);
-  conv2d_backward_weights(device_, d.head_weight, d.head_bias, d_logits, tape.decoder[0].block.y, tape.workspace,
-                          tape.head_geometry(N));
-  conv2d_backward_data(device_, tape.d_top, d_logits, p.head_weight, tape.workspace, tape.head_geometry(N), Write::set);
+  const Gradients<const T> d_logits = d_padded_logits(tape);
+  Gradients<T> dy{tape.d_top, tape.padded_shape().pixels(), tape.decoder[0].C};
+  conv2d_backward_weights(device_, d.head_weight, d.head_bias, d_logits, tape.decoder[0].block.output(N),
+                          tape.workspace, tape.head_geometry(N));
+  conv2d_backward_data(device_, dy, d_logits, p.head_weight, tape.workspace, tape.head_geometry(N), Write::set);
 
-  T* dy = tape.d_top;
   for (std::size_t i = 0; i < tape.decoder.size(); ++i) {
     DecoderTape<T>& level = tape.decoder[i];
-    const T* skip = tape.encoder[i].block.y;
-    const T* below = i + 1 < tape.decoder.size() ? tape.decoder[i + 1].block.y : tape.bottleneck.y;
-    double_conv_backward(run, level.block, p.decoder[i].block, d.decoder[i].block, level.cat, dy, true);
-    T* d_cat = level.block.dx;
-    const T* d_up = d_cat + level.C;
-    attention_gate_backward(run, level.gate, p.decoder[i].gate, d.decoder[i].gate, level.cat, skip, d_cat);
-    conv_transpose2d_backward_weights(device_, d.decoder[i].up_weight, d.decoder[i].up_bias, d_up, below,
-                                      tape.workspace, level.up_geometry(N));
-    conv_transpose2d_backward_data(device_, level.d_below, d_up, p.decoder[i].up_weight, tape.workspace,
-                                   level.up_geometry(N), Write::set);
-    dy = level.d_below;
+    const Values<T> skip = tape.encoder[i].block.output(N), cat = level.cat_values(N);
+    const DoubleConvTape<T>& block_below = i + 1 < tape.decoder.size() ? tape.decoder[i + 1].block : tape.bottleneck;
+    double_conv_backward(run, level.block, p.decoder[i].block, d.decoder[i].block, cat, dy, true);
+    const Gradients<T> d_cat = level.block.input_gradient(N), d_up = d_cat.slice(level.C, level.C);
+    attention_gate_backward(run, level.gate, p.decoder[i].gate, d.decoder[i].gate, cat, skip, d_cat);
+    conv_transpose2d_backward_weights(device_, d.decoder[i].up_weight, d.decoder[i].up_bias, d_up,
+                                      block_below.output(N), tape.workspace, level.up_geometry(N));
+    dy = level.below_gradient(N);
+    conv_transpose2d_backward_data(device_, dy, d_up, p.decoder[i].up_weight, tape.workspace, level.up_geometry(N),
+                                   Write::set);
   }
 
-  const EncoderTape<T>& deepest = tape.encoder.back();
-  double_conv_backward(run, tape.bottleneck, p.bottleneck, d.bottleneck, deepest.pooled, dy, true);
-  const T* d_pooled = tape.bottleneck.dx;
+  double_conv_backward(run, tape.bottleneck, p.bottleneck, d.bottleneck, tape.encoder.back().pooled_values(N), dy,
+                       true);
+  Gradients<T> d_pooled = tape.bottleneck.input_gradient(N);
   for (std::size_t i = tape.encoder.size(); i-- > 0;) {
     EncoderTape<T>& level = tape.encoder[i];
-    T* d_skip = tape.decoder[i].gate.dx;
+    const Gradients<T> d_skip = tape.decoder[i].gate.input_gradient(N);
     max_pool_backward(device_, d_skip, d_pooled, level.argmax, level.skip_shape(N), Write::add);
-    const T* image = tape.pads() ? tape.padded_input : tape.input;
-    double_conv_backward(run, level.block, p.encoder[i], d.encoder[i], i > 0 ? tape.encoder[i - 1].pooled : image,
-                         d_skip, i > 0 || input_gradient);
-    d_pooled = level.block.dx;
+    const Values<T> image =
+        tape.pads() ? values(tape.padded_input, tape.padded_shape()) : values(tape.input, tape.image_shape());
+    double_conv_backward(run, level.block, p.encoder[i], d.encoder[i],
+                         i > 0 ? tape.encoder[i - 1].pooled_values(N) : image, d_skip, i > 0 || input_gradient);
+    d_pooled = level.block.input_gradient(N);
   }
   if (input_gradient) {
+    const Gradients<T> d_input{tape.d_input, tape.image_shape().pixels(), 1};
     if (tape.pads())
-      edge_pad_backward(device_, tape.d_input, tape.encoder[0].block.dx, tape.image_shape(), tape.padded_H,
-                        tape.padded_W);
+      edge_pad_backward(device_, d_input, d_pooled, tape.image_shape(), tape.padded_H, tape.padded_W);
     else
-      copy_on_device(device_, tape.d_input, tape.encoder[0].block.dx, tape.image_shape().size());
+      copy_on_device(device_, d_input.data, d_pooled.data, d_input.size());
   }
 }
 
 template <class B>
-const typename B::Scalar* AttentionUNet<B>::backward_to_block(Tape& tape, int number) {
-  const AttentionUNetTensors<T>& p = *f_;
+Gradients<const typename B::Scalar> AttentionUNet<B>::backward_to_block(Tape& tape, int number) {
+  const AttentionUNetTensors<const T>& p = *f_;
   const Run<B> run{device_, {false, 0, 0}, tape.batch, tape.workspace};
   const Index N = tape.batch;
   const int D = architecture_.config.levels();
 
-  const T* d_logits = d_padded_logits(tape);
-  conv2d_backward_data(device_, tape.d_top, d_logits, p.head_weight, tape.workspace, tape.head_geometry(N), Write::set);
-  T* dy = tape.d_top;
+  const Gradients<const T> d_logits = d_padded_logits(tape);
+  Gradients<T> dy{tape.d_top, tape.padded_shape().pixels(), tape.decoder[0].C};
+  conv2d_backward_data(device_, dy, d_logits, p.head_weight, tape.workspace, tape.head_geometry(N), Write::set);
   for (int i = 0; i < D; ++i) {
     if (number == 2 * D - i) return dy;
     const auto at = static_cast<std::size_t>(i);
     DecoderTape<T>& level = tape.decoder[at];
     double_conv_folded_backward(run, level.block, p.decoder[at].block, dy);
-    T* d_cat = level.block.dx;
-    attention_gate_folded_backward(run, level.gate, p.decoder[at].gate, tape.encoder[at].block.y, d_cat);
-    conv_transpose2d_backward_data(device_, level.d_below, d_cat + level.C, p.decoder[at].up_weight, tape.workspace,
-                                   level.up_geometry(N), Write::set);
-    dy = level.d_below;
+    const Gradients<T> d_cat = level.block.input_gradient(N), d_up = d_cat.slice(level.C, level.C);
+    attention_gate_folded_backward(run, level.gate, p.decoder[at].gate, tape.encoder[at].block.output(N), d_cat);
+    dy = level.below_gradient(N);
+    conv_transpose2d_backward_data(device_, dy, d_up, p.decoder[at].up_weight, tape.workspace, level.up_geometry(N),
+                                   Write::set);
   }
   if (number == D) return dy;
   double_conv_folded_backward(run, tape.bottleneck, p.bottleneck, dy);
-  const T* d_pooled = tape.bottleneck.dx;
+  Gradients<T> d_pooled = tape.bottleneck.input_gradient(N);
   for (int i = D - 1;; --i) {
     const auto at = static_cast<std::size_t>(i);
     EncoderTape<T>& level = tape.encoder[at];
-    T* d_skip = tape.decoder[at].gate.dx;
+    const Gradients<T> d_skip = tape.decoder[at].gate.input_gradient(N);
     max_pool_backward(device_, d_skip, d_pooled, level.argmax, level.skip_shape(N), Write::add);
     if (number == i) return d_skip;
     double_conv_folded_backward(run, level.block, p.encoder[at], d_skip);
-    d_pooled = level.block.dx;
+    d_pooled = level.block.input_gradient(N);
   }
 }
 

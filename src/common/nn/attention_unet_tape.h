@@ -15,6 +15,8 @@ struct EncoderTape {
   std::uint8_t* argmax;
 
   Shape skip_shape(Index N) const { return {N, block.H, block.W, block.K}; }
+  /// [N, H/2, W/2, K]
+  Values<T> pooled_values(Index N) const { return {pooled, N * (block.H / 2) * (block.W / 2), block.K}; }
 };
 
 template <class T>
@@ -25,7 +27,10 @@ struct DecoderTape {
   DoubleConvTape<T> block;
   T* d_below;
 
-  ConvTranspose2dGeometry up_geometry(Index N) const { return {N, H / 2, W / 2, 2 * C, C, 2 * C}; }
+  ConvTranspose2dGeometry up_geometry(Index N) const { return {N, H / 2, W / 2, 2 * C, C}; }
+  Values<T> cat_values(Index N) const { return {cat, N * H * W, 2 * C}; }
+  /// [N, H/2, W/2, 2C]
+  Gradients<T> below_gradient(Index N) const { return {d_below, N * (H / 2) * (W / 2), 2 * C}; }
 };
 
 /// All memory of a pass over up to N images of H x W, planned and allocated once. The forward context that backward
@@ -75,6 +80,10 @@ class AttentionUNetTape {
   }
   bool pads() const { return padded_H != H || padded_W != W; }
   Shape image_shape() const { return {batch, H, W, 1}; }
+  Shape padded_shape() const { return {batch, padded_H, padded_W, 1}; }
+  /// What the loss takes and gives.
+  Values<T> logit_values() const { return values(logits, image_shape()); }
+  Gradients<T> logit_gradients() const { return gradients(d_logits, image_shape()); }
   Conv2dGeometry head_geometry(Index N) const { return {N, padded_H, padded_W, encoder[0].block.K, 1, 1}; }
   /// All planned memory, for tests that poison it.
   std::byte* memory() { return memory_.data(); }

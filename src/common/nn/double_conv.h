@@ -62,6 +62,9 @@ struct DoubleConvTape {
   Conv2dGeometry conv1(Index N) const { return {N, H, W, C, K, 3}; }
   Conv2dGeometry conv2(Index N) const { return {N, H, W, K, K, 3}; }
   Dropout dropout(const Pass& pass) const { return {dropout_rate, {pass.seed, dropout_layer, pass.step}}; }
+  /// y [N,H,W,K]; dx [N,H,W,C].
+  Values<T> output(Index N) const { return {y, N * H * W, K}; }
+  Gradients<T> input_gradient(Index N) const { return {dx, N * H * W, C}; }
 };
 
 template <class B, class T>
@@ -116,61 +119,66 @@ struct ConvNormSaved {
 /// Training: out = conv(x), y = dropout(relu(batch_norm(out))) with the batch's statistics, which are saved and update
 /// the running ones. Inference, with folded parameters: y = relu(conv(x) + beta).
 template <class B, class T>
-void conv_norm_relu_dropout(const Run<B>& run, Values<T> y, const ConvNormSaved<T>& saved, const T* x, const T* w,
-                            const BatchNormTensors<T>& p, const Dropout& dropout, const Conv2dGeometry& g) {
+void conv_norm_relu_dropout(const Run<B>& run, Values<T> y, const ConvNormSaved<T>& saved, Const<Values<T>> x,
+                            const T* w, const BatchNormTensors<const T>& p, const Dropout& dropout,
+                            const Conv2dGeometry& g) {
   if (run.pass.training) {
-    conv2d_statistics_forward(run.device, saved.out.data, saved.statistics.mean, saved.statistics.inv_std,
-                              p.running.mean, p.running.var, x, w, run.workspace, g);
+    conv2d_statistics_forward(run.device, saved.out, saved.statistics, p.running, x, w, run.workspace, g);
     batch_norm_relu_dropout_forward(run.device, y, saved.out, saved.statistics, p.parameters, dropout);
   } else {
-    const T* bias = p.parameters.beta;
-    conv2d_forward(run.device, y.data, x, w, bias, run.workspace, g, Write::set, Activation::relu);
+    conv2d_forward(run.device, y, x, w, {p.parameters.beta, Write::set, Activation::relu}, run.workspace, g);
   }
 }
 
 /// x -> tape.y. In evaluation mode `p` are folded parameters.
 template <class B, class T>
-void double_conv_forward(const Run<B>& run, DoubleConvTape<T>& tape, const DoubleConvTensors<T>& p, const T* x) {
+void double_conv_forward(const Run<B>& run, DoubleConvTape<T>& tape, const DoubleConvTensors<const T>& p,
+                         Const<Values<T>> x) {
   const Index pixels = run.N * tape.H * tape.W, K = tape.K;
-  const Values<T> hidden{tape.hidden, pixels, K}, y{tape.y, pixels, K};
+  const Values<T> hidden{tape.hidden, pixels, K}, y = tape.output(run.N);
   const Values<T> conv1_out{tape.conv1_out, pixels, K}, conv2_out{tape.conv2_out, pixels, K};
-  const T *w1 = p.conv1, *w2 = p.conv2, *h = tape.hidden;
-  conv_norm_relu_dropout(run, hidden, {conv1_out, tape.bn1}, x, w1, p.bn1, tape.dropout(run.pass), tape.conv1(run.N));
-  conv_norm_relu_dropout(run, y, {conv2_out, tape.bn2}, h, w2, p.bn2, Dropout{}, tape.conv2(run.N));
+  conv_norm_relu_dropout(run, hidden, {conv1_out, tape.bn1}, x, p.conv1, p.bn1, tape.dropout(run.pass),
+                         tape.conv1(run.N));
+  conv_norm_relu_dropout(run, y, {conv2_out, tape.bn2}, hidden, p.conv2, p.bn2, Dropout{}, tape.conv2(run.N));
 }
 
 /// dy -> d (gradients of the parameters, overwritten) and, where input_gradient, tape.dx. dy is overwritten.
 template <class B, class T>
-void double_conv_backward(const Run<B>& run, DoubleConvTape<T>& tape, const DoubleConvTensors<T>& p,
-                          const DoubleConvTensors<T>& d, const T* x, T* dy, bool input_gradient) {
+void double_conv_backward(const Run<B>& run, DoubleConvTape<T>& tape, const DoubleConvTensors<const T>& p,
+                          const DoubleConvTensors<T>& d, Const<Values<T>> x, Gradients<T> dy, bool input_gradient) {
   auto& device = run.device;
   const Index pixels = run.N * tape.H * tape.W, K = tape.K;
-  const Values<T> y{tape.y, pixels, K}, hidden{tape.recomputes ? tape.hidden_again : tape.hidden, pixels, K};
+  const Values<T> y = tape.output(run.N), hidden{tape.recomputes ? tape.hidden_again : tape.hidden, pixels, K};
   const Values<T> conv1_out{tape.conv1_out, pixels, K}, conv2_out{tape.conv2_out, pixels, K};
-  const Gradients<T> d_y{dy, pixels, K}, d_hidden{tape.d_hidden, pixels, K};
+  const Gradients<T> d_hidden{tape.d_hidden, pixels, K};
   const Dropout dropout = tape.dropout(run.pass);
   T* no_bias = nullptr;
-  batch_norm_relu_dropout_backward(device, d_y, d.bn2.parameters, d_y, y, {conv2_out, tape.bn2, p.bn2.parameters}, 0.0,
+  batch_norm_relu_dropout_backward(device, dy, d.bn2.parameters, dy, y, {conv2_out, tape.bn2, p.bn2.parameters}, 0.0,
                                    run.workspace);
   if (tape.recomputes) batch_norm_relu_dropout_forward(device, hidden, conv1_out, tape.bn1, p.bn1.parameters, dropout);
-  conv2d_backward_weights(device, d.conv2, no_bias, dy, hidden.data, run.workspace, tape.conv2(run.N));
-  conv2d_backward_data(device, tape.d_hidden, dy, p.conv2, run.workspace, tape.conv2(run.N), Write::set);
+  conv2d_backward_weights(device, d.conv2, no_bias, dy, hidden, run.workspace, tape.conv2(run.N));
+  conv2d_backward_data(device, d_hidden, dy, p.conv2, run.workspace, tape.conv2(run.N), Write::set);
   batch_norm_relu_dropout_backward(device, d_hidden, d.bn1.parameters, d_hidden, hidden,
                                    {conv1_out, tape.bn1, p.bn1.parameters}, dropout.rate, run.workspace);
-  conv2d_backward_weights(device, d.conv1, no_bias, tape.d_hidden, x, run.workspace, tape.conv1(run.N));
+  conv2d_backward_weights(device, d.conv1, no_bias, d_hidden, x, run.workspace, tape.conv1(run.N));
   if (input_gradient)
-    conv2d_backward_data(device, tape.dx, tape.d_hidden, p.conv1, run.workspace, tape.conv1(run.N), Write::set);
+    conv2d_backward_data(device, tape.input_gradient(run.N), d_hidden, p.conv1, run.workspace, tape.conv1(run.N),
+                         Write::set);
 }
 
 /// Of an evaluation pass, with folded parameters: dy, which is overwritten, -> tape.dx.
 template <class B, class T>
-void double_conv_folded_backward(const Run<B>& run, DoubleConvTape<T>& tape, const DoubleConvTensors<T>& p, T* dy) {
+void double_conv_folded_backward(const Run<B>& run, DoubleConvTape<T>& tape, const DoubleConvTensors<const T>& p,
+                                 Gradients<T> dy) {
   auto& device = run.device;
-  const Index size = run.N * tape.H * tape.W * tape.K;
-  relu_backward(device, dy, dy, tape.y, size);
-  conv2d_backward_data(device, tape.d_hidden, dy, p.conv2, run.workspace, tape.conv2(run.N), Write::set);
-  relu_backward(device, tape.d_hidden, tape.d_hidden, tape.hidden, size);
-  conv2d_backward_data(device, tape.dx, tape.d_hidden, p.conv1, run.workspace, tape.conv1(run.N), Write::set);
+  const Index pixels = run.N * tape.H * tape.W;
+  const Values<T> hidden{tape.hidden, pixels, tape.K};
+  const Gradients<T> d_hidden{tape.d_hidden, pixels, tape.K};
+  relu_backward(device, dy, dy, tape.output(run.N));
+  conv2d_backward_data(device, d_hidden, dy, p.conv2, run.workspace, tape.conv2(run.N), Write::set);
+  relu_backward(device, d_hidden, d_hidden, hidden);
+  conv2d_backward_data(device, tape.input_gradient(run.N), d_hidden, p.conv1, run.workspace, tape.conv1(run.N),
+                       Write::set);
 }
 
 }  // namespace attnunet

@@ -1,8 +1,10 @@
 // Parameters, gradients and running statistics as the blocks see them: pointers into the network's flat buffers.
-// A block's gradients have the type of its parameters, with the running statistics absent.
+// A block's parameters are read-only for its passes: XTensors<const T>. Its gradients are XTensors<T>, with the running
+// statistics absent.
 #pragma once
 
 #include <string>
+#include <type_traits>
 
 #include "common/core/batch_norm_views.h"
 #include "common/nn/architecture.h"
@@ -33,15 +35,17 @@ struct Run {
   typename B::Scalar* workspace;
 };
 
-/// The flat buffers; `statistics` is null for gradients.
+/// The flat buffers. T is const for parameters that passes only read; training updates the running statistics all the
+/// same. `statistics` is null for gradients.
 template <class T>
 struct FlatTensors {
+  using Statistic = std::remove_const_t<T>;
   const Architecture& architecture;
   T* parameters;
-  T* statistics;
+  Statistic* statistics;
 
   T* parameter(const std::string& name) const { return parameters + architecture.parameter(name).offset; }
-  T* statistic(const std::string& name) const {
+  Statistic* statistic(const std::string& name) const {
     return statistics == nullptr ? nullptr : statistics + architecture.statistic(name).offset;
   }
 };
@@ -49,7 +53,7 @@ struct FlatTensors {
 template <class T>
 struct BatchNormTensors {
   BatchNormParameters<T> parameters;
-  RunningStatistics<T> running;
+  RunningStatistics<std::remove_const_t<T>> running;
 
   BatchNormTensors(const FlatTensors<T>& flat, const std::string& name)
       : parameters{flat.parameter(name + ".weight"), flat.parameter(name + ".bias")},

@@ -90,7 +90,7 @@ class Explainer {
     }
 
     copy_to_device(device_, tape_.d_logits, d_logits.data(), N * P);
-    const T* gradient = network.backward_to_block(tape_, block_);
+    const T* gradient = network.backward_to_block(tape_, block_).data;
     const DoubleConvTape<T>& block = tape_.block(block_);
     const Index pixels = block.H * block.W, size = pixels * block.K;
     const std::vector<float> A = fetch(block.y, N * size), dA = fetch(gradient, N * size);

@@ -59,9 +59,10 @@ class BatchFeed {
       copy_to_device(device_, images_.data(), batch.images.data(), n * P_);
       copy_to_device(device_, masks_.data(), batch.masks.data(), n * P_);
       const std::int32_t* in_their_order = nullptr;
-      batch_input(device_, input, target, images_.data(), masks_.data(), in_their_order, n, P_);
+      batch_input(device_, values(input, n * P_), target, images_.data(), masks_.data(), in_their_order, n);
     } else {
-      batch_input(device_, input, target, cached_->images(), cached_->masks(), order_.data() + next_, n, P_);
+      batch_input(device_, values(input, n * P_), target, cached_->images(), cached_->masks(), order_.data() + next_,
+                  n);
     }
     next_ += n;
     return n;

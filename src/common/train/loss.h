@@ -3,8 +3,8 @@
 // of its own, so the loss of any set is the mean over its images too.
 #pragma once
 
-#include "common/core/geometry.h"
 #include "common/core/names.h"
+#include "common/core/tensor_view.h"
 
 namespace attnunet {
 
@@ -38,18 +38,19 @@ class Loss {
   /// The device memory of such a loss.
   static Index bytes(LossKind kind, Index N) { return has_dice(kind) ? 4 * N * static_cast<Index>(sizeof(double)) : 0; }
 
-  /// losses [N] of images of P pixels, in device memory.
-  void forward(typename B::Device& device, double* losses, const T* logits, const T* target, Index N, Index P) {
-    bce_forward(device, losses, logits, target, N, P);
+  /// losses [N] of N images, in device memory.
+  void forward(typename B::Device& device, double* losses, Values<const T> logits, const T* target, Index N) {
+    bce_forward(device, losses, logits, target, N);
     if (!with_dice_) return;
-    dice_forward(device, dice_.data(), dice_sums_.data(), logits, target, N, P);
-    add_forward(device, losses, losses, dice_.data(), N);
+    dice_forward(device, dice_.data(), dice_sums_.data(), logits, target, N);
+    add_forward(device, values(losses, N), values(losses, N), values(dice_.data(), N));
   }
 
-  /// d_logits [N, P]: gradient of the mean of the losses of the batch that forward was called for last.
-  void backward(typename B::Device& device, T* d_logits, const T* logits, const T* target, Index N, Index P) const {
-    bce_backward(device, d_logits, logits, target, N, P, Write::set);
-    if (with_dice_) dice_backward(device, d_logits, dice_sums_.data(), logits, target, N, P, Write::add);
+  /// d_logits: gradient of the mean of the losses of the batch that forward was called for last.
+  void backward(typename B::Device& device, Gradients<T> d_logits, Values<const T> logits, const T* target,
+                Index N) const {
+    bce_backward(device, d_logits, logits, target, Write::set);
+    if (with_dice_) dice_backward(device, d_logits, dice_sums_.data(), logits, target, N, Write::add);
   }
 
  private:

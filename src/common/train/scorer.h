@@ -25,7 +25,6 @@ class Scorer {
       : device_(device),
         loss_(device, loss, N),
         N_(N),
-        P_(P),
         target_(device, N * P),
         scores_(device, images * score_bytes),
         host_(static_cast<std::size_t>(images * score_bytes)) {}
@@ -42,13 +41,13 @@ class Scorer {
   /// multiples of N.
   void score(const Tape& tape, Index first) {
     std::byte* scores = scores_.data() + first * score_bytes;
-    loss_.forward(device_, losses(scores), tape.logits, target_.data(), tape.batch, P_);
-    segmentation_counts(device_, counts(scores, tape.batch), tape.logits, target_.data(), tape.batch, P_);
+    loss_.forward(device_, losses(scores), tape.logit_values(), target_.data(), tape.batch);
+    segmentation_counts(device_, counts(scores, tape.batch), tape.logit_values(), target_.data(), tape.batch);
   }
 
   /// tape.d_logits from the batch that was scored last.
   void backward(Tape& tape) const {
-    loss_.backward(device_, tape.d_logits, tape.logits, target_.data(), tape.batch, P_);
+    loss_.backward(device_, tape.logit_gradients(), tape.logit_values(), target_.data(), tape.batch);
   }
 
   /// Calls visit(ImageScore) for each image of whole batches, from first to last - 1. One read, however many.
@@ -70,7 +69,7 @@ class Scorer {
 
   typename B::Device& device_;
   Loss<B> loss_;
-  Index N_, P_;
+  Index N_;
   typename B::template Buffer<T> target_;
   typename B::template Buffer<std::byte> scores_;
   std::vector<std::byte> host_;

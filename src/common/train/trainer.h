@@ -233,8 +233,8 @@ void Trainer<B>::step(double lr) {
   options.lr = lr;
   options.weight_decay = state_.config.weight_decay;
   options.step = ++state_.step;
-  adam_step(device_, network_.parameters(), adam_m_.data(), adam_v_.data(), network_.gradients(), adam_m_.size(),
-            options);
+  adam_step(device_, network_.mutable_parameters(), adam_m_.data(), adam_v_.data(), network_.gradients(),
+            adam_m_.size(), options);
   ++state_.batch;
 }
 

@@ -15,7 +15,7 @@ LayerCase add_case(typename B::Device& device, Index n, std::uint64_t seed) {
     const auto a = upload<B>(device, inputs[0]);
     const auto b = upload<B>(device, inputs[1]);
     auto y = poisoned<B>(device, n);
-    add_forward(device, y.data(), a.data(), b.data(), n);
+    add_forward(device, values(y.data(), n), values(a.data(), n), values(b.data(), n));
     return Forward{{download<B>(device, "y", y)}, {}};
   };
   result.backward = [](const std::vector<Array>&, const std::vector<Array>& d_outputs) {

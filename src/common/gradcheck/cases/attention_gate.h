@@ -44,7 +44,8 @@ LayerCase attention_gate_case(typename B::Device& device, Shape in, std::uint64_
     const Array poison{"", std::vector<double>(inputs[0].values.size(), std::numeric_limits<double>::quiet_NaN())};
     block->put(block->cat, interleaved(poison, inputs[0], in.C));
     block->put(block->x, inputs[1]);
-    attention_gate_forward(block->run(Pass{}, in.N), block->tape, {block->p(), "block"}, block->cat, block->x);
+    attention_gate_forward(block->run(Pass{}, in.N), block->tape, {block->p(), "block"},
+                           values(block->cat, in.pixels(), 2 * in.C), values(block->x, in));
   };
   LayerCase result;
   result.name = "attention_gate " + std::to_string(in.C);
@@ -63,11 +64,12 @@ LayerCase attention_gate_case(typename B::Device& device, Shape in, std::uint64_
     block->put(block->d_cat, interleaved(d_outputs[0], zeros, in.C));
     block->gradients = poisoned<B>(block->device, block->architecture.parameter_elements);
     attention_gate_backward(block->run(Pass{}, in.N), block->tape, {block->p(), "block"}, {block->d(), "block"},
-                            block->cat, block->x, block->d_cat);
-    std::vector<Array> gradients{half_of("g", block->get("", block->d_cat, 2 * in.size()), 1, in.C),
-                                 block->get("x", block->tape.dx, in.size())};
-    append_parameters(gradients, block->architecture, download<B>(block->device, "", block->gradients));
-    return gradients;
+                            values(block->cat, in.pixels(), 2 * in.C), values(block->x, in),
+                            gradients(block->d_cat, in.pixels(), 2 * in.C));
+    std::vector<Array> result{half_of("g", block->get("", block->d_cat, 2 * in.size()), 1, in.C),
+                              block->get("x", block->tape.dx, in.size())};
+    append_parameters(result, block->architecture, download<B>(block->device, "", block->gradients));
+    return result;
   };
   return result;
 }

@@ -15,7 +15,8 @@ LayerCase attention_multiply_case(typename B::Device& device, Index pixels, Inde
     const auto x = upload<B>(device, inputs[0]);
     const auto alpha = upload<B>(device, inputs[1]);
     auto y = poisoned<B>(device, pixels * C);
-    attention_multiply_forward(device, y.data(), x.data(), alpha.data(), pixels, C, C);
+    attention_multiply_forward(device, values(y.data(), pixels, C), values(x.data(), pixels, C),
+                               values(alpha.data(), pixels));
     return Forward{{download<B>(device, "y", y)}, {}};
   };
   result.backward = [&device, pixels, C](const std::vector<Array>& inputs, const std::vector<Array>& d_outputs) {
@@ -24,7 +25,9 @@ LayerCase attention_multiply_case(typename B::Device& device, Index pixels, Inde
     const auto dy = upload<B>(device, d_outputs[0]);
     auto dx = poisoned<B>(device, pixels * C);
     auto dalpha = poisoned<B>(device, pixels);
-    attention_multiply_backward(device, dx.data(), dalpha.data(), dy.data(), x.data(), alpha.data(), pixels, C, C);
+    attention_multiply_backward(device, gradients(dx.data(), pixels, C), gradients(dalpha.data(), pixels),
+                                gradients(dy.data(), pixels, C), values(x.data(), pixels, C),
+                                values(alpha.data(), pixels));
     return std::vector<Array>{download<B>(device, "x", dx), download<B>(device, "alpha", dalpha)};
   };
   return result;

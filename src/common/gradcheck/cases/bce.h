@@ -19,7 +19,7 @@ LayerCase bce_case(typename B::Device& device, Index N, Index P, std::vector<dou
     const auto logits = upload<B>(device, inputs[0]);
     const auto target = upload<B>(device, truth);
     typename B::template Buffer<double> loss(device, N);
-    bce_forward(device, loss.data(), logits.data(), target.data(), N, P);
+    bce_forward(device, loss.data(), values(logits.data(), N * P), target.data(), N);
     std::vector<double> host(static_cast<std::size_t>(N));
     copy_to_host(device, host.data(), loss.data(), N);
     double sum = 0;
@@ -30,7 +30,7 @@ LayerCase bce_case(typename B::Device& device, Index N, Index P, std::vector<dou
     const auto logits = upload<B>(device, inputs[0]);
     const auto target = upload<B>(device, truth);
     auto d_logits = poisoned<B>(device, N * P);
-    bce_backward(device, d_logits.data(), logits.data(), target.data(), N, P, Write::set);
+    bce_backward(device, gradients(d_logits.data(), N * P), values(logits.data(), N * P), target.data(), Write::set);
     Array gradient = download<B>(device, "logits", d_logits);
     for (double& value : gradient.values) value *= d_outputs[0].values[0];
     return std::vector<Array>{gradient};

@@ -15,14 +15,16 @@ LayerCase concat_case(typename B::Device& device, Index pixels, Index Ca, Index 
     const auto a = upload<B>(device, inputs[0]);
     const auto b = upload<B>(device, inputs[1]);
     auto y = poisoned<B>(device, pixels * (Ca + Cb));
-    concat_forward(device, y.data(), a.data(), b.data(), pixels, Ca, Cb);
+    concat_forward(device, values(y.data(), pixels, Ca + Cb), values(a.data(), pixels, Ca),
+                   values(b.data(), pixels, Cb));
     return Forward{{download<B>(device, "y", y)}, {}};
   };
   result.backward = [&device, pixels, Ca, Cb](const std::vector<Array>&, const std::vector<Array>& d_outputs) {
     const auto dy = upload<B>(device, d_outputs[0]);
     auto da = poisoned<B>(device, pixels * Ca);
     auto db = poisoned<B>(device, pixels * Cb);
-    concat_backward(device, da.data(), db.data(), dy.data(), pixels, Ca, Cb);
+    concat_backward(device, gradients(da.data(), pixels, Ca), gradients(db.data(), pixels, Cb),
+                    gradients(dy.data(), pixels, Ca + Cb));
     return std::vector<Array>{download<B>(device, "a", da), download<B>(device, "b", db)};
   };
   return result;

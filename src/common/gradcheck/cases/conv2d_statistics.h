@@ -34,11 +34,13 @@ LayerCase conv2d_statistics_case(typename B::Device& device, const Conv2dGeometr
     auto y = poisoned<B>(device, size);
     const BatchStatistics<T> batch{mean.data(), inv_std.data()};
     const BatchNormParameters<const T> parameters{gamma.data(), beta.data()};
+    const Values<const T> x_values = values(x.data(), pixels, g.C);
     const Values<T> out_values = values(out.data(), pixels, g.K), y_values = values(y.data(), pixels, g.K);
     {
       auto workspace = poisoned<B>(device, conv2d_statistics_workspace(device, g));
-      conv2d_statistics_forward(device, out.data(), mean.data(), inv_std.data(), running_mean.data(),
-                                running_var.data(), x.data(), w.data(), workspace.data(), g);
+      conv2d_statistics_forward(device, out_values, batch,
+                                RunningStatistics<T>{running_mean.data(), running_var.data()}, x_values, w.data(),
+                                workspace.data(), g);
     }
     batch_norm_relu_dropout_forward(device, y_values, out_values, batch, parameters, Dropout{});
     if (d_output == nullptr) return std::vector<Array>{download<B>(device, "y", y)};
@@ -48,16 +50,18 @@ LayerCase conv2d_statistics_case(typename B::Device& device, const Conv2dGeometr
     auto dbeta = poisoned<B>(device, g.K);
     auto dx = poisoned<B>(device, x.size());
     auto dw = poisoned<B>(device, w.size());
+    const Gradients<T> d_out_gradients = gradients(d_out.data(), pixels, g.K);
     T* no_bias = nullptr;
     {
       auto workspace = poisoned<B>(device, batch_norm_relu_dropout_workspace(device, pixels, g.K));
-      batch_norm_relu_dropout_backward(
-          device, gradients(d_out.data(), pixels, g.K), BatchNormParameters<T>{dgamma.data(), dbeta.data()},
-          gradients(dy.data(), pixels, g.K), y_values, {out_values, batch, parameters}, 0.0, workspace.data());
+      batch_norm_relu_dropout_backward(device, d_out_gradients, BatchNormParameters<T>{dgamma.data(), dbeta.data()},
+                                       gradients(dy.data(), pixels, g.K), y_values, {out_values, batch, parameters},
+                                       0.0, workspace.data());
     }
     auto workspace = poisoned<B>(device, conv2d_workspace(device, g));
-    conv2d_backward_data(device, dx.data(), d_out.data(), w.data(), workspace.data(), g, Write::set);
-    conv2d_backward_weights(device, dw.data(), no_bias, d_out.data(), x.data(), workspace.data(), g);
+    conv2d_backward_data(device, gradients(dx.data(), pixels, g.C), d_out_gradients, w.data(), workspace.data(), g,
+                         Write::set);
+    conv2d_backward_weights(device, dw.data(), no_bias, d_out_gradients, x_values, workspace.data(), g);
     return std::vector<Array>{download<B>(device, "x", dx), download<B>(device, "w", dw),
                               download<B>(device, "gamma", dgamma), download<B>(device, "beta", dbeta)};
   };

@@ -20,7 +20,8 @@ LayerCase conv_transpose2d_case(typename B::Device& device, const ConvTranspose2
     const auto b = upload<B>(device, bias ? inputs[2] : Array{});
     auto y = poisoned<B>(device, 4 * g.input_pixels() * g.K);
     auto workspace = poisoned<B>(device, conv_transpose2d_workspace(device, g));
-    conv_transpose2d_forward(device, y.data(), x.data(), w.data(), b.data(), workspace.data(), g);
+    conv_transpose2d_forward(device, values(y.data(), g.output_pixels(), g.K), values(x.data(), g.input_pixels(), g.C),
+                             w.data(), b.data(), workspace.data(), g);
     return Forward{{download<B>(device, "y", y)}, {}};
   };
   result.backward = [&device, g, bias](const std::vector<Array>& inputs, const std::vector<Array>& d_outputs) {
@@ -31,11 +32,14 @@ LayerCase conv_transpose2d_case(typename B::Device& device, const ConvTranspose2
     auto dw = poisoned<B>(device, w.size());
     auto db = poisoned<B>(device, bias ? g.K : 0);
     auto workspace = poisoned<B>(device, conv_transpose2d_workspace(device, g));
-    conv_transpose2d_backward_data(device, dx.data(), dy.data(), w.data(), workspace.data(), g, Write::set);
-    conv_transpose2d_backward_weights(device, dw.data(), db.data(), dy.data(), x.data(), workspace.data(), g);
-    std::vector<Array> gradients = {download<B>(device, "x", dx), download<B>(device, "w", dw)};
-    if (bias) gradients.push_back(download<B>(device, "b", db));
-    return gradients;
+    const auto dy_gradients = gradients(dy.data(), g.output_pixels(), g.K);
+    conv_transpose2d_backward_data(device, gradients(dx.data(), g.input_pixels(), g.C), dy_gradients, w.data(),
+                                   workspace.data(), g, Write::set);
+    conv_transpose2d_backward_weights(device, dw.data(), db.data(), dy_gradients,
+                                      values(x.data(), g.input_pixels(), g.C), workspace.data(), g);
+    std::vector<Array> result = {download<B>(device, "x", dx), download<B>(device, "w", dw)};
+    if (bias) result.push_back(download<B>(device, "b", db));
+    return result;
   };
   return result;
 }

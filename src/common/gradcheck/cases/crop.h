@@ -16,13 +16,13 @@ LayerCase crop_case(typename B::Device& device, Shape out, Index H, Index W, std
   result.forward = [&device, out, H, W](const std::vector<Array>& inputs) {
     const auto x = upload<B>(device, inputs[0]);
     auto y = poisoned<B>(device, out.size());
-    crop_forward(device, y.data(), x.data(), out, H, W);
+    crop_forward(device, values(y.data(), out), values(x.data(), out.N * H * W, out.C), out, H, W);
     return Forward{{download<B>(device, "y", y)}, {}};
   };
   result.backward = [&device, out, H, W, in](const std::vector<Array>&, const std::vector<Array>& d_outputs) {
     const auto dy = upload<B>(device, d_outputs[0]);
     auto dx = poisoned<B>(device, in);
-    crop_backward(device, dx.data(), dy.data(), out, H, W);
+    crop_backward(device, gradients(dx.data(), out.N * H * W, out.C), gradients(dy.data(), out), out, H, W);
     return std::vector<Array>{download<B>(device, "x", dx)};
   };
   return result;

@@ -20,7 +20,7 @@ LayerCase dice_case(typename B::Device& device, Index N, Index P, std::vector<do
     const auto target = upload<B>(device, truth);
     typename B::template Buffer<double> loss(device, N);
     auto sums = typename B::template Buffer<double>(device, 3 * N);
-    dice_forward(device, loss.data(), sums.data(), logits.data(), target.data(), N, P);
+    dice_forward(device, loss.data(), sums.data(), values(logits.data(), N * P), target.data(), N);
     std::vector<double> host(static_cast<std::size_t>(N));
     copy_to_host(device, host.data(), loss.data(), N);
     double sum = 0;
@@ -33,8 +33,9 @@ LayerCase dice_case(typename B::Device& device, Index N, Index P, std::vector<do
     auto d_logits = poisoned<B>(device, N * P);
     auto sums = typename B::template Buffer<double>(device, 3 * N);
     typename B::template Buffer<double> loss(device, N);
-    dice_forward(device, loss.data(), sums.data(), logits.data(), target.data(), N, P);
-    dice_backward(device, d_logits.data(), sums.data(), logits.data(), target.data(), N, P, Write::set);
+    dice_forward(device, loss.data(), sums.data(), values(logits.data(), N * P), target.data(), N);
+    dice_backward(device, gradients(d_logits.data(), N * P), sums.data(), values(logits.data(), N * P), target.data(),
+                  N, Write::set);
     Array gradient = download<B>(device, "logits", d_logits);
     for (double& value : gradient.values) value *= d_outputs[0].values[0];
     return std::vector<Array>{gradient};

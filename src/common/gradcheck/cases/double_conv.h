@@ -27,7 +27,7 @@ struct BlockRun {
     plan.bind(memory.data());
     statistics = upload<B>(device, initial_statistics(architecture));
   }
-  FlatTensors<T> p() { return {architecture, parameters.data(), statistics.data()}; }
+  FlatTensors<const T> p() { return {architecture, parameters.data(), statistics.data()}; }
   FlatTensors<T> d() { return {architecture, gradients.data(), nullptr}; }
   Run<B> run(const Pass& pass, Index N) {
     return {device, pass, N, reinterpret_cast<T*>(memory.data() + plan.workspace_offset())};
@@ -68,7 +68,7 @@ LayerCase double_conv_case(typename B::Device& device, Shape in, Index K, double
     poison_memory<B>(block->device, block->memory.data(), block->memory.size());
     block->parameters = upload<B>(block->device, flat_parameters(block->architecture, inputs, 1));
     block->put(block->x, inputs[0]);
-    double_conv_forward(block->run(pass, in.N), block->tape, {block->p(), "block"}, block->x);
+    double_conv_forward(block->run(pass, in.N), block->tape, {block->p(), "block"}, values(block->x, in));
   };
   LayerCase result;
   result.name = "double_conv " + std::to_string(in.C) + "->" + std::to_string(K);
@@ -86,11 +86,11 @@ LayerCase double_conv_case(typename B::Device& device, Shape in, Index K, double
     forward(inputs);
     block->put(block->dy, d_outputs[0]);
     block->gradients = poisoned<B>(block->device, block->architecture.parameter_elements);
-    double_conv_backward(block->run(pass, in.N), block->tape, {block->p(), "block"}, {block->d(), "block"}, block->x,
-                         block->dy, true);
-    std::vector<Array> gradients{block->get("x", block->tape.dx, in.size())};
-    append_parameters(gradients, block->architecture, download<B>(block->device, "", block->gradients));
-    return gradients;
+    double_conv_backward(block->run(pass, in.N), block->tape, {block->p(), "block"}, {block->d(), "block"},
+                         values(block->x, in), gradients(block->dy, in.pixels(), block->tape.K), true);
+    std::vector<Array> result{block->get("x", block->tape.dx, in.size())};
+    append_parameters(result, block->architecture, download<B>(block->device, "", block->gradients));
+    return result;
   };
   return result;
 }

@@ -16,13 +16,13 @@ LayerCase edge_pad_case(typename B::Device& device, Shape in, Index H, Index W, 
   result.forward = [&device, in, H, W, out](const std::vector<Array>& inputs) {
     const auto x = upload<B>(device, inputs[0]);
     auto y = poisoned<B>(device, out);
-    edge_pad_forward(device, y.data(), x.data(), in, H, W);
+    edge_pad_forward(device, values(y.data(), in.N * H * W, in.C), values(x.data(), in), in, H, W);
     return Forward{{download<B>(device, "y", y)}, {}};
   };
   result.backward = [&device, in, H, W](const std::vector<Array>&, const std::vector<Array>& d_outputs) {
     const auto dy = upload<B>(device, d_outputs[0]);
     auto dx = poisoned<B>(device, in.size());
-    edge_pad_backward(device, dx.data(), dy.data(), in, H, W);
+    edge_pad_backward(device, gradients(dx.data(), in), gradients(dy.data(), in.N * H * W, in.C), in, H, W);
     return std::vector<Array>{download<B>(device, "x", dx)};
   };
   return result;

@@ -14,7 +14,7 @@ LayerCase sigmoid_case(typename B::Device& device, Index n, std::uint64_t seed) 
   result.forward = [&device, n](const std::vector<Array>& inputs) {
     const auto x = upload<B>(device, inputs[0]);
     auto y = poisoned<B>(device, n);
-    sigmoid_forward(device, y.data(), x.data(), n);
+    sigmoid_forward(device, values(y.data(), n), values(x.data(), n));
     return Forward{{download<B>(device, "y", y)}, {}};
   };
   result.backward = [&device, n](const std::vector<Array>& inputs, const std::vector<Array>& d_outputs) {
@@ -22,8 +22,8 @@ LayerCase sigmoid_case(typename B::Device& device, Index n, std::uint64_t seed) 
     const auto dy = upload<B>(device, d_outputs[0]);
     auto y = poisoned<B>(device, n);
     auto dx = poisoned<B>(device, n);
-    sigmoid_forward(device, y.data(), x.data(), n);
-    sigmoid_backward(device, dx.data(), dy.data(), y.data(), n);
+    sigmoid_forward(device, values(y.data(), n), values(x.data(), n));
+    sigmoid_backward(device, gradients(dx.data(), n), gradients(dy.data(), n), values(y.data(), n));
     return std::vector<Array>{download<B>(device, "x", dx)};
   };
   return result;
