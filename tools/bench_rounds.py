@@ -23,10 +23,10 @@ def result_of(command, environment=None):
             return json.load(file)
 
 
-def attnunet_bench(program, threads, *arguments):
-    """`attnunet bench` of the whole network."""
+def attnunet_bench(program, threads, *arguments, variables={}):
+    """`attnunet bench` of the whole network, with these environment variables besides the caller's."""
     command = [os.path.abspath(program), "bench", "--no-layers", "--threads", str(threads)]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), **variables}
     return result_of(command + [str(argument) for argument in arguments], environment)
 
 

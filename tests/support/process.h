@@ -47,8 +47,6 @@ inline Finished run_process(const std::vector<std::string>& arguments, const Pro
     dup2(err[1], STDERR_FILENO);
     if (!options.folder.empty() && chdir(options.folder.c_str()) != 0) _exit(126);
     for (int number : {SIGINT, SIGTERM}) signal(number, options.interrupts_ignored ? SIG_IGN : SIG_DFL);
-    // Tests share the cores with others: a waiting OpenMP thread must not keep one busy.
-    setenv("OMP_WAIT_POLICY", "passive", 1);
     if (options.largest_file != RLIM_INFINITY) {
       const rlimit limit{options.largest_file, options.largest_file};
       setrlimit(RLIMIT_FSIZE, &limit);
