@@ -20,7 +20,6 @@ namespace attnunet::report {
 namespace {
 
 namespace fs = std::filesystem;
-using fixed;
 
 constexpr std::size_t strip_bytes = std::size_t{3} << 20;
 constexpr const char* epoch_mark = "<main data-epoch=\"";
