@@ -10,31 +10,14 @@
 #include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/columns.h"
+#include "support/conv_methods.h"
 #include "support/expect.h"
 #include "support/linear.h"
 #include "support/winograd.h"
 
 namespace attnunet {
-
-/// The CPU by one method, whatever it would choose by itself.
-template <class T, ConvMethod method>
-struct CpuBy : Cpu<T> {};
-template <class T, ConvMethod method>
-struct TestDevice<CpuBy<T, method>> : cpu::Device {
-  explicit TestDevice(int threads = most_test_threads) : cpu::Device(threads, method) {}
-};
-
 namespace {
 
-template <class Some, class Others>
-struct Joined;
-template <class... A, class... B>
-struct Joined<::testing::Types<A...>, ::testing::Types<B...>> {
-  using type = ::testing::Types<A..., B...>;
-};
-template <class T>
-using CpuMethods =
-    ::testing::Types<CpuBy<T, ConvMethod::gemm>, CpuBy<T, ConvMethod::direct>, CpuBy<T, ConvMethod::winograd>>;
 using CpuMethodsOfBoth = Joined<CpuMethods<float>, CpuMethods<double>>::type;
 using Doubles = Joined<DoubleBackends, CpuMethods<double>>::type;
 using All = Joined<AllBackends, CpuMethodsOfBoth>::type;

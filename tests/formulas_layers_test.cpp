@@ -44,13 +44,13 @@ Results relu() {
 TEST(Formula, ReluY) {
   const Results at = relu();
   const Tensor x(at.inputs[0], n);
-  expect_formula(at.y, each(n, [&](Index i) { return x(i) > 0 ? x(i) : 0.0; }));
+  expect_formula(at.y, each(n, [&](Index i) { return x(i) <= 0 ? 0.0 : x(i); }));
 }
 
 TEST(Formula, ReluDx) {
   const Results at = relu();
   const Tensor y(at.y, n), dy(at.dy, n);
-  expect_formula(at.gradients[0], each(n, [&](Index i) { return y(i) > 0 ? dy(i) : 0.0; }));
+  expect_formula(at.gradients[0], each(n, [&](Index i) { return y(i) <= 0 ? 0.0 : dy(i); }));
 }
 
 Results sigmoid() {

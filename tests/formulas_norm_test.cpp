@@ -237,7 +237,7 @@ TEST(Formula, BatchNormReluDropoutMask) {
   const Tensor y(at.out, at.C), dy = at.g();
   for (Index i = 0; i < at.n; ++i)
     for (Index c = 0; c < at.C; ++c)
-      EXPECT_EQ(y(i, c) > 0 ? NormReluDropout::s * dy(i, c) : 0.0, at.g_of(i, c)) << i << ' ' << c;
+      EXPECT_EQ(y(i, c) <= 0 ? 0.0 : NormReluDropout::s * dy(i, c), at.g_of(i, c)) << i << ' ' << c;
 }
 
 TEST(Formula, BatchNormReluDropoutDbeta) {

@@ -343,6 +343,206 @@ def training():
     save(name, {**values, **{"after." + key: value for key, value in tensors(network).items()}})
 
 
+# NaN and infinity -----------------------------------------------------------------------------------------------------
+
+
+class NonFinite:
+    """What NaN and infinities do to each layer, for one file: tensors CASE.x, CASE.y, CASE.dy, CASE.dx, ... As in the
+    layers' own files, but that some numbers of some tensors are replaced by NaN, infinity and minus infinity, in turn.
+    """
+
+    def __init__(self, name):
+        self.name, self.values = name, {}
+
+    @staticmethod
+    def planted(tensor, places):
+        """The tensor with a value that is not finite at each of these places, indices into our (NHWC) order."""
+        array = tensor.copy()
+        for i, place in enumerate(places):
+            array.reshape(-1)[place] = (np.nan, np.inf, -np.inf)[i % 3]
+        return array
+
+    def case(self, case, inputs, function, **places):
+        """inputs: {name: array}, activations as NHWC; weights, called w, and vectors as PyTorch has them. `places`:
+        {name: indices}, dy among them. Stores inputs, y, dy and the gradients."""
+        random = random_for(f"{self.name} {case} dy")
+        inputs = {key: self.planted(value, places.get(key, ())) for key, value in inputs.items()}
+
+        def ours(key, tensor):
+            return nhwc(tensor) if tensor.dim() == 4 and key not in ("w", "dw") else tensor.detach().numpy()
+
+        def theirs(key, array):
+            return nchw(array) if array.ndim == 4 and key not in ("w", "dw") else torch.from_numpy(array)
+
+        leaves = {key: leaf(theirs(key, value)) for key, value in inputs.items()}
+        y = function(*leaves.values())
+        dy = self.planted(random.standard_normal(ours("y", y).shape), places.get("dy", ()))
+        if y.dim() == 1:  # losses: the gradient of their mean
+            dy = np.full(y.shape, 1 / y.numel())
+        y.backward(theirs("dy", dy))
+        stored = {**inputs, "y": ours("y", y), "dy": dy}
+        stored.update({"d" + key: ours("d" + key, value.grad) for key, value in leaves.items()})
+        self.values.update({f"{case}.{key}": value for key, value in stored.items()})
+
+    def save(self):
+        values = {key: np.ascontiguousarray(value, dtype=np.float64) for key, value in self.values.items()}
+        safetensors_io.save(FOLDER / (self.name + ".safetensors"), values, METADATA)
+
+
+def not_finite():
+    file = NonFinite("not_finite")
+
+    def drawn(name, *shape):
+        return random_for(f"not_finite {name}").standard_normal(shape)
+
+    # Non-finite x, and dy that is not finite at 0 < x, x < 0 and x = NaN.
+    file.case("relu", {"x": drawn("relu", 1, 3, 5, 4)}, F.relu, x=(0, 7, 8, 31, 59), dy=(0, 1, 2, 3, 4, 5, 31))
+    file.case("sigmoid", {"x": drawn("sigmoid", 1, 3, 5, 4)}, torch.sigmoid, x=(0, 7, 8, 59), dy=(0, 1, 2, 3, 7))
+    file.case(
+        "add", {"a": drawn("add a", 1, 3, 5, 3), "b": drawn("add b", 1, 3, 5, 3)}, torch.add, a=(0, 9), b=(9, 44), dy=(7,)
+    )
+    x = drawn("max_pool", 2, 5, 7, 3)
+    x[1, 2:4, 2:4, 0] = -np.inf
+    x[1, 2:4, 2:4, 1] = np.nan
+    file.case("max_pool", {"x": x}, lambda x: F.max_pool2d(x, 2), x=(0, 4, 22, 31, 40, 209), dy=(0, 5, 9, 17))
+    x = drawn("max_pool_4", 1, 4, 6, 4)
+    x[0, 2:4, 2:4, 0] = -np.inf
+    x[0, 2:4, 2:4, 1] = np.nan
+    file.case("max_pool_4", {"x": x}, lambda x: F.max_pool2d(x, 2), x=(0, 4, 29, 95), dy=(0, 5, 9, 17))
+
+    factors = dropout_factors(2 * 3 * 5 * 7, 0.4, 17, 3, 1001).reshape(2, 3, 5, 7)
+    factors_torch = nchw(factors)
+    kept, dropped = np.flatnonzero(factors), np.flatnonzero(factors == 0)
+    file.case(
+        "dropout",
+        {"x": drawn("dropout", 2, 3, 5, 7)},
+        lambda x: x * factors_torch,
+        x=(*kept[:3], *dropped[:3]),
+        dy=(*kept[-3:], *dropped[-3:]),
+    )
+
+    file.case(
+        "concat",
+        {"a": drawn("concat a", 1, 3, 5, 3), "b": drawn("concat b", 1, 3, 5, 2)},
+        lambda a, b: torch.cat([a, b], dim=1),
+        a=(0, 44),
+        b=(0, 29),
+        dy=(3, 4, 5),
+    )
+    file.case(
+        "attention_multiply",
+        {"x": drawn("attention_multiply", 1, 3, 5, 4), "alpha": drawn("alpha", 1, 3, 5, 1)},
+        lambda x, alpha: x * alpha,
+        x=(0, 9, 22),
+        alpha=(0, 7, 14),
+        dy=(4, 13, 37),
+    )
+    file.case(
+        "edge_pad",
+        {"x": drawn("edge_pad", 1, 5, 7, 3)},
+        lambda x: F.pad(x, (0, 1, 0, 3), mode="replicate"),
+        x=(0, 20, 104),
+        dy=(3, 23, 191),
+    )
+    file.case("crop", {"x": drawn("crop", 1, 8, 5, 1)}, lambda x: x[:, :, :5, :3], x=(0, 3, 12, 39), dy=(1, 14))
+
+    # Convolutions, with NaN and infinities in one tensor at a time: corners, edges and the inside.
+    def convolution(case, x, w, function):
+        inputs = {"x": x, "w": w, "b": drawn(case + " b", w.shape[1 if "transpose" in case else 0])}
+        last, y_last = x.size - 1, nhwc(function(nchw(x), torch.from_numpy(w), None)).size - 1
+        file.case(case + ".x", inputs, function, x=(0, last // 2, last))
+        file.case(case + ".w", inputs, function, w=(0, w.size // 2, w.size - 1))
+        file.case(case + ".dy", inputs, function, dy=(0, y_last // 2, y_last))
+
+    for case, N, H, W, C, K, R in (
+        ("conv2d_3x3", 1, 7, 6, 4, 8, 3),
+        ("conv2d_3x3_odd", 2, 5, 7, 3, 2, 3),
+        ("conv2d_3x3_thin", 1, 5, 6, 1, 8, 3),
+        ("conv2d_1x1", 1, 3, 5, 4, 8, 1),
+        ("conv2d_1x1_thin", 1, 3, 5, 4, 1, 1),
+    ):
+        convolution(
+            case,
+            drawn(case, N, H, W, C),
+            drawn(case + " w", K, C, R, R),
+            lambda x, w, b, padding=(R - 1) // 2: F.conv2d(x, w, b, padding=padding),
+        )
+    convolution(
+        "conv_transpose2d",
+        drawn("conv_transpose2d", 1, 3, 5, 4),
+        drawn("conv_transpose2d w", 4, 3, 2, 2),
+        lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2),
+    )
+
+    # Nine channels: 0 to 2 with such values in x, 3 to 5 in dy, 6 in gamma, 7 in beta, 8 with none.
+    C, pixels = 9, 15
+    batch = {"x": drawn("batch_norm", 1, 3, 5, C), "gamma": 1 + 0.1 * drawn("gamma", C), "beta": 0.1 * drawn("beta", C)}
+    batch_places = {"x": (0, 3 * C + 1, 14 * C + 2), "dy": (3, 7 * C + 4, 14 * C + 5), "gamma": (6,), "beta": (7,)}
+    train = {"running_mean": None, "running_var": None, "training": True, "eps": 1e-5}
+
+    def normalised(x, gamma, beta):
+        return F.batch_norm(x, weight=gamma, bias=beta, **train)
+
+    file.case("batch_norm", batch, normalised, **batch_places)
+    mean, var = torch.zeros(C, dtype=torch.float64), torch.ones(C, dtype=torch.float64)
+    F.batch_norm(torch.from_numpy(file.values["batch_norm.x"]).permute(0, 3, 1, 2), mean, var, training=True)
+    file.values.update({"batch_norm.running_mean": mean, "batch_norm.running_var": var})
+
+    # Upstream gradients that are not finite at kept, dropped and clipped elements.
+    factors_torch = nchw(dropout_factors(pixels * C, 0.4, 17, 3, 1001).reshape(1, 3, 5, C))
+    clipped = nhwc(normalised(nchw(batch["x"]), torch.from_numpy(batch["gamma"]), torch.from_numpy(batch["beta"]))) <= 0
+    dropped = nhwc(factors_torch) == 0
+    places = []
+    for c, there in ((3, ~clipped & ~dropped), (4, ~clipped & dropped), (5, clipped & ~dropped), (8, clipped & dropped)):
+        places.append(np.flatnonzero(there & (np.arange(C) == c))[0])
+    file.case(
+        "batch_norm_relu_dropout",
+        batch,
+        lambda x, gamma, beta: F.relu(normalised(x, gamma, beta)) * factors_torch,
+        **{**batch_places, "dy": places},
+    )
+
+    for case, function in ("bce", bce), ("dice", soft_dice):
+        # Several images, each with its own kind; the loss of each is a loss of its own.
+        target = random_target("not_finite " + case, 4, 3, 5)
+        losses = lambda z: torch.stack([function(z[i : i + 1], nchw(target[i : i + 1])) for i in range(4)])
+        file.case(case, {"logits": 4 * drawn(case, 4, 3, 5, 1)}, losses, logits=(7, 15 + 14, 30))
+        file.values[case + ".target"] = target
+
+    fold = {"w": drawn("fold w", 8, 3, 1, 1), "gamma": drawn("fold gamma", 8), "beta": drawn("fold beta", 8)}
+    fold.update({"running_mean": drawn("fold mean", 8), "running_var": 1 + drawn("fold var", 8) ** 2})
+    fold["w"][0, 1], fold["gamma"][1:3], fold["beta"][3] = np.nan, (np.nan, np.inf), -np.inf
+    fold["running_mean"][4], fold["running_var"][5:8] = np.nan, (np.nan, np.inf, -1)
+    w, beta = torch.nn.utils.fuse_conv_bn_weights(
+        torch.from_numpy(fold["w"]),
+        None,
+        *(torch.from_numpy(fold[key]) for key in ("running_mean", "running_var")),
+        1e-5,
+        *(torch.from_numpy(fold[key]) for key in ("gamma", "beta")),
+    )
+    file.values.update({"fold_batch_norm." + key: value for key, value in fold.items()})
+    file.values.update({"fold_batch_norm.after.w": w.detach(), "fold_batch_norm.after.beta": beta.detach()})
+
+    w, m, v, g = (drawn("adam " + name, 16) for name in "wmvg")
+    state = {"w": w, "m": m, "v": np.abs(v), "g": g}
+    for i, name in enumerate("wmvg"):
+        state[name] = NonFinite.planted(state[name], range(4 * i, 4 * i + (2 if name == "v" else 3)))
+    parameter = torch.nn.Parameter(torch.from_numpy(state["w"].copy()))
+    parameter.grad = torch.from_numpy(state["g"].copy())
+    stepper = torch.optim.Adam([parameter], lr=1e-3)
+    stepper.state[parameter] = {
+        "step": torch.tensor(1.0),
+        "exp_avg": torch.from_numpy(state["m"].copy()),
+        "exp_avg_sq": torch.from_numpy(state["v"].copy()),
+    }
+    stepper.step()
+    state["after.w"] = parameter.detach().numpy()
+    state["after.m"] = stepper.state[parameter]["exp_avg"].numpy()
+    state["after.v"] = stepper.state[parameter]["exp_avg_sq"].numpy()
+    file.values.update({"adam." + name: value for name, value in state.items()})
+    file.save()
+
+
 def main():
     global FOLDER
     if len(sys.argv) > 1:
@@ -362,6 +562,7 @@ def main():
     adam("adam", torch.optim.Adam, 0)
     adam("adamw", torch.optim.AdamW, 0.01)
     training()
+    not_finite()
 
 
 if __name__ == "__main__":

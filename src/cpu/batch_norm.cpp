@@ -1,5 +1,6 @@
 #include "cpu/batch_norm.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "cpu/lanes.h"
@@ -211,10 +212,10 @@ void batch_norm_forward(Device& device, Values<T> y, BatchStatistics<T> batch, R
 
 namespace {
 
-// Backward where upstream(i) gives dy of element i and, from then on, `dy` holds it.
-template <class T, class Upstream>
-void backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters, const T* dy,
-              const Upstream& upstream, const BatchNormSaved<T>& saved, T* workspace) {
+// sum(partial) writes the sums that gradient_sums makes of dy. From then on `dy` holds it.
+template <class T, class Sum>
+void backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters, const T* dy, const Sum& sum,
+              const BatchNormSaved<T>& saved, T* workspace) {
   const Index pixels = saved.x.pixels, C = saved.x.channels;
   require_dense(saved.x, pixels, C);
   require_dense(dx, pixels, C);
@@ -222,7 +223,7 @@ void backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_paramete
   double* partial = partials(workspace);
   T* dy_mean = workspace + (batch_norm_workspace(device, pixels, C) - 2 * C);
   T* slope = dy_mean + C;
-  gradient_sums(device, partial, upstream, saved.x, saved.statistics.mean);
+  sum(partial);
 #pragma omp parallel num_threads(device.threads())
   {
     // dx = gamma inv_std (dy - dbeta / n - (x - mean) slope)    with slope = inv_std dgamma / n
@@ -266,9 +267,29 @@ template <class T>
 void batch_norm_backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters, Const<Gradients<T>> dy,
                          const BatchNormSaved<T>& saved, T* workspace) {
   require_dense(dy, saved.x.pixels, saved.x.channels);
-  const auto upstream = [dy = dy.data](Index i) { return dy[i]; };
-  backward(device, dx, d_parameters, dy.data, upstream, saved, workspace);
+  const auto sum = [&](double* partial) {
+    gradient_sums(
+        device, partial, [dy = dy.data](Index i) { return dy[i]; }, saved.x, saved.statistics.mean);
+  };
+  backward(device, dx, d_parameters, dy.data, sum, saved, workspace);
 }
+
+namespace {
+
+// g_i = 0 where z_i <= 0.
+template <class T>
+void clear_clipped(Device& device, T* g, const BatchNormSaved<T>& saved) {
+  const Index C = saved.x.channels;
+#pragma omp parallel for schedule(static) num_threads(device.threads())
+  for (Index p = 0; p < saved.x.pixels; ++p)
+    for (Index c = 0; c < C; ++c) {
+      const T scale = saved.statistics.inv_std[c] * saved.parameters.gamma[c];
+      const T z = (saved.x.data[p * C + c] - saved.statistics.mean[c]) * scale + saved.parameters.beta[c];
+      if (z <= T(0)) g[p * C + c] = T(0);
+    }
+}
+
+}  // namespace
 
 template <class T>
 void batch_norm_masked_backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
@@ -276,11 +297,22 @@ void batch_norm_masked_backward(Device& device, Gradients<T> dx, BatchNormParame
                                 T* workspace) {
   require_dense(dy, saved.x.pixels, saved.x.channels);
   require_dense(mask.y, saved.x.pixels, saved.x.channels);
+  // y_i <= 0 where ReLU clipped, and where dropout multiplied by 0: that is NaN for a dy_i that is not finite. Only if
+  // such a dy_i shows in the sums, z tells the two apart.
   const auto upstream = [dx = dx.data, dy = dy.data, y = mask.y.data, scale = mask.scale](Index i) {
-    const T scaled = dy[i] * scale;
-    return dx[i] = y[i] > T(0) ? scaled : T(0);
+    const T scaled = dy[i] * scale, zero = dy[i] - dy[i];
+    return dx[i] = y[i] <= T(0) ? zero : scaled;
   };
-  backward(device, dx, d_parameters, static_cast<const T*>(dx.data), upstream, saved, workspace);
+  const auto sum = [&](double* partial) {
+    const T* mean = saved.statistics.mean;
+    gradient_sums(device, partial, upstream, saved.x, mean);
+    const Index sums = 2 * saved.x.channels * chunks_of(saved.x.pixels, saved.x.channels).count;
+    if (std::none_of(partial, partial + sums, [](double value) { return std::isnan(value); })) return;
+    clear_clipped(device, dx.data, saved);
+    gradient_sums(
+        device, partial, [g = dx.data](Index i) { return g[i]; }, saved.x, mean);
+  };
+  backward(device, dx, d_parameters, static_cast<const T*>(dx.data), sum, saved, workspace);
 }
 
 template <class T>

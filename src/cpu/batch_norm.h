@@ -27,6 +27,8 @@
 //   The second and third term take from g its mean and its component along xhat, the two directions in which x can
 //   move without moving y. Hence sum dx_i = 0 exactly, and sum dx_i xhat_i = 0 up to eps.
 //
+// NaN        or infinity in x makes the statistics, and with them all of its channel, not finite; no other channel.
+//
 // Inference  mean and var are the running ones, constants: only the first way remains, dx_i = gamma inv_std g_i.
 //
 // Accuracy   sum x^2 - (sum x)^2 / n would lose every digit where the mean is large against the deviation. The tensor
@@ -62,7 +64,8 @@ template <class T>
 void batch_norm_backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters, Const<Gradients<T>> dy,
                          const BatchNormSaved<T>& saved, T* workspace);
 
-/// The derivative of a ReLU and a dropout behind the batch norm: element i has the factor `scale` if y_i > 0, else 0.
+/// The derivative of a ReLU and a dropout behind the batch norm: element i has the factor `scale`, or 0 if y_i <= 0.
+/// (batch_norm_relu_dropout.h says what becomes of a dy that is not finite.)
 template <class T>
 struct ReluDropoutMask {
   Values<const T> y;

@@ -25,7 +25,7 @@ void normalise_and_clip(Values<T> y, const BatchNormSaved<T>& in, Index begin, I
 #pragma omp simd
       for (Index l = 0; l < width; ++l) {
         const T z = (x_row[l] - means[l]) * scale[l] + shift[l];
-        y_row[l] = z > T(0) ? z : T(0);
+        y_row[l] = z <= T(0) ? T(0) : z;
       }
     });
   }

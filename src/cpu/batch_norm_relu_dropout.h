@@ -9,14 +9,18 @@
 //
 // Backward   the three backwards in turn, upstream dy:
 //   dropout  dL/dh_i = dy_i m_i
-//   ReLU     dL/dz_i = dL/dh_i where z_i > 0, else 0 (0 at the kink)
+//   ReLU     dL/dz_i = 0 where z_i <= 0 (0 at the kink), else dL/dh_i
 //   together dL/dz_i = s dy_i where z_i > 0 and element i is kept, else 0.
 //            y_i > 0 says just that: y_i = s z_i with s >= 1 where z_i > 0 and i is kept, and 0 otherwise. So the mask
 //            need not be drawn again:
-//              g_i = dL/dz_i = s dy_i where y_i > 0, else 0.
+//              g_i = dL/dz_i = 0 where y_i <= 0, else s dy_i.
 //            The factor s stays: it is dy_i/dh_i of a kept element. (y > 0 says which elements, not how much.)
 //   norm     from g on as cpu/batch_norm.h derives it:
 //              dbeta = sum g_i, dgamma = sum g_i xhat_i, dx_i = gamma inv_std (g_i - dbeta / n - xhat_i dgamma / n).
+//
+// NaN        goes through the three as through each alone. z_i = NaN is not clipped, a dropped h_i or dy_i that is not
+//            finite gives NaN, a clipped dy_i gives 0 whatever it is. If y_i <= 0 and dy_i is not finite it takes z_i,
+//            computed again, to tell dropped from clipped.
 //
 // Inference  needs nothing of this: batch norm is folded into the convolution before it (fold_batch_norm.h), whose
 //            result is max(., 0) as it is written.

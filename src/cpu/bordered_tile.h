@@ -30,4 +30,23 @@ void load_bordered(T* scratch, Matrix<const T> image, Index H, Index begin, Inde
   std::fill_n(scratch, C, T(0));
 }
 
+template <class T>
+bool all_finite(const T* values, Index n) {
+  bool finite = true;
+  for (Index i = 0; i < n; ++i) finite &= values[i] - values[i] == 0;  // NaN - NaN and infinity - infinity are NaN
+  return finite;
+}
+
+/// Whether the first and the last pixel of every row of such a tile are finite.
+template <class T>
+bool row_ends_are_finite(const T* scratch, Index W, Index C, Index rows) {
+  bool finite = true;
+  for (Index row = 0; row < rows + 2; ++row) {
+    const T* first = scratch + (row * (W + 1) + 1) * C;
+    const T* last = first + (W - 1) * C;
+    finite &= all_finite(first, C) && all_finite(last, C);
+  }
+  return finite;
+}
+
 }  // namespace attnunet::cpu

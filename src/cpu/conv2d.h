@@ -17,6 +17,9 @@
 //            the forward formula with x -> dy, C <-> K, and the kernel flipped in both directions. It needs no code
 //            of its own but the flip.
 //
+// NaN        The zeros of the padding take part in y and dw, so an infinite or NaN w_{krsc} or dy_{nhwk} gives NaN if
+//            it meets them; dx has no such products. So it is in PyTorch's im2col. (Its oneDNN skips them everywhere.)
+//
 // Inference  adds to y, and takes max(., 0) of what it writes, in the same pass over y: see Epilogue.
 //
 // Methods    Three, and conv2d_method says which: matrix products, the one to read first, described here; the same

@@ -144,6 +144,8 @@ void conv2d_direct_backward_weights(Device& device, T* dw, Const<Gradients<T>> d
         const Index image = tiles.image(tile) * g.H * W, height = tiles.height(tile), columns = height * row_pixels - 1;
         load_bordered(input, Matrix<const T>{x.data + image * x.stride, C, g.H * W, x.stride}, g.H, tiles.begin(tile),
                       height);
+        // As conv2d.cpp has it: row by row if 0 times the end of a row would be NaN.
+        const bool together = row_ends_are_finite(input, W, C, height);
         for (Index p = own.begin; p < own.end; ++p) {
           // The column between two rows is no pixel: zeros, as are the channels beyond the last.
           const Index k = p * panel<T>, width = std::min(panel<T>, K - k);
@@ -163,7 +165,9 @@ void conv2d_direct_backward_weights(Device& device, T* dw, Const<Gradients<T>> d
               T* place = sum + ((p - own.begin) * depth + r * 3 * C + d) * panel<T>;
               for (int i = 0; i < n; ++i)
                 for (int v = 0; v < 2; ++v) sums[i][v] = load(place + i * panel<T> + v * lanes<T>);
-              add_outer_products<T>(sums, input + r * row_pixels * C + d, 1, C, gradients, panel<T>, columns);
+              for (Index first = 0; first < columns; first += together ? columns : row_pixels)
+                add_outer_products<T>(sums, input + (r * row_pixels + first) * C + d, 1, C,
+                                      gradients + first * panel<T>, panel<T>, together ? columns : W);
               for (int i = 0; i < n; ++i)
                 for (int v = 0; v < 2; ++v) store(place + i * panel<T> + v * lanes<T>, sums[i][v]);
             });

@@ -57,7 +57,10 @@ void dropout_elements(T* y, const T* x, const Dropout& dropout, Index begin, Ind
     draw(words, static_cast<std::uint64_t>(first / 4), dropout.key);
     const Index count = std::min(block, end - first);
 #pragma omp simd
-    for (Index i = 0; i < count; ++i) y[first + i] = words[i] >= threshold ? x[first + i] * scale : T(0);
+    for (Index i = 0; i < count; ++i) {
+      const T value = x[first + i];
+      y[first + i] = words[i] >= threshold ? value * scale : value - value;  // 0, or NaN if value is not finite
+    }
   }
 }
 

@@ -2,8 +2,10 @@
 //
 // Forward    y_i = x_i m_i,   m_i = 1 / (1 - rate) where element i is kept, 0 where it is dropped. E[y] = x.
 // Saved      nothing: m is a pure function of (i, layer, step, seed), see common/core/dropout_key.h, and is drawn
-// again. Backward   dx_i = dy_i m_i. Both passes are the same function; they have two names because they mean two
-// things. Proof      tests/dropout_test.cpp
+//            again.
+// Backward   dx_i = dy_i m_i. Both passes are the same function; they have two names because they mean two things.
+// NaN        a dropped element is multiplied by 0: NaN if it is NaN or infinite, as in PyTorch.
+// Proof      tests/dropout_test.cpp
 #pragma once
 
 #include "common/core/dropout_key.h"

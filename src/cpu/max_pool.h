@@ -7,7 +7,8 @@
 // Backward   y = x at the argmax, and windows do not overlap:
 //            dx_{n,2i+r,2j+s,c} = dy_{nijc} where 2 r + s = argmax_{nijc}, else 0; 0 for the last odd row and column.
 //            On even sizes sum dx = sum dy: each dy lands exactly once.
-// Kink       on equal values the first in row order wins (strict comparison), as in PyTorch. NaN wins over everything.
+// Kink       on equal values the first in row order wins (strict comparison), as in PyTorch.
+// NaN        is larger than everything, and of several the last wins, as in PyTorch.
 // Proof      tests/max_pool_test.cpp
 #pragma once
 

@@ -8,7 +8,7 @@ void relu_forward(Device& device, Values<T> y_values, Const<Values<T>> x_values)
   T* y = y_values.data;
   const T* x = x_values.data;
 #pragma omp parallel for simd schedule(static) num_threads(device.threads())
-  for (Index i = 0; i < n; ++i) y[i] = x[i] > T(0) ? x[i] : T(0);
+  for (Index i = 0; i < n; ++i) y[i] = x[i] <= T(0) ? T(0) : x[i];
 }
 
 template <class T>
@@ -18,7 +18,7 @@ void relu_backward(Device& device, Gradients<T> dx_gradients, Const<Gradients<T>
   T* dx = dx_gradients.data;
   const T *dy = dy_gradients.data, *y = y_values.data;
 #pragma omp parallel for simd schedule(static) num_threads(device.threads())
-  for (Index i = 0; i < n; ++i) dx[i] = y[i] > T(0) ? dy[i] : T(0);
+  for (Index i = 0; i < n; ++i) dx[i] = y[i] <= T(0) ? T(0) : dy[i];
 }
 
 template void relu_forward(Device&, Values<float>, Values<const float>);

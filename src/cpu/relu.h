@@ -1,11 +1,11 @@
 // ReLU: y = max(x, 0), element by element (Nair and Hinton 2010).
 //
-// Forward    y_i = x_i where x_i > 0, else 0.
-// Saved      y. (y_i > 0 exactly where x_i > 0, so x itself can be dropped, and y may overwrite x.)
+// Forward    y_i = 0 where x_i <= 0, else x_i.
+// Saved      y. (y_i <= 0 exactly where x_i <= 0, so x itself can be dropped, and y may overwrite x.)
 // Backward   dL/dx_i = dL/dy_i * dy_i/dx_i,   dy_i/dx_i = 1 where x_i > 0, 0 where x_i < 0,
-//            hence dx_i = dy_i where y_i > 0, else 0.
+//            hence dx_i = 0 where y_i <= 0, else dy_i.
 // Kink       at x_i = 0 the derivative is not defined; we take 0, as PyTorch does.
-// A dropout that follows may run in place on y: where it zeroed y_i, dy_i is zero too.
+// NaN        is not clipped: y_i is NaN where x_i is, and there dx_i = dy_i, as in PyTorch.
 // Proof      tests/relu_test.cpp
 #pragma once
 

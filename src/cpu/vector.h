@@ -68,7 +68,7 @@ inline Vector<T> load_first(const T* from, Index count) {
 /// Of a number or a vector.
 template <class V>
 [[gnu::always_inline]] inline V activated(const V& v, Activation activation) {
-  return activation == Activation::relu ? (v > V{} ? v : V{}) : v;
+  return activation == Activation::relu ? (v <= V{} ? V{} : v) : v;
 }
 /// Writes, or adds, the first `count` numbers of v, activated.
 template <class T>

@@ -34,13 +34,22 @@ __device__ __forceinline__ PhiloxWords draw(const Mask& mask, Index group) {
 template <class T>
 __device__ __forceinline__ T normalised_and_clipped(T x, T mean, T scale, T shift) {
   const T z = (x - mean) * scale + shift;
-  return z > T(0) ? z : T(0);
+  return z <= T(0) ? T(0) : z;
 }
 
-// g = dL/dz
+// g = dL/dz of element i, of channel c. y is 0 where it was clipped, and where it was dropped: 0 times a dy that is not
+// finite is NaN, so then z has to tell the two apart.
 template <class T>
-__device__ __forceinline__ T through_dropout_and_relu(T dy, T y, T dropout_scale) {
-  return y > T(0) ? dy * dropout_scale : T(0);
+__device__ __forceinline__ T through_dropout_and_relu(T dy, T y, T dropout_scale, const BatchNormSaved<T>& saved,
+                                                      Index i, Index c) {
+  const T zero = dy - dy;
+  if (y <= T(0) && zero != zero)
+    return normalised_and_clipped(saved.x.data[i], saved.statistics.mean[c],
+                                  saved.statistics.inv_std[c] * saved.parameters.gamma[c],
+                                  saved.parameters.beta[c]) == 0
+               ? T(0)
+               : zero;
+  return y <= T(0) ? T(0) : dy * dropout_scale;
 }
 
 template <class T>
@@ -62,7 +71,7 @@ __global__ void forward_kernel(T* y, BatchNormSaved<T> in, Mask mask, Index chun
     const Index i = p * C + c;
     const T h = normalised_and_clipped(x[i], channel_mean, scale, shift);
     const bool kept = mask.threshold == 0 || draw(mask, i / 4).word[i % 4] >= mask.threshold;
-    y[i] = kept ? h * static_cast<T>(mask.scale) : T(0);
+    y[i] = kept ? h * static_cast<T>(mask.scale) : h - h;  // dropped: 0, or NaN if h is not finite
   }
 }
 
@@ -77,7 +86,7 @@ __global__ void gradient_sums_kernel(double* partial, const T* dy, const T* y, B
   T sum = 0, along_x = 0;
   for (Index p = lane.first; p < lane.end; p += lane.step) {
     const Index i = p * C + lane.group;
-    const T g = through_dropout_and_relu(dy[i], y[i], dropout_scale);
+    const T g = through_dropout_and_relu(dy[i], y[i], dropout_scale, saved, i, lane.group);
     sum += g;
     along_x = fma(g, x[i] - channel_mean, along_x);
   }
@@ -100,7 +109,7 @@ __global__ void backward_kernel(T* dx, const T* dy, const T* y, BatchNormSaved<T
   const T channel_g_mean = coefficients.dy_mean[c], channel_slope = coefficients.slope[c];
   for (Index p = lane.first; p < lane.end; p += lane.step) {
     const Index i = p * C + c;
-    const T g = through_dropout_and_relu(dy[i], y[i], dropout_scale);
+    const T g = through_dropout_and_relu(dy[i], y[i], dropout_scale, saved, i, c);
     dx[i] = input_gradient(g, x[i], channel_mean, scale, channel_g_mean, channel_slope);
   }
 }
@@ -124,17 +133,19 @@ __global__ void forward4_kernel(float* y, BatchNormSaved<float> in, Mask mask, I
   for (int k = 0; k < 4; ++k) scale.of[k] *= gammas.of[k];
   for (Index p = lane.first; p < lane.end; p += lane.step) {
     const Index i = p * C + c;
-    Quad h = load_quad(x + i);
+    Quad h = load_quad(x + i), ys;
     ATTNUNET_UNROLL
-    for (int k = 0; k < 4; ++k)
-      h.of[k] = normalised_and_clipped(h.of[k], means.of[k], scale.of[k], shift.of[k]) * mask.scale;
+    for (int k = 0; k < 4; ++k) {
+      h.of[k] = normalised_and_clipped(h.of[k], means.of[k], scale.of[k], shift.of[k]);
+      ys.of[k] = h.of[k] * mask.scale;
+    }
     if (mask.threshold > 0) {
       const PhiloxWords words = draw(mask, i / 4);
       ATTNUNET_UNROLL
       for (int k = 0; k < 4; ++k)
-        if (words.word[k] < mask.threshold) h.of[k] = 0;
+        if (words.word[k] < mask.threshold) ys.of[k] = h.of[k] - h.of[k];
     }
-    store_quad(y + i, h);
+    store_quad(y + i, ys);
   }
 }
 
@@ -151,7 +162,7 @@ __global__ void gradient_sums4_kernel(double* partial, const float* dy, const fl
     const Quad dys = load_quad(dy + i), ys = load_quad(y + i), xs = load_quad(x + i);
     ATTNUNET_UNROLL
     for (int k = 0; k < 4; ++k) {
-      const float g = through_dropout_and_relu(dys.of[k], ys.of[k], dropout_scale);
+      const float g = through_dropout_and_relu(dys.of[k], ys.of[k], dropout_scale, saved, i + k, c + k);
       sum.of[k] += g;
       along_x.of[k] = fma(g, xs.of[k] - means.of[k], along_x.of[k]);
     }
@@ -185,8 +196,8 @@ __global__ void backward4_kernel(float* dx, const float* dy, const float* y, Bat
     Quad dxs;
     ATTNUNET_UNROLL
     for (int k = 0; k < 4; ++k)
-      dxs.of[k] = input_gradient(through_dropout_and_relu(dys.of[k], ys.of[k], dropout_scale), xs.of[k], means.of[k],
-                                 scale.of[k], g_means.of[k], slopes.of[k]);
+      dxs.of[k] = input_gradient(through_dropout_and_relu(dys.of[k], ys.of[k], dropout_scale, saved, i + k, c + k),
+                                 xs.of[k], means.of[k], scale.of[k], g_means.of[k], slopes.of[k]);
     store_quad(dx + i, dxs);
   }
 }

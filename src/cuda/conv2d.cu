@@ -20,15 +20,13 @@ __global__ void conv2d_forward_kernel(Values<T> y, Values<const T> x, const T* w
   const Index pixel = i / g.K, k = i % g.K;
   const Index row = pixel / g.W, column = pixel % g.W, h = row % g.H, q = (g.R - 1) / 2;
   T sum = epilogue.bias != nullptr ? epilogue.bias[k] : T(0);
-  for (Index r = 0; r < g.R; ++r) {
-    if (h + r - q < 0 || h + r - q >= g.H) continue;
+  for (Index r = 0; r < g.R; ++r)
     for (Index s = 0; s < g.R; ++s) {
-      if (column + s - q < 0 || column + s - q >= g.W) continue;
+      const bool inside = h + r - q >= 0 && h + r - q < g.H && column + s - q >= 0 && column + s - q < g.W;
       const T* from = x.data + (pixel + (r - q) * g.W + s - q) * x.stride;
       const T* weight = w + ((k * g.R + r) * g.R + s) * g.C;
-      for (Index c = 0; c < g.C; ++c) sum = fma(weight[c], from[c], sum);
+      for (Index c = 0; c < g.C; ++c) sum = fma(weight[c], inside ? from[c] : T(0), sum);
     }
-  }
   T& result = y.data[pixel * y.stride + k];
   result = activated(epilogue.write == Write::add ? result + sum : sum, epilogue.activation);
 }
@@ -65,19 +63,20 @@ __global__ void conv2d_backward_weights_kernel(T* partials, Gradients<const T> d
   const Index chunk = i / weights, weight = i % weights;
   const Index c = weight % g.C, tap = weight / g.C % taps, k = weight / g.C / taps;
   const Index q = (g.R - 1) / 2, down = tap / g.R - q, right = tap % g.R - q;  // from the pixel of dy to that of x
-  const Index first = right < 0 ? -right : 0, last = right > 0 ? g.W - right : g.W;  // columns whose x is in the image
   const Index pixels = g.N * g.H * g.W, begin = pixels * chunk / chunks, end = pixels * (chunk + 1) / chunks;
   Index h = begin / g.W % g.H, row_begin = begin / g.W * g.W;
   T sum = 0;
   for (; row_begin < end; row_begin += g.W, h = h + 1 == g.H ? 0 : h + 1) {
-    if (h + down < 0 || h + down >= g.H) continue;
-    const Index from = row_begin + first < begin ? begin : row_begin + first;
-    const Index to = row_begin + last < end ? row_begin + last : end;
+    const Index from = row_begin < begin ? begin : row_begin;
+    const Index to = row_begin + g.W < end ? row_begin + g.W : end;
     const T* gradient = dy.data + from * dy.stride + k;
     const T* value = x.data + (from + down * g.W + right) * x.stride + c;
     T row_sum = 0;
-    for (Index p = from; p < to; ++p, gradient += dy.stride, value += x.stride)
-      row_sum = fma(*gradient, *value, row_sum);
+    for (Index p = from; p < to; ++p, gradient += dy.stride, value += x.stride) {
+      const Index column = p - row_begin + right;
+      const bool inside = h + down >= 0 && h + down < g.H && column >= 0 && column < g.W;
+      row_sum = fma(*gradient, inside ? *value : T(0), row_sum);
+    }
     sum += row_sum;
   }
   partials[i] = sum;

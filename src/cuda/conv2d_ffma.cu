@@ -24,7 +24,7 @@ Way way_of(X x, Y y, const float* w, bool through_one_channel) {
 }
 
 gemm::ThinWeights<const float*> from_one_channel(const Conv2dGeometry& g, const float* w) {
-  return {w, static_cast<int>(g.R * g.R), 1, false};
+  return {w, static_cast<int>(g.R * g.R), 1};
 }
 
 }  // namespace
@@ -69,8 +69,8 @@ void conv2d_backward_data(Device<M>& device, Gradients<float> dx, Gradients<cons
                           float* /*workspace*/, const Conv2dGeometry& g, Write write) {
   const gemm::Windows<float> windows = gemm::conv2d_windows(g, dy, g.R);
   const gemm::Output<float> output = gemm::conv2d_output(g, dx, {nullptr, write});
-  const Way way = way_of(dx, dy, w, true);
-  if (way == Way::to_one_channel) return gemm::spread(device, windows, {w, 1, static_cast<int>(g.C), true}, output);
+  const Way way = way_of(dx, dy, w, g.R == 1);
+  if (way == Way::to_one_channel) return gemm::spread(device, windows, {w, 1, 1}, output);
   gemm::multiply(device, gemm::PixelRows<float>{windows}, gemm::flipped_weights(w, g.K, g.R * g.R, g.C), output,
                  way == Way::tiles_of_vectors);
 }
@@ -79,12 +79,11 @@ template <class M>
 void conv2d_backward_weights(Device<M>& device, float* dw, float* db, Gradients<const float> dy, Values<const float> x,
                              float* workspace, const Conv2dGeometry& g) {
   const Index taps = g.R * g.R;
-  const Way way = way_of(x, dy, dw, true);
+  const Way way = way_of(x, dy, dw, g.R == 1);
   if (way == Way::from_one_channel) {
-    gemm::thin_weights(device, {dw, static_cast<int>(taps), 1, false}, dy, gemm::conv2d_windows(g, x, g.R), workspace);
+    gemm::thin_weights(device, {dw, static_cast<int>(taps), 1}, dy, gemm::conv2d_windows(g, x, g.R), workspace);
   } else if (way == Way::to_one_channel) {
-    // Seen from x's pixel, dy's lies on the other side: the taps are flipped.
-    gemm::thin_weights(device, {dw, 1, static_cast<int>(g.C), true}, x, gemm::conv2d_windows(g, dy, g.R), workspace);
+    gemm::thin_weights(device, {dw, 1, 1}, x, gemm::conv2d_windows(g, dy, g.R), workspace);
   } else {
     const gemm::TapRows<float> a{gemm::conv2d_windows(g, dy, 1)};
     const gemm::TapRows<float> b{gemm::conv2d_windows(g, x, g.R)};

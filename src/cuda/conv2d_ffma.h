@@ -6,7 +6,8 @@
 // backward-weights  C[k][(r,s,c)] = sum over pixels, in chunks that depend on the shape only, added in order;
 //                   the bias' gradient likewise, in a pass of its own over dy
 //
-// Where one side has a single channel (the first layer, psi, the head) the kernels of gemm_thin.h take over.
+// If one side has a single channel the kernels of gemm_thin.h take over: the input (the first layer) or, 1x1, the
+// output (psi and the head).
 //
 // Each takes 2 N H W R R C K operations. Bytes: every tensor once (x is read for R R taps, from L2 but for the first).
 // A 3x3 convolution of 32 channels does 9 * 32 * 2 / 8 = 72 operations a byte: the arithmetic binds on every GPU.

@@ -16,6 +16,12 @@ __device__ __forceinline__ PhiloxWords draw(Index q, const DropoutKey& key) {
       key.seed);
 }
 
+// x m: if dropped 0, or NaN if x is not finite.
+template <class T>
+__device__ __forceinline__ T masked(bool kept, T x, T scale) {
+  return kept ? x * scale : x - x;
+}
+
 template <class T>
 __global__ void dropout_kernel(T* y, const T* x, std::uint32_t threshold, T scale, DropoutKey key, Index n) {
   const Index q = thread_of_grid();
@@ -23,7 +29,7 @@ __global__ void dropout_kernel(T* y, const T* x, std::uint32_t threshold, T scal
   const PhiloxWords words = draw(q, key);
   for (int k = 0; k < 4; ++k) {
     const Index i = 4 * q + k;
-    if (i < n) y[i] = words.word[k] >= threshold ? x[i] * scale : T(0);
+    if (i < n) y[i] = masked(words.word[k] >= threshold, x[i], scale);
   }
 }
 
@@ -34,7 +40,7 @@ __global__ void dropout_quads_kernel(float* y, const float* x, std::uint32_t thr
   const PhiloxWords words = draw(q, key);
   Quad values = load_quad(x + 4 * q);
   ATTNUNET_UNROLL
-  for (int k = 0; k < 4; ++k) values.of[k] = words.word[k] >= threshold ? values.of[k] * scale : 0.0f;
+  for (int k = 0; k < 4; ++k) values.of[k] = masked(words.word[k] >= threshold, values.of[k], scale);
   store_quad(y + 4 * q, values);
 }
 

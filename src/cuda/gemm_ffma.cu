@@ -144,6 +144,23 @@ __global__ void __launch_bounds__(T::threads, 384 / T::threads)
     ATTNUNET_SYNCTHREADS();
   }
 
+  if constexpr (std::is_same_v<B, FlippedWeights<float>>) {
+    bool numbers = true;
+    ATTNUNET_UNROLL
+    for (int i = 0; i < T::own_rows; ++i) {
+      ATTNUNET_UNROLL
+      for (int j = 0; j < T::own_columns; ++j) numbers = numbers && sum[i][j] == sum[i][j];
+    }
+    if (!numbers) {
+      ATTNUNET_KEEP_ROLLED
+      for (int e = 0; e < T::own_rows * T::own_columns; ++e) {
+        const int i = e / T::own_columns, j = e % T::own_columns;
+        write_without_padding(a, b, output, row_0 + 4 * thread_row + i / 4 * (4 * T::down) + i % 4,
+                              column_0 + 4 * thread_column + j / 4 * (4 * T::across) + j % 4);
+      }
+      return;
+    }
+  }
   write_out<T>(output, sum, row_0 + 4 * thread_row, column_0 + 4 * thread_column, blockIdx.y);
   if (with_statistics)
     tile_statistics<T>(statistics, output, sum, tile_row, row_0 + 4 * thread_row, column_0, thread_row,

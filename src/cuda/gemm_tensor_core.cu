@@ -290,6 +290,25 @@ __global__ void __launch_bounds__(threads) multiply_kernel(A a, B b, Output<floa
       multiply_add<Operand>(sums, fragments_a[product], fragments_b[product]);
   }
 
+  if constexpr (std::is_same_v<B, FlippedWeights<float>>) {
+    bool numbers = true;
+    ATTNUNET_UNROLL
+    for (int i = 0; i < tiles_a; ++i) {
+      ATTNUNET_UNROLL
+      for (int j = 0; j < tiles_b; ++j) {
+        ATTNUNET_UNROLL
+        for (int value = 0; value < 4; ++value) numbers = numbers && sums[i][j].value[value] == sums[i][j].value[value];
+      }
+    }
+    if (!numbers) {
+      ATTNUNET_KEEP_ROLLED
+      for (int i = 0; i < 2 * tiles_a; ++i)
+        for (int j = 0; j < 2 * tiles_b; ++j)
+          write_without_padding(a, b, output, first_m + warp_m + g + 8 * i,
+                                first_n + warp_n + 2 * t + j / 2 * 8 + j % 2);
+      return;
+    }
+  }
   store<Tile::V>(sums, output, first_m + warp_m + g, first_n + warp_n + 2 * t);
   if constexpr (B::contiguous_in_depth) {  // a forward product
     if (statistics.means != nullptr)

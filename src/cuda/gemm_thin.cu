@@ -25,8 +25,8 @@ __global__ void __launch_bounds__(Spread::threads)
   for (int tap = 0; tap < taps; ++tap) {
     ATTNUNET_UNROLL
     for (int j = 0; j < 4; ++j) {
-      const int k = column_0 + first_column + j, from = w.flipped ? taps - 1 - tap : tap;
-      weights[tap][j] = k < output.K ? w.w[k * w.channel + from * w.tap] : 0.0f;
+      const int k = column_0 + first_column + j;
+      weights[tap][j] = k < output.K ? w.w[k * w.channel + tap * w.tap] : 0.0f;
     }
   }
   float sum[Spread::own_rows][4] = {};
@@ -118,8 +118,7 @@ __global__ void __launch_bounds__(weights_threads)
     const int tap = i / wide_channels, channel = i - tap * wide_channels;
     float total = lane_sums[tap][channel];
     for (int other = 1; other < lanes; ++other) total += lane_sums[tap][other * wide_channels + channel];
-    const int to = out.flipped ? taps - 1 - tap : tap;
-    out.w[blockIdx.x * per_chunk + (first_channel + channel) * out.channel + to * out.tap] = total;
+    out.w[blockIdx.x * per_chunk + (first_channel + channel) * out.channel + tap * out.tap] = total;
   }
 }
 

@@ -3,13 +3,12 @@
 //
 //   spread          y[p][k] = sum over taps of x[p + tap] w[k][tap]: one channel in, many out. Tiles of 256 pixels x 32
 //                   channels; a thread keeps the weights of 4 channels in registers and makes them for 8 pixels. Also
-//                   the data's gradient of a convolution to one channel, with the kernel flipped.
+//                   the data's gradient of a 1x1 convolution to one channel.
 //   collect         y[p] = sum over c of x[p][c] w[c]: many channels in, one out, 1x1. Four lanes a pixel, 16 bytes
 //                   each, then a tree over the lanes.
 //   thin_weights    out[j][tap] = sum over pixels of wide[p][j] thin[p + tap]: either side's weights' gradient. A
-//   thread
-//                   keeps 4 channels times all taps and walks over pixels of its chunk; its lanes are added in order,
-//                   then the chunks. 36 KB of shared memory for that.
+//                   thread keeps 4 channels times all taps and walks over pixels of its chunk; its lanes are added in
+//                   order, then the chunks. 36 KB of shared memory for that.
 //
 // Floor, in floats a pixel: spread 1 read and K written; collect C read and 1 written; thin_weights K (or C) and 1
 // read. At 18 operations for each float of the wide side a GPU is done with them before memory is.
@@ -19,13 +18,11 @@
 
 namespace attnunet::cuda::gemm {
 
-/// Weights of one channel on one side, seen from the other: of channel k and tap t at w[k * channel + t * tap], with
-/// the taps from the other end where `flipped`.
+/// Weights of one channel on one side, seen from the other: of channel k and tap t at w[k * channel + t * tap].
 template <class Pointer>
 struct ThinWeights {
   Pointer w;
   int channel, tap;
-  bool flipped;
 };
 
 constexpr Index spread_rows = 256;  ///< of a tile, see TileStatistics

@@ -227,6 +227,25 @@ struct Output {
   }
 };
 
+/// Writes element (m, n) of A B^T as the data's gradient has it, without the products with padding: its zeros would
+/// make NaN of weights that are not finite. Slow: for tiles in which some sum is NaN.
+template <class T>
+static __device__ __noinline__ void write_without_padding(const PixelRows<T>& a, const FlippedWeights<T>& b,
+                                                          const Output<T>& output, int m, int n) {
+  T* to = output.row(m, 0);
+  if (to == nullptr || output.column(n).channel < 0) return;
+  to += output.column(n).offset;
+  const auto pixel = a.row(m);
+  const auto channel = b.row(n);
+  const int depth = b.K * b.taps;
+  T sum = 0;
+  for (int d = 0; d < depth; ++d) {
+    const Place<T> dy = a.at(pixel, a.depth(d, depth)), w = b.at(channel, b.depth(d, depth));
+    if (dy.inside) sum = fma(*dy.address, *w.address, sum);
+  }
+  *to = output.add ? *to + sum : sum;
+}
+
 /// Statistics of the rows of one tile, by column, beside the result itself: means and m2 are [tiles of rows][K],
 /// m2 the sum of squared deviations from the tile's own mean. Every tile but the last has the tile's height of rows.
 struct TileStatistics {

@@ -119,7 +119,7 @@ using std::fma;
 
 template <class T>
 static __device__ __forceinline__ T activated(T value, Activation activation) {
-  return activation == Activation::relu && !(value > T(0)) ? T(0) : value;
+  return activation == Activation::relu && value <= T(0) ? T(0) : value;
 }
 
 // ---- warps

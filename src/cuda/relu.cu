@@ -9,13 +9,13 @@ constexpr unsigned threads = 256;
 template <class T>
 __global__ void relu_forward_kernel(T* y, const T* x, Index n) {
   const Index i = thread_of_grid();
-  if (i < n) y[i] = x[i] > T(0) ? x[i] : T(0);
+  if (i < n) y[i] = x[i] <= T(0) ? T(0) : x[i];
 }
 
 template <class T>
 __global__ void relu_backward_kernel(T* dx, const T* dy, const T* y, Index n) {
   const Index i = thread_of_grid();
-  if (i < n) dx[i] = y[i] > T(0) ? dy[i] : T(0);
+  if (i < n) dx[i] = y[i] <= T(0) ? T(0) : dy[i];
 }
 
 }  // namespace

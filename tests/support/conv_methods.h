@@ -1,0 +1,35 @@
+// Backends that choose how they convolve: the CPU by one method, CUDA kernels in one precision.
+#pragma once
+
+#include "support/backends.h"
+
+namespace attnunet {
+
+/// The CPU by one method, whatever it would choose by itself.
+template <class T, ConvMethod method>
+struct CpuBy : Cpu<T> {};
+template <class T, ConvMethod method>
+struct TestDevice<CpuBy<T, method>> : cpu::Device {
+  explicit TestDevice(int threads = most_test_threads) : cpu::Device(threads, method) {}
+};
+
+/// A CUDA backend with its products in one precision.
+template <class B, Precision precision>
+struct CudaIn : B {};
+template <class B, Precision precision>
+struct TestDevice<CudaIn<B, precision>> : B::Device {
+  explicit TestDevice(int /*threads*/ = most_test_threads) : B::Device(precision) {}
+};
+
+template <class Some, class Others>
+struct Joined;
+template <class... A, class... B>
+struct Joined<::testing::Types<A...>, ::testing::Types<B...>> {
+  using type = ::testing::Types<A..., B...>;
+};
+
+template <class T>
+using CpuMethods =
+    ::testing::Types<CpuBy<T, ConvMethod::gemm>, CpuBy<T, ConvMethod::direct>, CpuBy<T, ConvMethod::winograd>>;
+
+}  // namespace attnunet
