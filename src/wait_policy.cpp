@@ -1,8 +1,8 @@
 // How OpenMP threads wait for each other at the end of a loop: they spin briefly, then sleep. libgomp, GCC's OpenMP
-// runtime, spins for milliseconds by default. If the machine has other work to do, that occupies a core which the thread
-// that is waited for could use, and a training step takes several times as long. Never spinning (OMP_WAIT_POLICY=passive)
-// costs up to a third on a quiet machine, where most waits are shorter than waking a thread. tools/bench_busy.py measures
-// both.
+// runtime, spins for milliseconds by default. If the machine has other work to do, that occupies a core which the
+// thread that is waited for could use, and a training step takes several times as long. Never spinning
+// (OMP_WAIT_POLICY=passive) costs up to a third on a quiet machine, where most waits are shorter than waking a thread.
+// tools/bench_busy.py measures both.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -15,7 +15,8 @@ using Microseconds = std::chrono::duration<double, std::micro>;
 
 constexpr Microseconds spin_time{25};  // longer gains nothing on a quiet machine and costs more beside other processes
 
-// libgomp counts turns of a loop that reads a variable and pauses. A pause takes 1 to 50 ns, depending on the processor.
+// libgomp counts turns of a loop that reads a variable and pauses. A pause takes 1 to 50 ns, depending on the
+// processor.
 Microseconds time_of_turn() {
   constexpr int blocks = 10, turns = 200;
   const std::atomic<int> awaited{0};
