@@ -102,9 +102,9 @@ TEST(Checkpoint, NamesAndLayouts) {
 TEST(Checkpoint, AnotherNetworkThanAskedFor) {
   TemporaryFolder folder;
   save_checkpoint(folder / "a", initial_checkpoint(small_config()));
-  EXPECT_NO_THROW(load_checkpoint(folder / "a", 3, 2));
-  for (const auto& [levels, base] : {std::pair<int, int>{4, 2}, {3, 4}}) {
-    const std::string message = message_of<Error>([&] { load_checkpoint(folder / "a", levels, base); });
+  EXPECT_NO_THROW(load_checkpoint(folder / "a", Variant::attention3, 2));
+  for (const auto& [variant, base] : {std::pair<Variant, int>{Variant::attention4, 2}, {Variant::attention3, 4}}) {
+    const std::string message = message_of<Error>([&] { load_checkpoint(folder / "a", variant, base); });
     EXPECT_NE(message.find("attention3 with base 2"), std::string::npos) << message;
     EXPECT_NE(message.find((folder / "a").string()), std::string::npos) << message;
   }

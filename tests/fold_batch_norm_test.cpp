@@ -212,7 +212,7 @@ TYPED_TEST(FoldedConvolutions, AreThoseOfTheNetwork) {
 TEST(FoldedParameters, StayCurrentWhileParametersAreOnlyRead) {
   counting::Device device;
   NetworkConfig config;
-  config.levels = 3;
+  config.variant = Variant::attention3;
   config.base = 2;
   const Architecture architecture = make_architecture(config);
   std::vector<double> parameters, statistics;

@@ -495,7 +495,7 @@ TYPED_TEST_SUITE(NotFiniteNetwork, AllBackends);
 // One NaN in the image or in any parameter: logits are NaN, and nothing on the way hides it.
 TYPED_TEST(NotFiniteNetwork, EveryParameterReachesTheLogits) {
   NetworkConfig config;
-  config.levels = 3;
+  config.variant = Variant::attention3;
   config.base = 2;
   const auto network = gradcheck::attention_unet_case<TypeParam>(this->device, config, 2, 8, 16, {true, 3, 5}, 6);
   EXPECT_TRUE(not_finite(network.forward(network.inputs).outputs.at(0).values).empty());
