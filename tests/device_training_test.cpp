@@ -12,6 +12,7 @@ struct Device : cpu::Device {
   using cpu::Device::Device;
   Index limit = Index{1} << 40, allocated = 0;
   int score_reads = 0, other_reads = 0, pixel_uploads = 0;
+  int looks_before_arrival = 1000;
   Index available_bytes() const { return limit - allocated; }
 };
 
@@ -21,6 +22,24 @@ struct Buffer : cpu::Buffer<U> {
   Buffer(Device& device, Index count) : cpu::Buffer<U>(device, count) {
     device.allocated += count * static_cast<Index>(sizeof(U));
   }
+};
+
+/// Arrives after so many looks, or when it is waited for.
+template <class U>
+class LateCopy {
+ public:
+  explicit LateCopy(Device& device) : device_(device) {}
+  void start(const U* source) {
+    value_ = *source;
+    looks_ = 0;
+  }
+  bool arrived() { return ++looks_ > device_.looks_before_arrival; }
+  U value() { return value_; }
+
+ private:
+  Device& device_;
+  U value_{};
+  int looks_ = 0;
 };
 
 // Overloads for this device win over those of cpu:: that its base class makes visible.
@@ -40,6 +59,8 @@ struct Backend {
   using Device = apart::Device;
   template <class U>
   using Buffer = apart::Buffer<U>;
+  template <class U>
+  using LateCopy = apart::LateCopy<U>;
   static constexpr bool reads_wait = true;
   static constexpr bool recomputes = false;
 };
@@ -120,20 +141,54 @@ TEST_F(DeviceTraining, StoppedAnywhereAndResumed) {
   }
 }
 
-// The second step's loss is the first that is not finite; it is found when the epoch is read.
+// The second step's loss is the first that is not finite. It is found when the number arrives or, if the epoch ends
+// before that, when its scores are read.
 TEST_F(DeviceTraining, DivergenceNamesTheStep) {
   config.batch = 1;
-  const TrainConfig here = in("a");
-  const RunFolder run = RunFolder::create(here);
-  Checkpoint start = new_run(here);
-  const TensorSpec spec = make_architecture(here.network).parameter("head.bias");
-  start.adam_m[static_cast<std::size_t>(spec.offset)] = 3e38f;
-  const std::string message = message_of<Error>([&] { train_on(device, start, run); });
-  EXPECT_NE(message.find("the loss is not finite in epoch 1, step 2 "), std::string::npos) << message;
-  EXPECT_NE(message.find(run.last().string()), std::string::npos) << message;
-  EXPECT_EQ(device.score_reads, 1);
-  EXPECT_EQ(load_checkpoint(run.last()).step, 0);
-  EXPECT_EQ(load_checkpoint(run.last()).parameters, start.parameters);
+  const int arrivals[] = {0, 1, 2, 1000}, steps_done[] = {1, 2, 3, 4};
+  for (std::size_t i = 0; i < 4; ++i) {
+    const TrainConfig here = in("a" + std::to_string(i));
+    const RunFolder run = RunFolder::create(here);
+    Checkpoint start = new_run(here);
+    const TensorSpec spec = make_architecture(here.network).parameter("head.bias");
+    start.adam_m[static_cast<std::size_t>(spec.offset)] = 3e38f;
+    device.looks_before_arrival = arrivals[i];
+    device.score_reads = 0;
+    int steps = 0;
+    TrainCallbacks callbacks;
+    callbacks.progress = [&](const TrainProgress&) { ++steps; };
+    const std::string message = message_of<Error>([&] { train_on(device, start, run, callbacks); });
+    EXPECT_NE(message.find("the loss is not finite in epoch 1, step 2 "), std::string::npos) << message;
+    EXPECT_NE(message.find(run.last().string()), std::string::npos) << message;
+    EXPECT_EQ(steps, steps_done[i]);
+    EXPECT_EQ(device.score_reads, steps == 4);
+    EXPECT_EQ(load_checkpoint(run.last()).step, 0);
+    EXPECT_EQ(load_checkpoint(run.last()).parameters, start.parameters);
+  }
+}
+
+// However late the number arrives: named is the first bad step, and fewer than 64 steps follow it.
+TEST(DivergenceWatch, EndsWithin64Steps) {
+  apart::Device device(1);
+  const double good = 1, bad = std::nan("");
+  for (const int looks : {0, 1, 2, 5, 29, 30, 31, 63, 64, 65, 100000})
+    for (Index bad_step = 1; bad_step < 130; ++bad_step) {
+      device.looks_before_arrival = looks;
+      DivergenceWatch<apart::Backend> watch(device);
+      Index step = 0, found = 0;
+      while (found == 0 && step < 1000) {
+        ++step;
+        found = watch.look(step >= bad_step ? &bad : &good, 1, step);
+        if (step < bad_step) {
+          ASSERT_EQ(found, 0);
+        }
+      }
+      ASSERT_EQ(found, bad_step);
+      ASSERT_LT(step, bad_step + 64) << looks;
+      if (looks == 0) {
+        ASSERT_EQ(step, bad_step);
+      }
+    }
 }
 
 // The plan is what is allocated, to the byte, and one byte less is refused.

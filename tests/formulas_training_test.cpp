@@ -1,5 +1,5 @@
 // The formulas of the losses, the optimiser, folded batch norm and the batch itself: cpu/bce.h, dice.h, adam.h,
-// fold_batch_norm.h, batch_input.h and segmentation_counts.h, each as it stands there.
+// fold_batch_norm.h, batch_input.h, segmentation_counts.h and divergence.h, each as it stands there.
 #include "common/gradcheck/cases/bce.h"
 #include "common/gradcheck/cases/dice.h"
 #include "support/formula.h"
@@ -282,6 +282,19 @@ TEST(Formula, SegmentationCounts) {
     EXPECT_EQ(actual.fn, count(false, true));
     EXPECT_EQ(actual.tn, count(false, false));
   }
+}
+
+TEST(Formula, Divergence) {
+  cpu::Device device(1);
+  const std::vector<std::vector<double>> losses{{1, 2}, {3, HUGE_VAL}, {std::nan(""), 4}};
+  Index first = 0, expected = 0;
+  for (Index step = 1; step <= 3; ++step) {
+    const std::vector<double>& l = losses[static_cast<std::size_t>(step - 1)];
+    record_divergence(device, &first, l.data(), Index{2}, step);
+    if (expected == 0 && !(std::isfinite(l[0]) && std::isfinite(l[1]))) expected = step;
+    EXPECT_EQ(first, expected);
+  }
+  EXPECT_EQ(first, 2);
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 #include "common/train/trainer.h"
 
+#include <limits>
 #include <sstream>
 
 #include "cpu/operations.h"
 #include "cuda/operations.h"
+#include "support/simulator.h"
 #include "support/training.h"
 
 namespace attnunet {
@@ -291,6 +293,102 @@ TYPED_TEST(TrainerOnBackend, LossThatIsNotFinite) {
   EXPECT_EQ(load_checkpoint(run.last()).step, 0);
   EXPECT_EQ(load_checkpoint(run.last()).parameters, start.parameters);
   EXPECT_FALSE(fs::exists(run.best()));
+}
+
+/// 90 cases of 8 x 8 pixels, one per step, and a weight that becomes NaN after a step.
+template <class B>
+class DivergingRun : public TrainingTest<B> {
+ protected:
+  DivergingRun() {
+    this->config.size = 8;
+    this->config.batch = 1;
+    this->config.epochs = 2;
+    for (int i = 0; i < 90; ++i) {
+      const fs::path name = this->folder / "many" / "benign" / ("benign (" + std::to_string(i + 1) + ")");
+      fs::create_directories(name.parent_path());
+      data::Grey image{8, 8, std::vector<std::uint8_t>(64, static_cast<std::uint8_t>(20 + 2 * i))};
+      data::write_png(name.string() + ".png", image);
+      image.pixels.assign(64, 0);
+      image.pixels[static_cast<std::size_t>(i % 64)] = 255;
+      data::write_png(name.string() + "_mask.png", image);
+    }
+    this->dataset = data::scan(this->folder / "many");
+  }
+
+  struct End {
+    std::string message;
+    Index steps;  ///< done in this process
+    Checkpoint last;
+  };
+  /// Trains from `start` on; the weight is NaN from the end of step `good_steps` on (of this process).
+  End diverge(const Checkpoint& start, const RunFolder& run, Index good_steps) {
+    TrainConfig split_config = start.config;
+    const data::Split split = split_of(this->dataset, split_config);
+    TestDevice<B> device(1);
+    Trainer<B> trainer(device, this->dataset, split, start, run);
+    const Index place = make_architecture(start.config.network).parameter("encoder.0.conv1.weight").offset;
+    End end{};
+    TrainCallbacks callbacks;
+    callbacks.progress = [&](const TrainProgress& progress) {
+      if (progress.validating || ++end.steps != good_steps) return;
+      const float nan = std::numeric_limits<float>::quiet_NaN();
+      copy_to_device(device, trainer.network().mutable_parameters() + place, &nan, 1);
+    };
+    end.message = message_of<Error>([&] { trainer.run(callbacks); });
+    end.last = load_checkpoint(run.last());
+    return end;
+  }
+};
+TYPED_TEST_SUITE(DivergingRun, FloatBackends);
+
+// Whether the device's word arrives at once or as late as can be.
+TYPED_TEST(DivergingRun, EndsNearTheStepAndNamesIt) {
+  for (const char* order : {"ascending", "descending"}) {
+    const SimulatorOrder arrival(order);
+    const TrainConfig here = this->in(order);
+    const RunFolder run = RunFolder::create(here);
+    const Checkpoint start = new_run(here);
+    const auto end = this->diverge(start, run, 3);
+    EXPECT_EQ(end.message.rfind("the loss is not finite in epoch 1, step 4 (learning rate 0.01)", 0), 0u)
+        << end.message;
+    EXPECT_NE(end.message.find(run.last().string()), std::string::npos) << end.message;
+    EXPECT_EQ(end.message.find('\n'), std::string::npos);
+    if (TypeParam::reads_wait) {
+      EXPECT_LT(end.steps, 4 + 64);
+    } else {
+      EXPECT_EQ(end.steps, 3);
+    }
+    EXPECT_EQ(end.last.step, 0);
+    EXPECT_EQ(end.last.parameters, start.parameters);
+  }
+}
+
+// Steps are counted from the start of the run, however often it was resumed; the last good state is that of the stop.
+TYPED_TEST(DivergingRun, ResumedRunsCountOn) {
+  const TrainConfig here = this->in("a");
+  const RunFolder run = RunFolder::create(here);
+  this->train(new_run(here), run, stop_at(5));
+  Checkpoint start = load_checkpoint(run.last());
+  ASSERT_EQ(start.step, 5);
+  TrainConfig given;
+  given.resume = run.last().string();
+  start.config = resumed_config(start.config, given, {"resume"});
+  const auto end = this->diverge(start, RunFolder::resume(start), 2);
+  EXPECT_NE(end.message.find("in epoch 1, step 8 "), std::string::npos) << end.message;
+  EXPECT_EQ(end.last.step, 5);
+  EXPECT_EQ(end.last.parameters, start.parameters);
+}
+
+// Between the epoch's last step and validation: that finds it.
+TYPED_TEST(DivergingRun, AfterTheLastStepValidationTells) {
+  const TrainConfig here = this->in("a");
+  TrainConfig split_config = here;
+  const auto steps = static_cast<Index>(split_of(this->dataset, split_config).train.size());
+  const auto end = this->diverge(new_run(here), RunFolder::create(here), steps);
+  EXPECT_NE(end.message.find("the validation loss is not finite in epoch 1, step " + std::to_string(steps) + " "),
+            std::string::npos)
+      << end.message;
+  EXPECT_EQ(end.last.step, 0);
 }
 
 // Interrupted right after the step that ruined the weights: the good checkpoint is not overwritten.

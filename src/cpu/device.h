@@ -5,6 +5,7 @@
 //   B::Scalar        the number type activations, parameters and gradients have
 //   B::Device        passed first to every operation; the operations of namespace cpu are found through it
 //   B::Buffer<U>     owning memory of the device
+//   B::LateCopy<U>   a value on its way to the host, which does not wait for it
 //   B::reads_wait    whether a read from the device holds up the work on it: see Cpu
 //   B::recomputes    whether training computes again what is cheap to compute: see Cpu
 //   copy_to_device, copy_to_host, copy_on_device, fill_zero   the only ways in and out
@@ -92,6 +93,22 @@ class Buffer {
   Index count_ = 0;
 };
 
+/// A copy of a value to the host that the host does not wait for: of what `source` holds when all that was asked for
+/// before is done. Here that is at once.
+template <class U>
+class LateCopy {
+ public:
+  explicit LateCopy(Device&) {}
+  void start(const U* source) { value_ = *source; }
+  /// Whether the copy that was started last is done. Does not wait.
+  bool arrived() const { return true; }
+  /// Its value; waits for it.
+  U value() { return value_; }
+
+ private:
+  U value_{};
+};
+
 template <class U>
 void copy_on_device(Device&, U* destination, const U* source, Index count) {
   if (count > 0) std::memcpy(destination, source, static_cast<std::size_t>(count) * sizeof(U));
@@ -117,11 +134,13 @@ struct Cpu {
   using Device = cpu::Device;
   template <class U>
   using Buffer = cpu::Buffer<U>;
+  template <class U>
+  using LateCopy = cpu::LateCopy<U>;
   static constexpr Backend backend = Backend::cpu;
   /// True on a device of its own memory that works through its orders while the host goes on: there a read makes the
-  /// host wait for all of them, and the device then for new ones. So training reads scores once an epoch, and keeps the
-  /// dataset where the device has it at hand. Here memory is the host's, and every operation is done when it returns:
-  /// scores are read after each step, and a second copy of the dataset would be a waste.
+  /// host wait for all of them, and the device then for new ones. So training reads scores once per epoch, and keeps
+  /// the dataset where the device has it at hand. Here memory is the host's, and every operation is done when it
+  /// returns: scores are read after each step, and a second copy of the dataset would be a waste.
   static constexpr bool reads_wait = false;
   /// True where memory is dearer than a pass over it: what a pass makes from what is saved anyway is then made again in
   /// backward instead of being saved (nn/double_conv.h). On a GPU such passes are a third of a training step.

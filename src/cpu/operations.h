@@ -15,6 +15,7 @@
 #include "cpu/conv_transpose2d.h"
 #include "cpu/crop.h"
 #include "cpu/dice.h"
+#include "cpu/divergence.h"
 #include "cpu/dropout.h"
 #include "cpu/edge_pad.h"
 #include "cpu/fold_batch_norm.h"

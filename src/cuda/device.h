@@ -4,14 +4,16 @@
 // same sources compiled by the host's compiler, see sim/engine.h). Everything is templated on the machine, so that both
 // stand in one program: operations take a Device<M>&, networks take Cuda<T> or CudaSim<T> where they take Cpu<T>.
 //
-// All work goes to one stream in the order it is asked for. The host does not wait for it but in copy_to_host and
-// synchronize.
+// All work goes to one stream in the order it is asked for. The host does not wait for it but in copy_to_host,
+// LateCopy::value and synchronize.
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "common/core/backend.h"
 #include "common/core/error.h"
@@ -21,8 +23,25 @@
 namespace attnunet {
 namespace cuda {
 
-/// What a machine must be able to do; gpu.cu and sim/simulator.cpp define it. All throw Error with the reason.
+/// What a machine must be able to do; gpu.cu and simulator.cpp define it. All throw Error with the reason.
 struct Gpu {
+  /// A copy of `bytes` to the host, in the order of all work, that the host does not wait for.
+  class LateCopy {
+   public:
+    explicit LateCopy(std::size_t bytes);
+    ~LateCopy();
+    LateCopy(const LateCopy&) = delete;
+    LateCopy& operator=(const LateCopy&) = delete;
+    void start(const void* device);
+    bool arrived() const;      ///< the copy that was started last; does not wait
+    const void* wait() const;  ///< for that copy alone; where it is on the host
+
+   private:
+    std::size_t bytes_;
+    void* host_ = nullptr;
+    void* event_ = nullptr;  // a cudaEvent_t
+  };
+
   static void* allocate(std::size_t bytes);  ///< at least 256-byte aligned
   static void release(void* memory) noexcept;
   static void copy_in(void* device, const void* host, std::size_t bytes);
@@ -34,6 +53,19 @@ struct Gpu {
   static std::string name();
 };
 struct Simulator {
+  /// Arrives at once or, if ATTNUNET_SIM_ORDER is not ascending, only when it is waited for.
+  class LateCopy {
+   public:
+    explicit LateCopy(std::size_t bytes) : sent_(bytes), host_(bytes) {}
+    void start(const void* device);
+    bool arrived() const { return arrived_; }
+    const void* wait();
+
+   private:
+    std::vector<std::byte> sent_, host_;
+    bool arrived_ = false;
+  };
+
   static void* allocate(std::size_t bytes);
   static void release(void* memory) noexcept;
   static void copy_in(void* device, const void* host, std::size_t bytes);
@@ -105,6 +137,28 @@ class Buffer {
   Index count_ = 0;
 };
 
+/// A copy of a value to the host that the host does not wait for: of what `source` holds when all that was asked for
+/// before is done.
+template <class M, class U>
+class LateCopy {
+  static_assert(std::is_trivially_copyable<U>::value, "plain numbers and records are copied");
+
+ public:
+  explicit LateCopy(Device<M>&) : copy_(sizeof(U)) {}
+  void start(const U* source) { copy_.start(source); }
+  /// Whether the copy that was started last is done. Does not wait.
+  bool arrived() const { return copy_.arrived(); }
+  /// Its value; waits for it, not for what was asked for since.
+  U value() {
+    U value;
+    std::memcpy(&value, copy_.wait(), sizeof value);
+    return value;
+  }
+
+ private:
+  typename M::LateCopy copy_;
+};
+
 template <class M, class U>
 void copy_on_device(Device<M>&, U* destination, const U* source, Index count) {
   if (count > 0) M::copy_within(destination, source, static_cast<std::size_t>(count) * sizeof(U));
@@ -131,6 +185,8 @@ struct Cuda {
   using Device = cuda::Device<cuda::Gpu>;
   template <class U>
   using Buffer = cuda::Buffer<cuda::Gpu, U>;
+  template <class U>
+  using LateCopy = cuda::LateCopy<cuda::Gpu, U>;
   static constexpr Backend backend = Backend::cuda;
   static constexpr bool reads_wait = true;   // see Cpu
   static constexpr bool recomputes = false;  // see Cpu
@@ -142,6 +198,8 @@ struct CudaSim {
   using Device = cuda::Device<cuda::Simulator>;
   template <class U>
   using Buffer = cuda::Buffer<cuda::Simulator, U>;
+  template <class U>
+  using LateCopy = cuda::LateCopy<cuda::Simulator, U>;
   static constexpr Backend backend = Backend::cuda_sim;
   static constexpr bool reads_wait = true;   // see Cpu
   static constexpr bool recomputes = false;  // see Cpu

@@ -98,6 +98,34 @@ void Gpu::fill(void* device, std::size_t bytes) {
 void Gpu::synchronize() {
   check_work(cudaStreamSynchronize(stream), "wait for the GPU");
 }
+
+Gpu::LateCopy::LateCopy(std::size_t bytes) : bytes_(bytes) {
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "make an event");
+  event_ = event;
+  check(cudaMallocHost(&host_, bytes), "lock memory of the host");
+}
+Gpu::LateCopy::~LateCopy() {
+  // The copy may be under way still. Errors have no one to be told.
+  static_cast<void>(cudaEventSynchronize(static_cast<cudaEvent_t>(event_)));
+  static_cast<void>(cudaEventDestroy(static_cast<cudaEvent_t>(event_)));
+  static_cast<void>(cudaFreeHost(host_));
+}
+void Gpu::LateCopy::start(const void* device) {
+  check_work(cudaMemcpyAsync(host_, device, bytes_, cudaMemcpyDeviceToHost, stream), "copy from the GPU");
+  check(cudaEventRecord(static_cast<cudaEvent_t>(event_), stream), "record an event");
+}
+bool Gpu::LateCopy::arrived() const {
+  const cudaError_t answer = cudaEventQuery(static_cast<cudaEvent_t>(event_));
+  if (answer == cudaErrorNotReady) return false;
+  check_work(answer, "copy from the GPU");
+  return true;
+}
+const void* Gpu::LateCopy::wait() const {
+  check_work(cudaEventSynchronize(static_cast<cudaEvent_t>(event_)), "copy from the GPU");
+  return host_;
+}
+
 std::size_t Gpu::available_bytes() {
   std::size_t available = 0, total = 0;
   check(cudaMemGetInfo(&available, &total), "ask the GPU for its free memory");

@@ -16,6 +16,7 @@
 #include "cuda/conv_transpose2d.h"
 #include "cuda/crop.h"
 #include "cuda/dice.h"
+#include "cuda/divergence.h"
 #include "cuda/dropout.h"
 #include "cuda/edge_pad.h"
 #include "cuda/fold_batch_norm.h"

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "cuda/device.h"
+#include "cuda/sim/order.h"
 
 namespace attnunet::cuda {
 
@@ -30,6 +31,19 @@ void Simulator::copy_within(void* destination, const void* source, std::size_t b
 void Simulator::fill(void* device, std::size_t bytes) {
   std::memset(device, 0, bytes);
 }
+
+void Simulator::LateCopy::start(const void* device) {
+  std::memcpy(sent_.data(), device, sent_.size());
+  std::memset(host_.data(), 0xFF, host_.size());  // nobody may look before it is there
+  arrived_ = false;
+  if (sim::order_of_environment().kind == sim::Order::ascending) wait();
+}
+const void* Simulator::LateCopy::wait() {
+  host_ = sent_;
+  arrived_ = true;
+  return host_.data();
+}
+
 std::size_t Simulator::available_bytes() {
   return static_cast<std::size_t>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }

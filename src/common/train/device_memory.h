@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/data/split.h"
+#include "common/train/divergence_watch.h"
 #include "common/train/evaluator.h"
 #include "common/train/train_config.h"
 
@@ -44,7 +45,7 @@ TrainingMemory plan_training_memory(const typename B::Device& device, const Trai
   const Index moments = 2 * architecture.parameter_elements * static_cast<Index>(sizeof(typename B::Scalar));
   const Index network = AttentionUNet<B>::bytes(architecture, true) + moments +
                         AttentionUNetTape<B>::planned_bytes(device, architecture, N, size, size, Purpose::training) +
-                        Scorer<B>::bytes(config.loss, N, Index{size} * size, train);
+                        Scorer<B>::bytes(config.loss, N, Index{size} * size, train) + DivergenceWatch<B>::bytes();
   const auto all_but_cases = [&](bool cached) {
     return network + BatchFeed<B>::bytes(cached && config.augment == data::Augment::none, size, N, train) +
            Evaluator<B>::bytes(size, config.loss, N, val, cached);

@@ -45,6 +45,9 @@ class Scorer {
     segmentation_counts(device_, counts(scores, tape.batch), tape.logit_values(), target_.data(), tape.batch);
   }
 
+  /// The losses of the batch whose first image is number `first`, in device memory.
+  const double* batch_losses(Index first) { return losses(scores_.data() + first * score_bytes); }
+
   /// tape.d_logits from the batch that was scored last.
   void backward(Tape& tape) const {
     loss_.backward(device_, tape.logit_gradients(), tape.logit_values(), target_.data(), tape.batch);

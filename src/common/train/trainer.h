@@ -13,7 +13,9 @@
 // The files of the cases are watched (data/watch.h): nothing that may have seen a changed one is saved, and the run
 // ends. On a device whose reads make the host wait (B::reads_wait) the host only gives orders during an epoch: the
 // cases lie on the device where they fit, and scores are read when all steps of the epoch are under way, or where it is
-// interrupted. A loss that is not finite then shows at that moment, not at its step; the files are the same.
+// interrupted. The files are the same.
+// A run whose loss is not finite ends and names the first such step: at that step, on a device less than 64 steps later
+// (divergence_watch.h). last.safetensors stays as it was.
 // Proof: tests/trainer_test.cpp
 #pragma once
 
@@ -35,6 +37,7 @@
 #include "common/train/cases.h"
 #include "common/train/checkpoint.h"
 #include "common/train/device_memory.h"
+#include "common/train/divergence_watch.h"
 #include "common/train/evaluator.h"
 #include "common/train/lr_schedule.h"
 #include "common/train/run_folder.h"
@@ -112,6 +115,7 @@ class Trainer {
   CachedCases<B> cached_;
   BatchFeed<B> feed_;
   Scorer<B> scorer_;
+  DivergenceWatch<B> divergence_;
   Evaluator<B> evaluator_;
 };
 
@@ -133,6 +137,7 @@ Trainer<B>::Trainer(typename B::Device& device, const data::Dataset& dataset, co
       feed_(device, is_cached() && start.config.augment == data::Augment::none ? &cached_ : nullptr, dataset,
             start.config.size, start.config.augment, start.config.seed, tape_.batch, images()),
       scorer_(device, start.config.loss, tape_.batch, Index{start.config.size} * start.config.size, images()),
+      divergence_(device),
       evaluator_(device, dataset, start.config.size, start.config.loss, tape_.batch,
                  static_cast<Index>(split.val.size()), is_cached() ? &cached_ : nullptr) {
   const std::string cases = hash_of_cases(names_of(dataset, split.train), names_of(dataset, split.val));
@@ -216,9 +221,10 @@ bool Trainer<B>::run_epoch(const TrainCallbacks& callbacks) {
 
 /// On a GPU nothing in here waits or allocates. What the host decides anew for each step are arguments of kernels, so a
 /// graph captured once would have to get them another way: Pass::step (in the key of every dropout layer), the learning
-/// rate and the two bias corrections (adam_step), the batch's place in the epoch (batch_input's `cases`, the address of
-/// its scores) and, in an epoch's last batch, the number of images (grids and sizes of all kernels). Where the feed is
-/// not cached its two uploads go through memory of the host and stay outside of the graph.
+/// rate and the two bias corrections (adam_step), the number of the step (record_divergence), the batch's place in the
+/// epoch (batch_input's `cases`, the address of its scores) and, in an epoch's last batch, the number of images (grids
+/// and sizes of all kernels). Outside of the graph stay the uploads of a feed that is not cached and the watch's
+/// copies.
 template <class B>
 void Trainer<B>::step(double lr) {
   const Pass pass{true, state_.config.seed, static_cast<std::uint32_t>(state_.step)};
@@ -226,6 +232,8 @@ void Trainer<B>::step(double lr) {
   tape_.set_batch(feed_.next(tape_.input, scorer_.target()));
   network_.forward(tape_, pass);
   scorer_.score(tape_, first);
+  const Index bad_step = divergence_.look(scorer_.batch_losses(first), tape_.batch, state_.step + 1);
+  if (bad_step > 0) throw diverged("the loss", bad_step);
   if (!B::reads_wait) read_scores(first + tape_.batch);
   scorer_.backward(tape_);
   network_.backward(tape_, pass);
