@@ -32,6 +32,7 @@ struct NetworkConfig {
   Index channels(int level) const { return Index{base} << level; }
   /// Images are padded to a multiple of this on both sides.
   Index multiple() const { return Index{1} << levels(); }
+  Index padded(Index side) const { return (side + multiple() - 1) / multiple() * multiple(); }
   /// Dropout rate of the double convolution at a level of the encoder, the decoder, or of the bottleneck.
   double dropout_rate(int level) const;
 };

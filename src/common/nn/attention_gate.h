@@ -63,60 +63,27 @@ struct AttentionGateTape {
   Conv2dGeometry psi(Index N) const { return {N, H, W, C / 2, 1, 1}; }
   /// dx [N,H,W,C]
   Gradients<T> input_gradient(Index N) const { return {dx, N * H * W, C}; }
+
+  void add_to(MemoryPlan& plan, const std::string& name, Index N) {
+    const Index pixels = N * H * W, half = pixels * (C / 2);
+    plan.add(name + ".bn_g.mean", bn_g.mean, C / 2);
+    plan.add(name + ".bn_g.inv_std", bn_g.inv_std, C / 2);
+    plan.add(name + ".bn_x.mean", bn_x.mean, C / 2);
+    plan.add(name + ".bn_x.inv_std", bn_x.inv_std, C / 2);
+    plan.add(name + ".bn_psi.mean", bn_psi.mean, 1);
+    plan.add(name + ".bn_psi.inv_std", bn_psi.inv_std, 1);
+    plan.add(name + ".g_out", g_out, half);
+    plan.add(name + ".x_out", x_out, half);
+    plan.add(name + ".s", s, half);
+    plan.add(name + ".x_normalised", x_normalised, half);
+    plan.add(name + ".psi_out", psi_out, pixels);
+    plan.add(name + ".alpha", alpha, pixels);
+    plan.add(name + ".dx", dx, pixels * C);
+    plan.add(name + ".dalpha", dalpha, pixels);
+    plan.add(name + ".ds", ds, half);
+    plan.add(name + ".d_g_out", d_g_out, half);
+  }
 };
-
-template <class B, class T>
-void attention_gate_plan_forward(const typename B::Device& device, MemoryPlan& plan, AttentionGateTape<T>& tape,
-                                 Index N, Purpose purpose) {
-  const Index pixels = N * tape.H * tape.W, half = pixels * (tape.C / 2);
-  const bool training = trains(purpose);
-  for (Index n = 1; n <= N; ++n) {
-    plan.need_workspace<T>(conv2d_workspace(device, tape.wg(n)));
-    plan.need_workspace<T>(conv2d_workspace(device, tape.wx(n)));
-    plan.need_workspace<T>(conv2d_workspace(device, tape.psi(n)));
-    if (!training) continue;
-    plan.need_workspace<T>(batch_norm_workspace(device, n * tape.H * tape.W, tape.C / 2));
-    plan.need_workspace<T>(batch_norm_workspace(device, n * tape.H * tape.W, Index{1}));
-  }
-  if (training) {
-    for (BatchStatistics<T>* saved : {&tape.bn_g, &tape.bn_x, &tape.bn_psi}) {
-      plan.reserve(saved->mean, tape.C / 2);
-      plan.reserve(saved->inv_std, tape.C / 2);
-    }
-    plan.reserve(tape.g_out, half);
-    plan.reserve(tape.x_out, half);
-  }
-  plan.reserve(tape.s, half);
-  if (training) {
-    plan.reserve(tape.x_normalised, half);
-    plan.release(tape.x_normalised);
-    plan.reserve(tape.psi_out, pixels);
-  }
-  plan.reserve(tape.alpha, pixels);
-  if (purpose == Purpose::inference) {
-    plan.release(tape.s);
-    plan.release(tape.alpha);
-  }
-}
-
-template <class T>
-void attention_gate_plan_backward(MemoryPlan& plan, AttentionGateTape<T>& tape, Index N, Purpose purpose) {
-  const Index pixels = N * tape.H * tape.W, half = pixels * (tape.C / 2);
-  plan.reserve(tape.dx, pixels * tape.C);
-  plan.reserve(tape.dalpha, pixels);
-  plan.release(tape.alpha);
-  if (trains(purpose)) plan.release(tape.psi_out);
-  plan.reserve(tape.ds, half);
-  plan.release(tape.dalpha);
-  plan.release(tape.s);
-  if (trains(purpose)) {
-    plan.reserve(tape.d_g_out, half);
-    plan.release(tape.g_out);
-    plan.release(tape.x_out);
-    plan.release(tape.d_g_out);
-  }
-  plan.release(tape.ds);
-}
 
 /// With the batch's statistics, which are saved and update the running ones.
 template <class B, class T>
@@ -136,19 +103,19 @@ void attention_gate_forward(const Run<B>& run, AttentionGateTape<T>& tape, const
   const Values<T> s{tape.s, pixels, half}, x_normalised{tape.x_normalised, pixels, half};
   const Values<T> psi_out{tape.psi_out, pixels, 1}, alpha{tape.alpha, pixels, 1};
   if (run.pass.training) {
-    conv2d_forward(device, g_out, g, p.wg, {}, run.workspace, tape.wg(run.N));
-    conv2d_forward(device, x_out, x, p.wx, {}, run.workspace, tape.wx(run.N));
+    conv2d_forward(device, g_out, g, p.wg, Epilogue<T>{}, run.workspace, tape.wg(run.N));
+    conv2d_forward(device, x_out, x, p.wx, Epilogue<T>{}, run.workspace, tape.wx(run.N));
     batch_norm(run, s, tape.bn_g, g_out, p.bn_g);
     batch_norm(run, x_normalised, tape.bn_x, x_out, p.bn_x);
     add_forward(device, s, s, x_normalised);
     relu_forward(device, s, s);
-    conv2d_forward(device, psi_out, s, p.psi, {}, run.workspace, tape.psi(run.N));
+    conv2d_forward(device, psi_out, s, p.psi, Epilogue<T>{}, run.workspace, tape.psi(run.N));
     batch_norm(run, alpha, tape.bn_psi, psi_out, p.bn_psi);
   } else {
     const T *b_g = p.bn_g.parameters.beta, *b_x = p.bn_x.parameters.beta, *b_psi = p.bn_psi.parameters.beta;
-    conv2d_forward(device, s, g, p.wg, {b_g}, run.workspace, tape.wg(run.N));
-    conv2d_forward(device, s, x, p.wx, {b_x, Write::add, Activation::relu}, run.workspace, tape.wx(run.N));
-    conv2d_forward(device, alpha, s, p.psi, {b_psi}, run.workspace, tape.psi(run.N));
+    conv2d_forward(device, s, g, p.wg, Epilogue<T>{b_g}, run.workspace, tape.wg(run.N));
+    conv2d_forward(device, s, x, p.wx, Epilogue<T>{b_x, Write::add, Activation::relu}, run.workspace, tape.wx(run.N));
+    conv2d_forward(device, alpha, s, p.psi, Epilogue<T>{b_psi}, run.workspace, tape.psi(run.N));
   }
   sigmoid_forward(device, alpha, alpha);
   attention_multiply_forward(device, out, x, alpha);
@@ -170,13 +137,13 @@ void attention_gate_backward(const Run<B>& run, AttentionGateTape<T>& tape, cons
   T* no_bias = nullptr;
   attention_multiply_backward(device, dx, dalpha, d_out, x, alpha);
   sigmoid_backward(device, dalpha, dalpha, alpha);
-  batch_norm_backward(device, dalpha, d.bn_psi.parameters, dalpha, {psi_out, tape.bn_psi, p.bn_psi.parameters},
+  batch_norm_backward(device, dalpha, d.bn_psi.parameters, dalpha, BatchNormSaved<T>{psi_out, tape.bn_psi, p.bn_psi.parameters},
                       run.workspace);
   conv2d_backward_weights(device, d.psi, no_bias, dalpha, s, run.workspace, tape.psi(run.N));
   conv2d_backward_data(device, ds, dalpha, p.psi, run.workspace, tape.psi(run.N), Write::set);
   relu_backward(device, ds, ds, s);
-  batch_norm_backward(device, d_g_out, d.bn_g.parameters, ds, {g_out, tape.bn_g, p.bn_g.parameters}, run.workspace);
-  batch_norm_backward(device, ds, d.bn_x.parameters, ds, {x_out, tape.bn_x, p.bn_x.parameters}, run.workspace);
+  batch_norm_backward(device, d_g_out, d.bn_g.parameters, ds, BatchNormSaved<T>{g_out, tape.bn_g, p.bn_g.parameters}, run.workspace);
+  batch_norm_backward(device, ds, d.bn_x.parameters, ds, BatchNormSaved<T>{x_out, tape.bn_x, p.bn_x.parameters}, run.workspace);
   conv2d_backward_weights(device, d.wg, no_bias, d_g_out, g, run.workspace, tape.wg(run.N));
   conv2d_backward_data(device, dg, d_g_out, p.wg, run.workspace, tape.wg(run.N), Write::add);
   conv2d_backward_weights(device, d.wx, no_bias, ds, x, run.workspace, tape.wx(run.N));

@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "common/nn/attention_unet_tape.h"
+#include "common/nn/planning.h"
 
 namespace attnunet {
 
@@ -66,7 +67,7 @@ template <class B>
 class AttentionUNet {
  public:
   using T = typename B::Scalar;
-  using Tape = AttentionUNetTape<B>;
+  using Tape = NetworkTape<T>;
 
   /// Parameters and statistics start undefined: load them. Only where `training` may it run training passes; else it
   /// keeps nothing but the folded parameters.
@@ -205,7 +206,7 @@ void AttentionUNet<B>::forward(Tape& tape, const Pass& pass) {
 
   const Values<T> logits =
       tape.pads() ? values(tape.padded_logits, tape.padded_shape()) : values(tape.logits, tape.image_shape());
-  conv2d_forward(device_, logits, below, p.head_weight, {p.head_bias}, tape.workspace, tape.head_geometry(N));
+  conv2d_forward(device_, logits, below, p.head_weight, Epilogue<T>{p.head_bias}, tape.workspace, tape.head_geometry(N));
   if (tape.pads()) crop_forward(device_, tape.logit_values(), logits, tape.image_shape(), tape.padded_H, tape.padded_W);
 }
 
@@ -300,6 +301,60 @@ Gradients<const typename B::Scalar> AttentionUNet<B>::backward_to_block(Tape& ta
     if (number == i) return d_skip;
     double_conv_folded_backward(run, level.block, p.encoder[at], d_skip);
     d_pooled = level.block.input_gradient(N);
+  }
+}
+
+// ---- tape
+
+/// Runs the passes that the tape is for on the planning backend, for every batch size: workspaces need not grow with
+/// it. A tape for training runs evaluation passes as well. Between the passes are the accesses of the tape's callers.
+template <class B>
+void AttentionUNetTape<B>::record_passes(const typename B::Device& real, const Architecture& architecture) {
+  planning::Device<B> device{real, plan_};
+  AttentionUNet<Planning<B>> network(device, architecture, trains(this->purpose));
+  NetworkTape<T>& tape = *this;
+  tape.add_to(plan_);
+  tape.workspace = static_cast<T*>(plan_.outside(0));
+  const Pass training{true, 0, 0}, evaluation{false, 0, 0};
+  const int blocks = 2 * architecture.config.levels() + 1;
+
+  const auto forward = [&](const Pass& pass) {
+    planning::caller_fills(device, tape.input);
+    network.forward(tape, pass);
+    planning::caller_reads(device, tape.logits);
+    if (tape.purpose == Purpose::explanation)
+      for (const DecoderTape<T>& level : tape.decoder) planning::caller_reads(device, level.gate.alpha);
+    if (tape.purpose == Purpose::training_with_input_gradient) {  // checks ask on which sides of its kinks a pass was
+      for (int i = 0; i < blocks; ++i) planning::caller_reads(device, tape.block(i).hidden, tape.block(i).y);
+      for (const EncoderTape<T>& level : tape.encoder) planning::caller_reads(device, level.argmax);
+      for (const DecoderTape<T>& level : tape.decoder) planning::caller_reads(device, level.gate.s);
+    }
+  };
+  const Index N = tape.batch;
+  for (Index n = 1; n <= N; ++n) {
+    tape.batch = n;
+    std::size_t sequence = 0;
+    if (trains(tape.purpose)) {
+      plan_.begin(sequence++);
+      forward(training);
+      planning::caller_fills(device, tape.d_logits);
+      network.backward(tape, training);
+      planning::caller_reads(device, tape.input, tape.logits);
+      if (tape.purpose == Purpose::training_with_input_gradient) planning::caller_reads(device, tape.d_input);
+    }
+    if (tape.purpose == Purpose::explanation) {
+      for (int i = 0; i < blocks; ++i) {
+        plan_.begin(sequence++);
+        forward(evaluation);
+        planning::caller_fills(device, tape.d_logits);
+        const Gradients<const T> gradient = network.backward_to_block(tape, i);
+        planning::caller_reads(device, gradient.data, tape.block(i).y, tape.input);
+      }
+    } else {
+      plan_.begin(sequence);
+      forward(evaluation);
+      planning::caller_reads(device, tape.input);
+    }
   }
 }
 

@@ -65,49 +65,22 @@ struct DoubleConvTape {
   /// y [N,H,W,K]; dx [N,H,W,C].
   Values<T> output(Index N) const { return {y, N * H * W, K}; }
   Gradients<T> input_gradient(Index N) const { return {dx, N * H * W, C}; }
+
+  void add_to(MemoryPlan& plan, const std::string& name, Index N) {
+    const Index pixels = N * H * W;
+    plan.add(name + ".bn1.mean", bn1.mean, K);
+    plan.add(name + ".bn1.inv_std", bn1.inv_std, K);
+    plan.add(name + ".bn2.mean", bn2.mean, K);
+    plan.add(name + ".bn2.inv_std", bn2.inv_std, K);
+    plan.add(name + ".conv1_out", conv1_out, pixels * K);
+    plan.add(name + ".hidden", hidden, pixels * K);
+    plan.add(name + ".hidden_again", hidden_again, pixels * K);
+    plan.add(name + ".conv2_out", conv2_out, pixels * K);
+    plan.add(name + ".y", y, pixels * K);
+    plan.add(name + ".d_hidden", d_hidden, pixels * K);
+    plan.add(name + ".dx", dx, pixels * C);
+  }
 };
-
-template <class B, class T>
-void double_conv_plan_forward(const typename B::Device& device, MemoryPlan& plan, DoubleConvTape<T>& tape, Index N,
-                              Purpose purpose) {
-  const Index pixels = N * tape.H * tape.W, size = pixels * tape.K;
-  const bool training = trains(purpose);
-  tape.recomputes = B::recomputes && purpose == Purpose::training;
-  for (Index n = 1; n <= N; ++n) {  // a tape may run any smaller batch
-    for (const Conv2dGeometry& g : {tape.conv1(n), tape.conv2(n)}) {
-      plan.need_workspace<T>(conv2d_workspace(device, g));
-      if (training) plan.need_workspace<T>(conv2d_statistics_workspace(device, g));
-    }
-    if (training) plan.need_workspace<T>(batch_norm_relu_dropout_workspace(device, n * tape.H * tape.W, tape.K));
-  }
-  if (training) {
-    for (BatchStatistics<T>* saved : {&tape.bn1, &tape.bn2}) {
-      plan.reserve(saved->mean, tape.K);
-      plan.reserve(saved->inv_std, tape.K);
-    }
-    plan.reserve(tape.conv1_out, size);
-    plan.reserve(tape.conv2_out, size);
-  }
-  plan.reserve(tape.hidden, size);
-  plan.reserve(tape.y, size);
-  if (purpose == Purpose::inference || tape.recomputes) plan.release(tape.hidden);
-}
-
-/// `dy` is the caller's pointer to the gradient of y, reserved by the caller and released here.
-template <class T>
-void double_conv_plan_backward(MemoryPlan& plan, DoubleConvTape<T>& tape, T*& dy, Index N, Purpose purpose,
-                               bool input_gradient) {
-  const Index pixels = N * tape.H * tape.W;
-  plan.release(tape.y);
-  if (trains(purpose)) plan.release(tape.conv2_out);
-  if (tape.recomputes) plan.reserve(tape.hidden_again, pixels * tape.K);
-  plan.reserve(tape.d_hidden, pixels * tape.K);
-  plan.release(dy);
-  plan.release(tape.recomputes ? tape.hidden_again : tape.hidden);
-  if (trains(purpose)) plan.release(tape.conv1_out);
-  if (input_gradient) plan.reserve(tape.dx, pixels * tape.C);
-  plan.release(tape.d_hidden);
-}
 
 /// A convolution's output and its statistics, which backward needs. Inference has neither.
 template <class T>
@@ -126,7 +99,7 @@ void conv_norm_relu_dropout(const Run<B>& run, Values<T> y, const ConvNormSaved<
     conv2d_statistics_forward(run.device, saved.out, saved.statistics, p.running, x, w, run.workspace, g);
     batch_norm_relu_dropout_forward(run.device, y, saved.out, saved.statistics, p.parameters, dropout);
   } else {
-    conv2d_forward(run.device, y, x, w, {p.parameters.beta, Write::set, Activation::relu}, run.workspace, g);
+    conv2d_forward(run.device, y, x, w, Epilogue<T>{p.parameters.beta, Write::set, Activation::relu}, run.workspace, g);
   }
 }
 
@@ -153,13 +126,13 @@ void double_conv_backward(const Run<B>& run, DoubleConvTape<T>& tape, const Doub
   const Gradients<T> d_hidden{tape.d_hidden, pixels, K};
   const Dropout dropout = tape.dropout(run.pass);
   T* no_bias = nullptr;
-  batch_norm_relu_dropout_backward(device, dy, d.bn2.parameters, dy, y, {conv2_out, tape.bn2, p.bn2.parameters}, 0.0,
+  batch_norm_relu_dropout_backward(device, dy, d.bn2.parameters, dy, y, BatchNormSaved<T>{conv2_out, tape.bn2, p.bn2.parameters}, 0.0,
                                    run.workspace);
   if (tape.recomputes) batch_norm_relu_dropout_forward(device, hidden, conv1_out, tape.bn1, p.bn1.parameters, dropout);
   conv2d_backward_weights(device, d.conv2, no_bias, dy, hidden, run.workspace, tape.conv2(run.N));
   conv2d_backward_data(device, d_hidden, dy, p.conv2, run.workspace, tape.conv2(run.N), Write::set);
   batch_norm_relu_dropout_backward(device, d_hidden, d.bn1.parameters, d_hidden, hidden,
-                                   {conv1_out, tape.bn1, p.bn1.parameters}, dropout.rate, run.workspace);
+                                   BatchNormSaved<T>{conv1_out, tape.bn1, p.bn1.parameters}, dropout.rate, run.workspace);
   conv2d_backward_weights(device, d.conv1, no_bias, d_hidden, x, run.workspace, tape.conv1(run.N));
   if (input_gradient)
     conv2d_backward_data(device, tape.input_gradient(run.N), d_hidden, p.conv1, run.workspace, tape.conv1(run.N),

@@ -1,15 +1,20 @@
-// Who holds which memory when, worked out once before the first step.
+// Which tensor occupies which memory, worked out once before the first step.
 //
-// The networks run a fixed sequence of operations, so the moments at which each tensor is written first and read last
-// are known beforehand. A plan function of each block walks through the same sequence as its forward and backward,
-// calling reserve where a tensor begins and release where it ends; tensors whose lives do not overlap share memory
-// (first fit). The sum is one allocation; afterwards a step allocates nothing.
+// The networks run a fixed sequence of operations, so the first and the last operation that touches each tensor are
+// known beforehand. They are found by running the passes once on a planning backend (planning.h), which computes
+// nothing and reports each operation to the plan. A tensor owns its memory from the first of these operations to the
+// last, and tensors whose lifetimes do not overlap may share memory. Tensors are placed one by one, each at the first
+// place that is free during its lifetime. The total is one allocation; after that, a step allocates nothing.
+//
+// A tape may run several sequences, one at a time: a training step, or the forward pass of an evaluation. Nothing
+// survives from one to the next, so each tensor has a lifetime in each sequence, and two tensors share memory only if
+// their lifetimes overlap in none of them.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <functional>
-#include <stdexcept>
+#include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "common/core/geometry.h"
@@ -18,61 +23,63 @@ namespace attnunet {
 
 class MemoryPlan {
  public:
-  /// `pointer` gets memory for `count` values of U, from this point of the sequence on. It is set by bind, so it must
-  /// stay where it is until then.
-  template <class U>
-  void reserve(U*& pointer, Index count) {
-    const Index offset = first_fit(round_up(count * static_cast<Index>(sizeof(U))));
-    live_.insert(std::lower_bound(live_.begin(), live_.end(), offset,
-                                  [](const Block& block, Index at) { return block.begin < at; }),
-                 {offset, offset + round_up(count * static_cast<Index>(sizeof(U))), &pointer});
-    bytes_ = std::max(bytes_, live_.back().end);
-    binders_.push_back([&pointer, offset](std::byte* base) { pointer = reinterpret_cast<U*>(base + offset); });
-  }
+  /// What an operation does with the memory at an address, which may lie inside a tensor.
+  struct Access {
+    const void* address;
+    bool reads, writes;
+  };
 
-  /// The memory of `pointer` may be reused from this point of the sequence on.
+  /// Adds a tensor of `count` values. While passes are recorded, `pointer` holds an address of its own, at which there
+  /// is no memory. bind() sets it to real memory, so it must stay where it is until then.
   template <class U>
-  void release(U*& pointer) {
-    const void* key = &pointer;
-    const auto found = std::find_if(live_.begin(), live_.end(), [key](const Block& block) { return block.key == key; });
-    if (found == live_.end()) throw std::logic_error("memory plan: released what is not reserved");
-    live_.erase(found);
+  void add(std::string name, U*& pointer, Index count) {
+    pointer = static_cast<U*>(add(std::move(name), count * static_cast<Index>(sizeof(U)), &pointer,
+                                  [](void* key, void* memory) { *static_cast<U**>(key) = static_cast<U*>(memory); }));
   }
+  /// An address for `bytes` that are not part of the plan, such as the parameters: accesses to them are ignored.
+  void* outside(Index bytes);
 
-  /// Some operation needs this much scratch memory while it runs; all share one piece of the largest size.
-  template <class U>
-  void need_workspace(Index count) {
-    workspace_ = std::max(workspace_, count * static_cast<Index>(sizeof(U)));
-  }
+  /// The next operation is the first of sequence number `number` (0, 1, ...), in which nothing is written yet.
+  /// Recording a sequence again, as for another batch size, adds to its lifetimes.
+  void begin(std::size_t number);
+  /// The next operation of the sequence. Throws std::logic_error, naming operation and tensor, if it reads what the
+  /// sequence has not written yet, or accesses an address that nobody was given.
+  void operation(const char* name, const std::vector<Access>& accesses);
+  /// The operation needs this much scratch memory while it runs. All operations share one piece of the largest size.
+  void need_workspace(Index bytes);
 
-  /// Memory for the whole sequence, workspace included.
+  /// Places all tensors; call it after the last operation. Tensors that no operation touches get no memory.
+  void place();
+  /// Memory for all tensors and the workspace.
   Index bytes() const { return bytes_ + round_up(workspace_); }
   /// Where the workspace begins.
   Index workspace_offset() const { return bytes_; }
-
-  /// Sets every reserved pointer; base is 64-byte aligned memory of bytes() bytes.
-  void bind(std::byte* base) const {
-    for (const auto& binder : binders_) binder(base);
-  }
+  /// Sets every pointer; base is 64-byte aligned memory of bytes() bytes. Tensors without memory become null.
+  void bind(std::byte* base) const;
 
  private:
-  struct Block {
-    Index begin, end;
-    const void* key;
+  struct Lifetime {  // the first and the last operation of a sequence that touch a tensor
+    Index first = 0, last = -1;
+    bool exists() const { return last >= 0; }
+  };
+  struct Tensor {
+    std::string name;
+    Index address, bytes;
+    void* pointer;
+    void (*set)(void* pointer, void* memory);
+    std::vector<Lifetime> lifetimes = {};  // by sequence
+    Index written = 0;                     // the last recording in which it was written
+    Index offset = -1;
   };
   static Index round_up(Index bytes) { return (bytes + 255) / 256 * 256; }
-  Index first_fit(Index bytes) const {
-    Index offset = 0;
-    for (const Block& block : live_) {
-      if (block.begin - offset >= bytes) break;
-      offset = std::max(offset, block.end);
-    }
-    return offset;
-  }
+  void* add(std::string name, Index bytes, void* pointer, void (*set)(void*, void*));
+  Tensor* find(const char* operation, const void* address);
+  static bool overlap(const Tensor& a, const Tensor& b);
 
-  std::vector<Block> live_;  // by begin
-  std::vector<std::function<void(std::byte*)>> binders_;
-  Index bytes_ = 0, workspace_ = 0;
+  std::vector<Tensor> tensors_;  // by address
+  std::size_t sequence_ = 0;
+  Index recording_ = 0, time_ = 0;
+  Index outside_ = 0, bytes_ = 0, workspace_ = 0;
 };
 
 }  // namespace attnunet

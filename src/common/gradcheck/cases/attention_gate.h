@@ -31,12 +31,19 @@ LayerCase attention_gate_case(typename B::Device& device, Shape in, std::uint64_
   tape.H = in.H;
   tape.W = in.W;
   tape.C = in.C;
-  block->plan.reserve(block->x, in.size());
-  block->plan.reserve(block->cat, 2 * in.size());
-  attention_gate_plan_forward<B>(device, block->plan, tape, in.N, Purpose::training);
-  block->plan.reserve(block->d_cat, 2 * in.size());
-  attention_gate_plan_backward(block->plan, tape, in.N, Purpose::training);
-  block->allocate();
+  block->plan.add("x", block->x, in.size());
+  block->plan.add("cat", block->cat, 2 * in.size());
+  block->plan.add("d_cat", block->d_cat, 2 * in.size());
+  block->allocate(in.N, [&](const auto& run, const auto& p, const auto& d) {
+    const auto x = values(block->x, in), cat = values(block->cat, in.pixels(), 2 * in.C);
+    planning::caller_fills(run.device, block->x, block->cat);
+    attention_gate_forward(run, tape, {p, "block"}, cat, x);
+    planning::caller_reads(run.device, block->cat, tape.s);
+    planning::caller_fills(run.device, block->d_cat);
+    attention_gate_backward(run, tape, {p, "block"}, {d, "block"}, cat, x,
+                            gradients(block->d_cat, in.pixels(), 2 * in.C));
+    planning::caller_reads(run.device, tape.dx, block->d_cat);
+  });
 
   const auto forward = [block, in](const std::vector<Array>& inputs) {
     poison_memory<B>(block->device, block->memory.data(), block->memory.size());

@@ -4,10 +4,12 @@
 
 #include "common/gradcheck/cases/flat_inputs.h"
 #include "common/nn/double_conv.h"
+#include "common/nn/planning.h"
 
 namespace attnunet::gradcheck {
 
-/// Everything one block run needs: a tape planned for training, its memory, and the block's tensors.
+/// What a block needs to run alone: a tape, its memory and the caller's tensors, planned for one pass of training, and
+/// the parameters.
 template <class B, class Tape>
 struct BlockRun {
   using T = typename B::Scalar;
@@ -22,7 +24,19 @@ struct BlockRun {
 
   BlockRun(typename B::Device& where, Architecture what) : device(where), architecture(std::move(what)) {}
 
-  void allocate() {
+  /// Plans all memory for the passes of record(run, parameters, gradients), which runs them on the planning backend,
+  /// and allocates it. The plan has the caller's tensors already.
+  template <class Record>
+  void allocate(Index N, Record record) {
+    tape.add_to(plan, "block", N);
+    planning::Device<B> recorder{device, plan};
+    const auto outside = [this](Index elements) { return static_cast<T*>(plan.outside(elements)); };
+    const FlatTensors<const T> p{architecture, outside(architecture.parameter_elements),
+                                 outside(architecture.statistics_elements)};
+    const FlatTensors<T> d{architecture, outside(architecture.parameter_elements), nullptr};
+    plan.begin(0);
+    record(Run<Planning<B>>{recorder, Pass{}, N, outside(0)}, p, d);
+    plan.place();
     memory = typename B::template Buffer<std::byte>(device, plan.bytes());
     plan.bind(memory.data());
     statistics = upload<B>(device, initial_statistics(architecture));
@@ -58,11 +72,18 @@ LayerCase double_conv_case(typename B::Device& device, Shape in, Index K, double
   tape.dropout_rate = rate;
   tape.dropout_layer = dropout_layer;
   const Index out = in.pixels() * K;
-  block->plan.reserve(block->x, in.size());
-  double_conv_plan_forward<B>(device, block->plan, tape, in.N, Purpose::training);
-  block->plan.reserve(block->dy, out);
-  double_conv_plan_backward(block->plan, tape, block->dy, in.N, Purpose::training, true);
-  block->allocate();
+  tape.recomputes = B::recomputes;
+  block->plan.add("x", block->x, in.size());
+  block->plan.add("dy", block->dy, out);
+  block->allocate(in.N, [&](const auto& run, const auto& p, const auto& d) {
+    planning::caller_fills(run.device, block->x);
+    double_conv_forward(run, tape, {p, "block"}, values(block->x, in));
+    planning::caller_reads(run.device, tape.hidden, tape.y);
+    planning::caller_fills(run.device, block->dy);
+    double_conv_backward(run, tape, {p, "block"}, {d, "block"}, values(block->x, in),
+                         gradients(block->dy, in.pixels(), K), true);
+    planning::caller_reads(run.device, tape.dx);
+  });
 
   const auto forward = [block, in, pass](const std::vector<Array>& inputs) {
     poison_memory<B>(block->device, block->memory.data(), block->memory.size());
