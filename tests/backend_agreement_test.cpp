@@ -1,4 +1,4 @@
-// Whole networks and training, CPU against CUDA.
+// Whole networks and training, CPU against CUDA, and the CPU's plain loops against its matrix products.
 //
 // In double, where CUDA runs its plain kernels: rounding is 1e-16, and what a network makes of it stays below 1e-12 of
 // its largest gradient. 1e-9 leaves room for longer sums and shows any wrong term. A ReLU or argmax that takes the
@@ -202,6 +202,24 @@ TYPED_TEST(Agreement, TwentyTrainingSteps) {
   this->check_training(config_of(3, 2), LossKind::bce_dice, 1, 19, 16, 20);
 }
 
+// The CPU's plain loops (--conv reference), held against matrix products.
+class ReferenceAgreement : public Agreement<Cpu<double>> {
+ protected:
+  ReferenceAgreement() {
+    static_cast<cpu::Device&>(device) = cpu::Device(1, ConvMethod::reference);
+    static_cast<cpu::Device&>(cpu) = cpu::Device(1, ConvMethod::gemm);
+  }
+};
+
+TEST_F(ReferenceAgreement, Gradients) {
+  check_gradients(config_of(3, 4), 2, 16, 24);
+  check_gradients(config_of(4, 2), 2, 19, 33);
+}
+TEST_F(ReferenceAgreement, TwentyTrainingSteps) {
+  check_training(config_of(3, 2), "bce", 2, 16, 16, 20);
+  check_training(config_of(3, 2), "bce+dice", 1, 19, 16, 20);
+}
+
 template <class B>
 class FloatAgreement : public BackendTest<B> {};
 TYPED_TEST_SUITE(FloatAgreement, CudaFloatBackends);
@@ -257,7 +275,8 @@ TYPED_TEST(FloatAgreement, DropoutMasksAreTheSameBits) {
 }
 
 // attention3 on phantoms, as `train` does it: after the same order, masks and initial weights, the epochs' losses.
-TYPED_TEST(FloatAgreement, LossCurvesOnPhantoms) {
+template <class A, class B>
+void expect_same_curves(typename A::Device& device, typename B::Device& other_device) {
   const TemporaryFolder folder;
   data::synthesize(folder / "data", 20, 32, 5);
   const data::Dataset dataset = data::scan(folder / "data");
@@ -280,8 +299,7 @@ TYPED_TEST(FloatAgreement, LossCurvesOnPhantoms) {
     Trainer<decltype(backend)>(device, dataset, split, new_run(here), RunFolder::create(here)).run(callbacks);
     return rows;
   };
-  TestDevice<Cpu<float>> cpu;
-  const auto expected = curve(cpu, Cpu<float>(), "cpu"), actual = curve(this->device, TypeParam(), "cuda");
+  const auto expected = curve(device, A(), "expected"), actual = curve(other_device, B(), "actual");
   ASSERT_EQ(expected.size(), 3u);
   ASSERT_EQ(actual.size(), 3u);
   EXPECT_LT(expected.back().train.loss, 0.9 * expected.front().train.loss) << "nothing was learned";
@@ -293,6 +311,16 @@ TYPED_TEST(FloatAgreement, LossCurvesOnPhantoms) {
       worst = std::max(worst, std::abs(other - loss) / loss);
     }
   record("error of an epoch's loss", worst);
+}
+
+TYPED_TEST(FloatAgreement, LossCurvesOnPhantoms) {
+  TestDevice<Cpu<float>> cpu;
+  expect_same_curves<Cpu<float>, TypeParam>(cpu, this->device);
+}
+
+TEST(FloatReferenceAgreement, LossCurvesOnPhantoms) {
+  cpu::Device gemm(1, ConvMethod::gemm), reference(1, ConvMethod::reference);
+  expect_same_curves<Cpu<float>, Cpu<float>>(gemm, reference);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "cuda/operations.h"
 #include "support/against_cpu.h"
 #include "support/backends.h"
+#include "support/conv_methods.h"
 #include "support/expect.h"
 
 namespace attnunet {
@@ -18,7 +19,7 @@ const DropoutKey key{0x123456789ull, 4, 7};
 
 template <class B>
 class BatchNormReluDropoutGradient : public BackendTest<B> {};
-TYPED_TEST_SUITE(BatchNormReluDropoutGradient, DoubleBackends);
+TYPED_TEST_SUITE(BatchNormReluDropoutGradient, DoubleBackendsAndReference);
 
 TYPED_TEST(BatchNormReluDropoutGradient, MatchesNumeric) {
   for (auto [pixels, C] : {std::pair<Index, Index>{35, 1}, {12, 7}, {30, 5}, {133, 2}})
@@ -145,7 +146,7 @@ Array upstream(Index n) {
 
 template <class B>
 class BatchNormReluDropout : public BackendTest<B> {};
-TYPED_TEST_SUITE(BatchNormReluDropout, AllBackends);
+TYPED_TEST_SUITE(BatchNormReluDropout, AllBackendsAndReference);
 
 TYPED_TEST(BatchNormReluDropout, IsThePlainLayersInTurn) {
   for (auto [pixels, C] : shapes)
@@ -251,17 +252,25 @@ TYPED_TEST(BatchNormReluDropoutFloat, MatchesDouble) {
 }
 
 template <class B>
+class BatchNormReluDropoutAgainstReference : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormReluDropoutAgainstReference, CpuBackends);
+TYPED_TEST(BatchNormReluDropoutAgainstReference, Agrees) {
+  cpu::Device reference(1, ConvMethod::reference);
+  expect_matches<TypeParam, Cpu<double>>(this->device, reference);
+}
+
+template <class B>
 class BatchNormReluDropoutAgainstCpu : public BackendTest<B> {};
 TYPED_TEST_SUITE(BatchNormReluDropoutAgainstCpu, CudaBackends);
 
 TYPED_TEST(BatchNormReluDropoutAgainstCpu, Agrees) {
-  TestDevice<Cpu<double>> cpu;
-  expect_matches<TypeParam, Cpu<double>>(this->device, cpu);
+  cpu::Device reference(1, ConvMethod::reference);
+  expect_matches<TypeParam, Cpu<double>>(this->device, reference);
 }
 
 // beta so large that nothing is clipped: y is 0 where the CPU's dropout drops, and nowhere else.
 TYPED_TEST(BatchNormReluDropoutAgainstCpu, TheMasksAreTheSame) {
-  TestDevice<Cpu<double>> cpu;
+  cpu::Device cpu(1, ConvMethod::reference);
   auto& device = this->device;
   for (auto [pixels, C] : shapes)
     for (const double rate : {0.1, 0.3, 0.999}) {

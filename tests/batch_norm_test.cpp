@@ -4,7 +4,9 @@
 #include "cuda/batch_norm.h"
 #include "support/against_cpu.h"
 #include "support/backends.h"
+#include "support/conv_methods.h"
 #include "support/expect.h"
+#include "support/reference.h"
 
 namespace attnunet {
 namespace {
@@ -14,7 +16,7 @@ using gradcheck::LayerCase;
 
 template <class B>
 class BatchNormGradient : public BackendTest<B> {};
-TYPED_TEST_SUITE(BatchNormGradient, DoubleBackends);
+TYPED_TEST_SUITE(BatchNormGradient, DoubleBackendsAndReference);
 
 TYPED_TEST(BatchNormGradient, MatchesNumeric) {
   for (auto [pixels, C] : {std::pair<Index, Index>{35, 1}, {12, 7}, {30, 5}, {133, 2}})
@@ -71,7 +73,7 @@ TYPED_TEST(BatchNormGradient, IsOrthogonalToOnesAndXhat) {
 
 template <class B>
 class BatchNorm : public BackendTest<B> {};
-TYPED_TEST_SUITE(BatchNorm, AllBackends);
+TYPED_TEST_SUITE(BatchNorm, AllBackendsAndReference);
 
 struct Statistics {
   Array mean, inv_std, running_mean, running_var;
@@ -123,16 +125,13 @@ TYPED_TEST(BatchNorm, LargeMeanKeepsTheVariance) {
     Random random(8);
     const Array x = rounded_to_float(gradcheck::random_array("x", pixels * C, random, 1e4, 1.0));
     const auto s = statistics<TypeParam>(this->device, x, 0, 0, C);
-    for (Index c = 0; c < C; ++c) {
-      double mean = 0, squares = 0;
-      for (Index i = c; i < pixels * C; i += C) mean += x.values[static_cast<std::size_t>(i)];
-      mean /= static_cast<double>(pixels);
-      for (Index i = c; i < pixels * C; i += C) squares += std::pow(x.values[static_cast<std::size_t>(i)] - mean, 2);
-      const auto at = static_cast<std::size_t>(c);
-      const double expected = 1 / std::sqrt(squares / static_cast<double>(pixels) + 1e-5);
-      EXPECT_TRUE(std::abs(s.mean.values[at] - mean) <= 0x1p-23 * mean) << s.mean.values[at] << " " << mean;
-      EXPECT_TRUE(std::abs(s.inv_std.values[at] - expected) <= 64 * 0x1p-24 * expected)
-          << s.inv_std.values[at] << " " << expected;
+    const Array zeros = reference::zeros("", C);
+    const reference::BatchNorm expected = reference::batch_norm_forward(x, zeros, zeros, zeros, zeros);
+    for (std::size_t c = 0; c < s.mean.values.size(); ++c) {
+      const double mean = expected.mean.values[c], inv_std = expected.inv_std.values[c];
+      EXPECT_TRUE(std::abs(s.mean.values[c] - mean) <= 0x1p-23 * mean) << s.mean.values[c] << " " << mean;
+      EXPECT_TRUE(std::abs(s.inv_std.values[c] - inv_std) <= 64 * 0x1p-24 * inv_std)
+          << s.inv_std.values[c] << " " << inv_std;
     }
   }
 }
@@ -258,20 +257,31 @@ TYPED_TEST(BatchNormFloat, InferenceMatchesDouble) {
                        gradcheck::batch_norm_inference_case<Double>(exact, pixels, C, 14), C);
 }
 
+// The plain loops in double are exact for float; for double both sides have rounding errors.
+template <class B>
+void expect_matches_reference(typename B::Device& device) {
+  const double unit = sizeof(typename B::Scalar) == 8 ? 2 * 0x1p-29 : 1;
+  cpu::Device reference(1, ConvMethod::reference);
+  for (auto [pixels, C] : {std::pair<Index, Index>{50003, 1}, {2001, 3}, {4001, 32}, {301, 300}, {35, 1028}}) {
+    expect_float_close(gradcheck::batch_norm_case<B>(device, pixels, C, 18),
+                       gradcheck::batch_norm_case<Cpu<double>>(reference, pixels, C, 18), C, unit);
+    expect_float_close(gradcheck::batch_norm_inference_case<B>(device, pixels, C, 19),
+                       gradcheck::batch_norm_inference_case<Cpu<double>>(reference, pixels, C, 19), C, unit);
+  }
+}
+
+template <class B>
+class BatchNormAgainstReference : public BackendTest<B> {};
+TYPED_TEST_SUITE(BatchNormAgainstReference, CpuBackends);
+TYPED_TEST(BatchNormAgainstReference, Agrees) {
+  expect_matches_reference<TypeParam>(this->device);
+}
+
 template <class B>
 class BatchNormAgainstCpu : public BackendTest<B> {};
 TYPED_TEST_SUITE(BatchNormAgainstCpu, CudaBackends);
-
-// The CPU in double is exact for float; for double both sides have its error.
 TYPED_TEST(BatchNormAgainstCpu, Agrees) {
-  const double unit = sizeof(typename TypeParam::Scalar) == 8 ? 2 * 0x1p-29 : 1;
-  TestDevice<Cpu<double>> cpu;
-  for (auto [pixels, C] : {std::pair<Index, Index>{50003, 1}, {2001, 3}, {4001, 32}, {301, 300}, {35, 1028}}) {
-    expect_float_close(gradcheck::batch_norm_case<TypeParam>(this->device, pixels, C, 18),
-                       gradcheck::batch_norm_case<Cpu<double>>(cpu, pixels, C, 18), C, unit);
-    expect_float_close(gradcheck::batch_norm_inference_case<TypeParam>(this->device, pixels, C, 19),
-                       gradcheck::batch_norm_inference_case<Cpu<double>>(cpu, pixels, C, 19), C, unit);
-  }
+  expect_matches_reference<TypeParam>(this->device);
 }
 
 template <class B>
@@ -321,27 +331,25 @@ TYPED_TEST(CombineChannelStatistics, LargeMeanAndRaggedChunks) {
                                RunningStatistics<T>{running_mean.data(), running_var.data()},
                                cuda::ChunkStatistics<T>{chunk_means.data(), chunk_m2.data(), at.chunk_pixels, pixels},
                                C);
-    Array want_mean, want_inv_std, want_running_mean, want_running_var;
+    const auto all = [&](double value) { return Array{"", std::vector<double>(channels, value)}; };
+    const reference::BatchNorm expected = reference::batch_norm_forward(x, all(1), all(0), all(3), all(5));
     std::vector<double> mean_bound, inv_std_bound, running_mean_bound, running_var_bound;
-    for (Index c = 0; c < C; ++c) {
-      const auto [batch_mean, squares] = moments(c, 0, pixels);
-      const double n = static_cast<double>(pixels), variance = squares / n;
-      const double v = u + 6 * 0x1p-53 * std::sqrt(n), e = v * std::abs(batch_mean);
+    for (std::size_t c = 0; c < channels; ++c) {
+      const double n = static_cast<double>(pixels), expected_inv_std = expected.inv_std.values[c];
+      const double variance = 1 / (expected_inv_std * expected_inv_std) - batch_norm_eps;
+      const double v = u + 6 * 0x1p-53 * std::sqrt(n), e = v * std::abs(expected.mean.values[c]);
       const double variance_error = 2 * e * std::sqrt(variance) + e * e + 2 * v * variance;
-      want_mean.values.push_back(batch_mean);
-      want_inv_std.values.push_back(1 / std::sqrt(variance + batch_norm_eps));
-      want_running_mean.values.push_back(0.9 * 3 + 0.1 * batch_mean);
-      want_running_var.values.push_back(0.9 * 5 + 0.1 * squares / (n - 1));
       mean_bound.push_back(2 * e);
-      inv_std_bound.push_back(want_inv_std.values.back() * (variance_error / (variance + batch_norm_eps) + 2 * u));
+      inv_std_bound.push_back(expected_inv_std * (variance_error / (variance + batch_norm_eps) + 2 * u));
       running_mean_bound.push_back(2 * e);
-      running_var_bound.push_back(0.1 * variance_error * n / (n - 1) + 2 * u * want_running_var.values.back());
+      running_var_bound.push_back(0.1 * variance_error * n / (n - 1) + 2 * u * expected.running_var.values[c]);
     }
-    EXPECT_TRUE(close(gradcheck::download<B>(device, "mean", mean), want_mean, mean_bound));
-    EXPECT_TRUE(close(gradcheck::download<B>(device, "inv_std", inv_std), want_inv_std, inv_std_bound));
+    EXPECT_TRUE(close(gradcheck::download<B>(device, "mean", mean), expected.mean, mean_bound));
+    EXPECT_TRUE(close(gradcheck::download<B>(device, "inv_std", inv_std), expected.inv_std, inv_std_bound));
     EXPECT_TRUE(
-        close(gradcheck::download<B>(device, "running_mean", running_mean), want_running_mean, running_mean_bound));
-    EXPECT_TRUE(close(gradcheck::download<B>(device, "running_var", running_var), want_running_var, running_var_bound));
+        close(gradcheck::download<B>(device, "running_mean", running_mean), expected.running_mean, running_mean_bound));
+    EXPECT_TRUE(
+        close(gradcheck::download<B>(device, "running_var", running_var), expected.running_var, running_var_bound));
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 
 #include "cuda/device.h"
 
@@ -83,10 +84,10 @@ TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
       {{"gradcheck", "--backend", "tpu"}, {"--backend", "cpu"}},
       {{"gradcheck", "--precision", "bf16"}, {"--precision"}},
       {{"train", "--precision", "fp16"}, {"--precision", "float32|tf32|bf16"}},
-      {{"train", "--conv", "fft"}, {"--conv", "auto|direct|gemm|winograd"}},
-      {{"evaluate", "--checkpoint", "x", "--conv", "fft"}, {"--conv", "auto|direct|gemm|winograd"}},
-      {{"gradcheck", "--conv", "automatic"}, {"--conv", "auto|direct|gemm|winograd"}},
-      {{"bench", "--conv", ""}, {"--conv", "auto|direct|gemm|winograd"}},
+      {{"train", "--conv", "fft"}, {"--conv", "auto|reference|gemm|direct|winograd"}},
+      {{"evaluate", "--checkpoint", "x", "--conv", "fft"}, {"--conv", "auto|reference|gemm|direct|winograd"}},
+      {{"gradcheck", "--conv", "automatic"}, {"--conv", "auto|reference|gemm|direct|winograd"}},
+      {{"bench", "--conv", ""}, {"--conv", "auto|reference|gemm|direct|winograd"}},
       {{"data"}, {}},
       {{"data", "check", "--folds", "1"}, {"--folds", "2 to 1000"}},
 
@@ -138,7 +139,7 @@ TEST(CommandLine, PrecisionsThatTheCpuHasNot) {
 
 TEST(CommandLine, MethodsOfConvolutionThatOnlyTheCpuHas) {
   for (const char* backend : {"cuda-sim", "cuda"})
-    for (const char* conv : {"direct", "gemm", "winograd"})
+    for (const char* conv : {"reference", "direct", "gemm", "winograd"})
       for (std::vector<std::string> command : {std::vector<std::string>{"train"},
                                                {"gradcheck"},
                                                {"bench"},
@@ -152,11 +153,13 @@ TEST(CommandLine, MethodsOfConvolutionThatOnlyTheCpuHas) {
 // Both networks too, most of whose layers are too narrow here for auto to take anything but direct. The numbers are the
 // same in both, their rounding is not, and so the errors shown.
 TEST(CommandLine, GradcheckByOtherMethodsOfConvolution) {
-  const Finished gemm = attnunet_run({"gradcheck", "--conv", "gemm"});
-  const Finished winograd = attnunet_run({"gradcheck", "--conv", "winograd"});
-  expect_success(gemm);
-  expect_success(winograd);
-  EXPECT_NE(gemm.out, winograd.out);
+  std::set<std::string> outputs;
+  for (const char* conv : {"reference", "gemm", "winograd"}) {
+    const Finished finished = attnunet_run({"gradcheck", "--conv", conv});
+    expect_success(finished);
+    outputs.insert(finished.out);
+  }
+  EXPECT_EQ(outputs.size(), 3u);
 }
 
 TEST(CommandLine, NoDatasetNamesTheWaysToOne) {
@@ -214,10 +217,59 @@ TEST(CommandLine, BenchWritesItsJson) {
   expect_failure(attnunet_run({"bench", "--json", (folder / "no" / "bench.json").string()}), 1, {"bench.json"});
 }
 
+// A tiny ladder: every method in every direction, all with the reference's result but for rounding.
+TEST(CommandLine, BenchLadderComparesTheMethods) {
+  TemporaryFolder folder;
+  const std::string json = (folder / "ladder.json").string();
+  const Finished finished =
+      attnunet_run({"bench", "--ladder", "--shape", "2x9x7x5x6", "--threads", "1", "--repeats", "2", "--json", json});
+  expect_success(finished);
+  std::istringstream lines(finished.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
+  for (const char* word : {"9 x 7", "5 -> 6", "forward", "backward data", "backward weights", "GFLOP/s", "What each"})
+    EXPECT_NE(finished.out.find(word), std::string::npos) << word;
+  const auto object = nlohmann::json::parse(read_text(json));
+  EXPECT_EQ(object["backend"], "cpu");
+  EXPECT_EQ(object["shape"], (nlohmann::json{{"N", 2}, {"H", 9}, {"W", 7}, {"C", 5}, {"K", 6}}));
+  EXPECT_GT(object["peak_gflops"].get<double>(), 0);
+  const std::vector<std::string> methods{"reference", "gemm", "direct", "winograd"};
+  const std::vector<std::string> directions{"forward", "backward data", "backward weights"};
+  const auto& ladder = object["ladder"];
+  ASSERT_EQ(ladder.size(), methods.size() * directions.size());
+  for (std::size_t i = 0; i < ladder.size(); ++i) {
+    const auto& rung = ladder[i];
+    SCOPED_TRACE(rung.dump());
+    EXPECT_EQ(rung["direction"], directions[i / methods.size()]);
+    EXPECT_EQ(rung["method"], methods[i % methods.size()]);
+    EXPECT_GT(rung["ms"]["median"].get<double>(), 0);
+    EXPECT_GT(rung["gflops"].get<double>(), 0);
+    const double difference = rung["largest_difference"], speed_up = rung["speed_up"];
+    if (i % methods.size() == 0) {
+      EXPECT_EQ(difference, 0);
+      continue;
+    }
+    EXPECT_GT(speed_up, 0);
+    EXPECT_GT(difference, 0) << "the same bits: was it another method?";
+    EXPECT_LT(difference, 1e-4);  // Winograd's transforms enlarge what is rounded up to 256 times (conv2d_winograd.h)
+  }
+}
+
+TEST(CommandLine, BenchLadderTakesItsOwnOptionsOnly) {
+  TemporaryFolder folder;
+  for (const char* shape : {"", "4x64x64x64", "4x64x64x64x64x1", "4x64x64x0x64", "4x64x64x64x64 ", "4x64x64x5000x64",
+                            "x4x64x64x64x64", "4,64,64,64,64"})
+    expect_failure(attnunet_run({"bench", "--ladder", "--shape", shape}), 2, {"NxHxWxCxK"});
+  expect_failure(attnunet_run({"bench", "--shape", "1x4x4x4x4"}), 2, {"--shape", "--ladder"});
+  expect_failure(attnunet_run({"bench", "--ladder", "--backend", "cuda-sim"}), 2, {"--backend cpu"});
+  expect_failure(attnunet_run({"bench", "--ladder", "--conv", "gemm"}), 2, {"--conv", "--ladder"});
+  expect_failure(attnunet_run({"bench", "--ladder", "--batch", "1"}), 2, {"--batch", "--ladder"});
+  expect_failure(attnunet_run({"bench", "--ladder", "--json", (folder / "no" / "x.json").string()}), 1, {"x.json"});
+}
+
 // A table that names every layer, padded sizes included: each is timed without a fault.
 TEST(CommandLine, BenchTimesEveryLayer) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"cpu", "auto"}, {"cpu", "winograd"}, {"cuda-sim", "auto"}};
+      {"cpu", "auto"}, {"cpu", "reference"}, {"cpu", "winograd"}, {"cuda-sim", "auto"}};
   for (const auto& [backend, conv] : cases) {
     const Finished finished =
         attnunet_run({"bench", "--backend", backend, "--conv", conv, "--variant", "attention3", "--base", "2", "--size",

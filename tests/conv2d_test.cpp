@@ -13,6 +13,7 @@
 #include "support/conv_methods.h"
 #include "support/expect.h"
 #include "support/linear.h"
+#include "support/reference.h"
 #include "support/winograd.h"
 
 namespace attnunet {
@@ -24,55 +25,10 @@ using All = Joined<AllBackends, CpuMethodsOfBoth>::type;
 
 using gradcheck::Array;
 using gradcheck::random_array;
+using reference::zeros;
 
 template <class B>
 constexpr bool on_cpu = std::is_same<typename B::Device, cpu::Device>::value;
-
-struct NaiveGradients {
-  Array dx, dw, db;
-};
-
-// The definition, in seven loops: at(y, x, w) is called for every product of the sum.
-template <class At>
-void for_each_product(const Conv2dGeometry& g, const At& at) {
-  const Index q = (g.R - 1) / 2;
-  for (Index n = 0; n < g.N; ++n)
-    for (Index h = 0; h < g.H; ++h)
-      for (Index w = 0; w < g.W; ++w)
-        for (Index r = 0; r < g.R; ++r)
-          for (Index s = 0; s < g.R; ++s) {
-            const Index i = h + r - q, j = w + s - q;
-            if (i < 0 || i >= g.H || j < 0 || j >= g.W) continue;
-            for (Index k = 0; k < g.K; ++k)
-              for (Index c = 0; c < g.C; ++c)
-                at(static_cast<std::size_t>(((n * g.H + h) * g.W + w) * g.K + k),
-                   static_cast<std::size_t>(((n * g.H + i) * g.W + j) * g.C + c),
-                   static_cast<std::size_t>(((k * g.R + r) * g.R + s) * g.C + c));
-          }
-}
-
-Array zeros(const std::string& name, Index n) {
-  return {name, std::vector<double>(static_cast<std::size_t>(n))};
-}
-
-Array naive_forward(const Conv2dGeometry& g, const Array& x, const Array& w, const Array& b) {
-  Array y = zeros("y", g.pixels() * g.K);
-  for (std::size_t i = 0; i < y.values.size(); ++i) y.values[i] = b.values[i % b.values.size()];
-  for_each_product(g, [&](std::size_t to, std::size_t from, std::size_t weight) {
-    y.values[to] += x.values[from] * w.values[weight];
-  });
-  return y;
-}
-
-NaiveGradients naive_backward(const Conv2dGeometry& g, const Array& x, const Array& w, const Array& dy) {
-  NaiveGradients d{zeros("dx", g.pixels() * g.C), zeros("dw", g.weights()), zeros("db", g.K)};
-  for_each_product(g, [&](std::size_t to, std::size_t from, std::size_t weight) {
-    d.dx.values[from] += dy.values[to] * w.values[weight];
-    d.dw.values[weight] += dy.values[to] * x.values[from];
-  });
-  for (std::size_t i = 0; i < dy.values.size(); ++i) d.db.values[i % d.db.values.size()] += dy.values[i];
-  return d;
-}
 
 // Of the sum of |terms|: in float32 as derived, in double the same with its unit roundoff.
 template <class T>
@@ -105,7 +61,7 @@ template <class Device>
 Terms forward_terms(const Device& device, const Conv2dGeometry& g, const Array& x, const Array& w, const Array& b) {
   if (by_winograd(device, g))
     return {{"y", winograd::forward_terms(g, x.values, w.values, b.values)}, g.C + winograd_roundings + 1};
-  return {naive_forward(g, magnitudes(x), magnitudes(w), magnitudes(b)), g.R * g.R * g.C + 1};
+  return {reference::conv2d_forward(g, magnitudes(x), magnitudes(w), magnitudes(b)), g.R * g.R * g.C + 1};
 }
 
 struct GradientTerms {
@@ -115,7 +71,7 @@ struct GradientTerms {
 template <class Device>
 GradientTerms backward_terms(const Device& device, const Conv2dGeometry& g, const Array& x, const Array& w,
                              const Array& dy) {
-  const NaiveGradients sums = naive_backward(g, magnitudes(x), magnitudes(w), magnitudes(dy));
+  const reference::ConvGradients sums = reference::conv2d_backward(g, magnitudes(x), magnitudes(w), magnitudes(dy));
   GradientTerms terms{{sums.dx, g.R * g.R * g.K}, {sums.dw, g.pixels()}, {sums.db, g.pixels()}};
   if (by_winograd(device, g)) {
     terms.dx = {{"dx", winograd::backward_data_terms(g, dy.values, w.values)}, g.K + winograd_roundings};
@@ -205,17 +161,17 @@ TYPED_TEST(Conv2d, MatchesTheDefinition) {
     const Data d(g, 11);
     const auto layer = gradcheck::conv2d_case<TypeParam>(this->device, g, true, 1);
     const Array y = layer.forward({d.x, d.w, d.b}).outputs[0];
-    const Array expected = naive_forward(g, d.x, d.w, d.b);
+    const Array expected = reference::conv2d_forward(g, d.x, d.w, d.b);
     const auto bound = forward_terms(this->device, g, d.x, d.w, d.b).template bounds<T>();
     EXPECT_TRUE(close(y, expected, bound));
     tightest = std::max(tightest, tightness(y, expected, bound));
 
     const std::vector<Array> gradients = layer.backward({d.x, d.w, d.b}, {d.dy});
-    const NaiveGradients naive = naive_backward(g, d.x, d.w, d.dy);
+    const reference::ConvGradients expected_gradients = reference::conv2d_backward(g, d.x, d.w, d.dy);
     const GradientTerms terms = backward_terms(this->device, g, d.x, d.w, d.dy);
-    EXPECT_TRUE(close(gradients[0], naive.dx, terms.dx.template bounds<T>()));
-    EXPECT_TRUE(close(gradients[1], naive.dw, terms.dw.template bounds<T>()));
-    EXPECT_TRUE(close(gradients[2], naive.db, terms.db.template bounds<T>()));
+    EXPECT_TRUE(close(gradients[0], expected_gradients.dx, terms.dx.template bounds<T>()));
+    EXPECT_TRUE(close(gradients[1], expected_gradients.dw, terms.dw.template bounds<T>()));
+    EXPECT_TRUE(close(gradients[2], expected_gradients.db, terms.db.template bounds<T>()));
   }
   this->RecordProperty("tightness", std::to_string(tightest));
 }
@@ -227,7 +183,7 @@ TYPED_TEST(Conv2d, WorksWithoutBias) {
     const Data d(g, 12);
     const auto layer = gradcheck::conv2d_case<TypeParam>(this->device, g, false, 1);
     const Array none = zeros("b", g.K);
-    EXPECT_TRUE(close(layer.forward({d.x, d.w}).outputs[0], naive_forward(g, d.x, d.w, none),
+    EXPECT_TRUE(close(layer.forward({d.x, d.w}).outputs[0], reference::conv2d_forward(g, d.x, d.w, none),
                       forward_terms(this->device, g, d.x, d.w, none).template bounds<T>()));
   }
 }
@@ -243,7 +199,7 @@ TYPED_TEST(Conv2d, BackwardDataAdds) {
     auto workspace = gradcheck::poisoned<TypeParam>(this->device, conv2d_workspace(this->device, g));
     conv2d_backward_data(this->device, gradients(dx.data(), g.pixels(), g.C), gradients(dy.data(), g.pixels(), g.K),
                          w.data(), workspace.data(), g, Write::add);
-    Array expected = naive_backward(g, d.x, d.w, d.dy).dx;
+    Array expected = reference::conv2d_backward(g, d.x, d.w, d.dy).dx;
     for (std::size_t i = 0; i < expected.values.size(); ++i) expected.values[i] += d.before.values[i];
     EXPECT_TRUE(close(gradcheck::download<TypeParam>(this->device, "dx", dx), expected,
                       added_bounds<T>(backward_terms(this->device, g, d.x, d.w, d.dy).dx, d.before)));
@@ -280,7 +236,7 @@ TYPED_TEST(Conv2d, ActivatesAndAddsAsItWrites) {
         EXPECT_NE(fused.values, run(write, Activation::none, false).values);
       }
     }
-    Array expected = naive_forward(g, d.x, d.w, d.b);
+    Array expected = reference::conv2d_forward(g, d.x, d.w, d.b);
     Terms terms = forward_terms(device, g, d.x, d.w, d.b);
     for (std::size_t i = 0; i < expected.values.size(); ++i) {
       expected.values[i] += d.dy.values[i];
@@ -320,27 +276,30 @@ TYPED_TEST(Conv2d, WorksOnColumnsOfAWiderTensor) {
 
     auto y = gradcheck::upload<TypeParam>(device, widened_nan(g.pixels(), of_y));
     conv2d_forward(device, values(y.data(), g.pixels(), of_y), x_values, w.data(), {b.data()}, workspace.data(), g);
-    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "y", y), of_y), naive_forward(g, d.x, d.w, d.b),
+    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "y", y), of_y),
+                      reference::conv2d_forward(g, d.x, d.w, d.b),
                       forward_terms(device, g, d.x, d.w, d.b).template bounds<T>()));
 
-    const NaiveGradients naive = naive_backward(g, d.x, d.w, d.dy);
+    const reference::ConvGradients expected_gradients = reference::conv2d_backward(g, d.x, d.w, d.dy);
     const GradientTerms terms = backward_terms(device, g, d.x, d.w, d.dy);
     auto dw = gradcheck::poisoned<TypeParam>(device, w.size());
     auto db = gradcheck::poisoned<TypeParam>(device, g.K);
     conv2d_backward_weights(device, dw.data(), db.data(), dy_gradients, x_values, workspace.data(), g);
-    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "dw", dw), naive.dw, terms.dw.template bounds<T>()));
-    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "db", db), naive.db, terms.db.template bounds<T>()));
+    EXPECT_TRUE(
+        close(gradcheck::download<TypeParam>(device, "dw", dw), expected_gradients.dw, terms.dw.template bounds<T>()));
+    EXPECT_TRUE(
+        close(gradcheck::download<TypeParam>(device, "db", db), expected_gradients.db, terms.db.template bounds<T>()));
 
     auto dx = gradcheck::upload<TypeParam>(device, widened_nan(g.pixels(), of_x));
     conv2d_backward_data(device, gradients(dx.data(), g.pixels(), of_x), dy_gradients, w.data(), workspace.data(), g,
                          Write::set);
-    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "dx", dx), of_x), naive.dx,
+    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "dx", dx), of_x), expected_gradients.dx,
                       terms.dx.template bounds<T>()));
 
     dx = gradcheck::upload<TypeParam>(device, widened(d.before, of_x));
     conv2d_backward_data(device, gradients(dx.data(), g.pixels(), of_x), dy_gradients, w.data(), workspace.data(), g,
                          Write::add);
-    Array expected = naive.dx;
+    Array expected = expected_gradients.dx;
     for (std::size_t i = 0; i < expected.values.size(); ++i) expected.values[i] += d.before.values[i];
     EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "dx added", dx), of_x), expected,
                       added_bounds<T>(terms.dx, d.before)));
@@ -392,7 +351,7 @@ TYPED_TEST_SUITE(Conv2dAgainstCpu, CudaBackends);
 
 TYPED_TEST(Conv2dAgainstCpu, CloseAndTheSameBitsTwice) {
   using T = typename TypeParam::Scalar;
-  cpu::Device cpu(most_test_threads, ConvMethod::gemm);
+  cpu::Device cpu(1, ConvMethod::reference);
   for (const Conv2dGeometry& g : all_shapes<TypeParam>()) {
     SCOPED_TRACE(text(g));
     const auto cpu_case = gradcheck::conv2d_case<CpuLike<TypeParam>>(cpu, g, true, 2);
@@ -472,10 +431,11 @@ TYPED_TEST(Conv2dPlain, AgreesWithTheTuned) {
           cuda::plain::conv2d_backward_weights(device, dw, db, dy_gradients, x_values, workspace, g);
         },
         cuda::plain::conv2d_workspace(device, g));
-    const NaiveGradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
+    const reference::ConvGradients sums =
+        reference::conv2d_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
     Array of_added = sums.dx;
     for (std::size_t i = 0; i < of_added.values.size(); ++i) of_added.values[i] += std::abs(d.before.values[i]);
-    const Array of_y = naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b));
+    const Array of_y = reference::conv2d_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b));
     Array of_activated = of_y;
     for (std::size_t i = 0; i < of_y.values.size(); ++i) of_activated.values[i] += std::abs(d.dy.values[i]);
     const Array terms[] = {of_y, of_activated, sums.dx, of_added, sums.dw, sums.db};

@@ -8,59 +8,20 @@
 #include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/columns.h"
+#include "support/conv_methods.h"
 #include "support/expect.h"
 #include "support/linear.h"
+#include "support/reference.h"
 
 namespace attnunet {
 namespace {
 
 using gradcheck::Array;
 using gradcheck::random_array;
+using reference::zeros;
 
 template <class B>
 constexpr bool on_cpu = std::is_same<typename B::Device, cpu::Device>::value;
-
-struct NaiveGradients {
-  Array dx, dw, db;
-};
-
-// The definition, in loops: at(y, x, w) is called for every product of the sum.
-template <class At>
-void for_each_product(const ConvTranspose2dGeometry& g, const At& at) {
-  for (Index n = 0; n < g.N; ++n)
-    for (Index h = 0; h < g.H; ++h)
-      for (Index w = 0; w < g.W; ++w)
-        for (Index i = 0; i < 2; ++i)
-          for (Index j = 0; j < 2; ++j)
-            for (Index k = 0; k < g.K; ++k)
-              for (Index c = 0; c < g.C; ++c)
-                at(static_cast<std::size_t>(((n * 2 * g.H + 2 * h + i) * 2 * g.W + 2 * w + j) * g.K + k),
-                   static_cast<std::size_t>(((n * g.H + h) * g.W + w) * g.C + c),
-                   static_cast<std::size_t>(((i * 2 + j) * g.K + k) * g.C + c));
-}
-
-Array zeros(const std::string& name, Index n) {
-  return {name, std::vector<double>(static_cast<std::size_t>(n))};
-}
-
-Array naive_forward(const ConvTranspose2dGeometry& g, const Array& x, const Array& w, const Array& b) {
-  Array y = zeros("y", 4 * g.input_pixels() * g.K);
-  for (std::size_t i = 0; i < y.values.size(); ++i) y.values[i] = b.values[i % b.values.size()];
-  for_each_product(g, [&](std::size_t to, std::size_t from, std::size_t weight) {
-    y.values[to] += x.values[from] * w.values[weight];
-  });
-  return y;
-}
-
-NaiveGradients naive_backward(const ConvTranspose2dGeometry& g, const Array& x, const Array& w, const Array& dy) {
-  NaiveGradients d{zeros("dx", g.input_pixels() * g.C), zeros("dw", g.weights()), zeros("db", g.K)};
-  for_each_product(g, [&](std::size_t to, std::size_t from, std::size_t weight) {
-    d.dx.values[from] += dy.values[to] * w.values[weight];
-    d.dw.values[weight] += dy.values[to] * x.values[from];
-  });
-  for (std::size_t i = 0; i < dy.values.size(); ++i) d.db.values[i % d.db.values.size()] += dy.values[i];
-  return d;
-}
 
 // Of the sum of |terms|: in float32 as derived, in double the same with its unit roundoff.
 template <class T>
@@ -114,7 +75,7 @@ std::vector<ConvTranspose2dGeometry> all_shapes() {
 
 template <class B>
 class ConvTranspose2dGradient : public BackendTest<B> {};
-TYPED_TEST_SUITE(ConvTranspose2dGradient, DoubleBackends);
+TYPED_TEST_SUITE(ConvTranspose2dGradient, DoubleBackendsAndReference);
 
 TYPED_TEST(ConvTranspose2dGradient, MatchesNumeric) {
   for (const ConvTranspose2dGeometry& g : small)
@@ -129,7 +90,7 @@ TYPED_TEST(ConvTranspose2dGradient, MatchesNumericAcrossTiles) {
 
 template <class B>
 class ConvTranspose2d : public BackendTest<B> {};
-TYPED_TEST_SUITE(ConvTranspose2d, AllBackends);
+TYPED_TEST_SUITE(ConvTranspose2d, AllBackendsAndReference);
 
 TYPED_TEST(ConvTranspose2d, MatchesTheDefinition) {
   using T = typename TypeParam::Scalar;
@@ -139,17 +100,19 @@ TYPED_TEST(ConvTranspose2d, MatchesTheDefinition) {
     const Data d(g, 11);
     const auto layer = gradcheck::conv_transpose2d_case<TypeParam>(this->device, g, true, 1);
     const Array y = layer.forward({d.x, d.w, d.b}).outputs[0];
-    const Array expected = naive_forward(g, d.x, d.w, d.b);
-    const auto bound = bounds<T>(naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), g.C + 1);
+    const Array expected = reference::conv_transpose2d_forward(g, d.x, d.w, d.b);
+    const auto bound =
+        bounds<T>(reference::conv_transpose2d_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), g.C + 1);
     EXPECT_TRUE(close(y, expected, bound));
     tightest = std::max(tightest, tightness(y, expected, bound));
 
     const std::vector<Array> gradients = layer.backward({d.x, d.w, d.b}, {d.dy});
-    const NaiveGradients naive = naive_backward(g, d.x, d.w, d.dy);
-    const NaiveGradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
-    EXPECT_TRUE(close(gradients[0], naive.dx, bounds<T>(sums.dx, 4 * g.K)));
-    EXPECT_TRUE(close(gradients[1], naive.dw, bounds<T>(sums.dw, g.input_pixels())));
-    EXPECT_TRUE(close(gradients[2], naive.db, bounds<T>(sums.db, 4 * g.input_pixels())));
+    const reference::ConvGradients expected_gradients = reference::conv_transpose2d_backward(g, d.x, d.w, d.dy);
+    const reference::ConvGradients sums =
+        reference::conv_transpose2d_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
+    EXPECT_TRUE(close(gradients[0], expected_gradients.dx, bounds<T>(sums.dx, 4 * g.K)));
+    EXPECT_TRUE(close(gradients[1], expected_gradients.dw, bounds<T>(sums.dw, g.input_pixels())));
+    EXPECT_TRUE(close(gradients[2], expected_gradients.db, bounds<T>(sums.db, 4 * g.input_pixels())));
   }
   this->RecordProperty("tightness", std::to_string(tightest));
 }
@@ -161,8 +124,8 @@ TYPED_TEST(ConvTranspose2d, WorksWithoutBias) {
     const Data d(g, 12);
     const auto layer = gradcheck::conv_transpose2d_case<TypeParam>(this->device, g, false, 1);
     const Array none = zeros("b", g.K);
-    EXPECT_TRUE(close(layer.forward({d.x, d.w}).outputs[0], naive_forward(g, d.x, d.w, none),
-                      bounds<T>(naive_forward(g, magnitudes(d.x), magnitudes(d.w), none), g.C)));
+    EXPECT_TRUE(close(layer.forward({d.x, d.w}).outputs[0], reference::conv_transpose2d_forward(g, d.x, d.w, none),
+                      bounds<T>(reference::conv_transpose2d_forward(g, magnitudes(d.x), magnitudes(d.w), none), g.C)));
   }
 }
 
@@ -178,8 +141,8 @@ TYPED_TEST(ConvTranspose2d, BackwardDataAdds) {
     conv_transpose2d_backward_data(this->device, gradients(dx.data(), g.input_pixels(), g.C),
                                    gradients(dy.data(), g.output_pixels(), g.K), w.data(), workspace.data(), g,
                                    Write::add);
-    Array expected = naive_backward(g, d.x, d.w, d.dy).dx;
-    Array sums = naive_backward(g, d.x, magnitudes(d.w), magnitudes(d.dy)).dx;
+    Array expected = reference::conv_transpose2d_backward(g, d.x, d.w, d.dy).dx;
+    Array sums = reference::conv_transpose2d_backward(g, d.x, magnitudes(d.w), magnitudes(d.dy)).dx;
     for (std::size_t i = 0; i < expected.values.size(); ++i) {
       expected.values[i] += d.before.values[i];
       sums.values[i] += std::abs(d.before.values[i]);
@@ -212,23 +175,26 @@ TYPED_TEST(ConvTranspose2d, WorksOnColumnsOfAWiderTensor) {
     auto y = gradcheck::upload<TypeParam>(device, widened_nan(g.output_pixels(), of_y));
     conv_transpose2d_forward(device, values(y.data(), g.output_pixels(), of_y), x_values, w.data(), b.data(),
                              workspace.data(), g);
-    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "y", y), of_y), naive_forward(g, d.x, d.w, d.b),
-                      bounds<T>(naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), g.C + 1)));
+    EXPECT_TRUE(close(
+        narrowed(gradcheck::download<TypeParam>(device, "y", y), of_y),
+        reference::conv_transpose2d_forward(g, d.x, d.w, d.b),
+        bounds<T>(reference::conv_transpose2d_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), g.C + 1)));
 
-    const NaiveGradients naive = naive_backward(g, d.x, d.w, d.dy);
-    const NaiveGradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
+    const reference::ConvGradients expected_gradients = reference::conv_transpose2d_backward(g, d.x, d.w, d.dy);
+    const reference::ConvGradients sums =
+        reference::conv_transpose2d_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
     auto dx = gradcheck::upload<TypeParam>(device, widened_nan(g.input_pixels(), of_x));
     auto dw = gradcheck::poisoned<TypeParam>(device, w.size());
     auto db = gradcheck::poisoned<TypeParam>(device, g.K);
     conv_transpose2d_backward_data(device, gradients(dx.data(), g.input_pixels(), of_x), dy_gradients, w.data(),
                                    workspace.data(), g, Write::set);
     conv_transpose2d_backward_weights(device, dw.data(), db.data(), dy_gradients, x_values, workspace.data(), g);
-    EXPECT_TRUE(
-        close(narrowed(gradcheck::download<TypeParam>(device, "dx", dx), of_x), naive.dx, bounds<T>(sums.dx, 4 * g.K)));
-    EXPECT_TRUE(
-        close(gradcheck::download<TypeParam>(device, "dw", dw), naive.dw, bounds<T>(sums.dw, g.input_pixels())));
-    EXPECT_TRUE(
-        close(gradcheck::download<TypeParam>(device, "db", db), naive.db, bounds<T>(sums.db, g.output_pixels())));
+    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "dx", dx), of_x), expected_gradients.dx,
+                      bounds<T>(sums.dx, 4 * g.K)));
+    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "dw", dw), expected_gradients.dw,
+                      bounds<T>(sums.dw, g.input_pixels())));
+    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "db", db), expected_gradients.db,
+                      bounds<T>(sums.db, g.output_pixels())));
   }
 }
 
@@ -250,7 +216,7 @@ TYPED_TEST(ConvTranspose2d, RefusesOtherShapes) {
 
 template <class B>
 class ConvTranspose2dAdjoint : public BackendTest<B> {};
-TYPED_TEST_SUITE(ConvTranspose2dAdjoint, DoubleBackends);
+TYPED_TEST_SUITE(ConvTranspose2dAdjoint, DoubleBackendsAndReference);
 
 // <A x, y> = <x, A' y>, for the map from x and for the map from w, at shapes of the network.
 TYPED_TEST(ConvTranspose2dAdjoint, HoldsForDataAndWeights) {
@@ -275,7 +241,7 @@ TYPED_TEST_SUITE(ConvTranspose2dAgainstCpu, CudaBackends);
 
 TYPED_TEST(ConvTranspose2dAgainstCpu, CloseAndTheSameBitsTwice) {
   using T = typename TypeParam::Scalar;
-  TestDevice<CpuLike<TypeParam>> cpu;
+  cpu::Device cpu(1, ConvMethod::reference);
   for (const ConvTranspose2dGeometry& g : all_shapes<TypeParam>()) {
     SCOPED_TRACE(text(g));
     const auto cpu_case = gradcheck::conv_transpose2d_case<CpuLike<TypeParam>>(cpu, g, true, 2);
@@ -354,11 +320,12 @@ TYPED_TEST(ConvTranspose2dPlain, AgreesWithTheTuned) {
           cuda::plain::conv_transpose2d_backward_weights(device, dw, db, dy_gradients, x_values, workspace, g);
         },
         cuda::plain::conv_transpose2d_workspace(device, g));
-    const NaiveGradients sums = naive_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
+    const reference::ConvGradients sums =
+        reference::conv_transpose2d_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
     Array of_added = sums.dx;
     for (std::size_t i = 0; i < of_added.values.size(); ++i) of_added.values[i] += std::abs(d.before.values[i]);
-    const Array terms[] = {naive_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), sums.dx, of_added,
-                           sums.dw, sums.db};
+    const Array terms[] = {reference::conv_transpose2d_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)),
+                           sums.dx, of_added, sums.dw, sums.db};
     const Index lengths[] = {g.C + 1, 4 * g.K + 1, 4 * g.K + 1, g.input_pixels(), 4 * g.input_pixels()};
     for (std::size_t i = 0; i < tuned.size(); ++i) {
       std::vector<double> bound;

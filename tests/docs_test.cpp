@@ -34,7 +34,11 @@ std::vector<std::string> matches(const std::string& text, const std::string& pat
   return found;
 }
 
-/// As tools/check_layers.sh has them: the files of src/cpu but those that it calls helpers.
+bool is_reference(const std::string& name) {
+  return name.find("_reference") != std::string::npos;
+}
+
+/// As tools/check_layers.sh has them: the files of src/cpu but those that it calls helpers, and plain loops.
 std::vector<std::string> layers() {
   const fs::path root = source_folder();
   const auto helpers = matches(read(root / "tools/check_layers.sh"), "helpers=\"([^\"]*)\"");
@@ -42,7 +46,8 @@ std::vector<std::string> layers() {
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(root / "src/cpu")) {
     const std::string name = entry.path().stem();
-    if (entry.path().extension() == ".cpp" && helpers.at(0).find(" " + name + " ") == std::string::npos)
+    if (entry.path().extension() == ".cpp" && !is_reference(name) &&
+        helpers.at(0).find(" " + name + " ") == std::string::npos)
       names.push_back(name);
   }
   EXPECT_GE(names.size(), 20u);
@@ -82,6 +87,20 @@ TEST(Docs, EveryLayerHasItsPageWithAllItsFiles) {
                   "src/cuda/" + layer + ".cu", "tests/" + layer + "_test.cpp"});
   for (const std::string& block : blocks)
     check(block, {"src/common/nn/" + block + ".h", "tests/" + block + "_test.cpp"});
+}
+
+// A layer's plain loops are the first link of its page.
+TEST(Docs, PlainLoopsComeFirst) {
+  std::size_t count = 0;
+  for (const std::string& layer : layers()) {
+    const std::string file = "src/cpu/" + layer + "_reference.cpp";
+    if (!fs::exists(fs::path(source_folder()) / file)) continue;
+    const std::vector<std::string> links = matches(read(page_of(layer)), R"(\]\(([^)#\s]+)\))");
+    ASSERT_FALSE(links.empty()) << layer;
+    EXPECT_EQ(links[0], "../../" + file) << layer;
+    ++count;
+  }
+  EXPECT_GE(count, 3u);
 }
 
 // A page of something that is no longer there would go unnoticed otherwise.

@@ -2,11 +2,12 @@
 
 #include <cmath>
 
-#include "common/core/philox.h"
 #include "common/gradcheck/cases/dropout.h"
+#include "cpu/dropout_reference.h"
 #include "cuda/dropout.h"
 #include "support/against_cpu.h"
 #include "support/backends.h"
+#include "support/conv_methods.h"
 #include "support/expect.h"
 #include "support/linear.h"
 
@@ -15,7 +16,7 @@ namespace {
 
 template <class B>
 class DropoutGradient : public BackendTest<B> {};
-TYPED_TEST_SUITE(DropoutGradient, DoubleBackends);
+TYPED_TEST_SUITE(DropoutGradient, DoubleBackendsAndReference);
 
 TYPED_TEST(DropoutGradient, MatchesNumeric) {
   for (const Index n : {1, 7, 256, 1001}) {
@@ -27,9 +28,9 @@ TYPED_TEST(DropoutGradient, MatchesNumeric) {
 
 template <class B>
 class Dropout : public BackendTest<B> {};
-TYPED_TEST_SUITE(Dropout, AllBackends);
+TYPED_TEST_SUITE(Dropout, AllBackendsAndReference);
 
-// The definition, element by element.
+// Kept or dropped as the plain loops say, and multiplied once: equal.
 TYPED_TEST(Dropout, MaskIsThePhiloxWord) {
   using T = typename TypeParam::Scalar;
   const DropoutKey key{0x123456789ABCDEFull, 7, 41};
@@ -37,13 +38,12 @@ TYPED_TEST(Dropout, MaskIsThePhiloxWord) {
     const auto layer = gradcheck::dropout_case<TypeParam>(this->device, 1027, {rate, key}, 7);
     auto inputs = layer.inputs;
     inputs[0] = rounded_to_float(inputs[0]);
+    const std::vector<T> x(inputs[0].values.begin(), inputs[0].values.end());
+    std::vector<T> expected(x.size());
+    const auto n = static_cast<Index>(x.size());
+    cpu::dropout_reference_forward(values(expected.data(), n), values(x.data(), n), {rate, key});
     const auto y = layer.forward(inputs).outputs[0].values;
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      const auto words = philox4x32({{static_cast<std::uint32_t>(i / 4), 0, key.layer, key.step}}, key.seed);
-      const bool kept = static_cast<double>(words.word[i % 4]) >= std::round(rate * 4294967296.0);
-      const T expected = static_cast<T>(inputs[0].values[i]) * static_cast<T>(static_cast<float>(1 / (1 - rate)));
-      ASSERT_EQ(static_cast<T>(y[i]), kept ? expected : T(0)) << "element " << i << " at rate " << rate;
-    }
+    EXPECT_EQ(y, std::vector<double>(expected.begin(), expected.end())) << "rate " << rate;
   }
 }
 
@@ -82,7 +82,7 @@ TYPED_TEST_SUITE(DropoutAgainstCpu, CudaBackends);
 
 // The same masks and one product each: equal to the bit.
 TYPED_TEST(DropoutAgainstCpu, EqualToTheBit) {
-  TestDevice<CpuLike<TypeParam>> cpu;
+  cpu::Device cpu(1, ConvMethod::reference);
   const DropoutKey key{0xFEDCBA9876543210ull, 3, 77};
   for (const Index n : {1, 3, 4, 256, 1028, 5003})
     for (const double rate : {0.0, 0.1, 0.3, 0.999})

@@ -3,6 +3,7 @@
 #include "common/gradcheck/cases/attention_gate.h"
 #include "common/gradcheck/cases/double_conv.h"
 #include "support/formula.h"
+#include "support/reference.h"
 
 namespace attnunet {
 namespace {
@@ -21,74 +22,28 @@ struct Conv {
   Index C, K, R;
   Array w;
 
-  Values y(const Values& x_values) const {
-    const Array x_array = array(x_values);
-    const Tensor x(x_array, H, W, C), weight(w, R, R, C);
-    const Index q = (R - 1) / 2;
-    return each(N, H, W, K, [&](Index image, Index i, Index j, Index k) {
-      return sum(R, R, C,
-                 [&](Index r, Index s, Index c) { return weight(k, r, s, c) * x(image, i + r - q, j + s - q, c); });
-    });
-  }
-  Values dx(const Values& dy_values) const {
-    const Array dy_array = array(dy_values);
-    const Tensor dy(dy_array, H, W, K), weight(w, R, R, C);
-    const Index q = (R - 1) / 2;
-    return each(N, H, W, C, [&](Index image, Index i, Index j, Index c) {
-      return sum(K, R, R,
-                 [&](Index k, Index r, Index s) { return weight(k, r, s, c) * dy(image, i - r + q, j - s + q, k); });
-    });
-  }
-  Values dw(const Values& dy_values, const Values& x_values) const {
-    const Array dy_array = array(dy_values), x_array = array(x_values);
-    const Tensor dy(dy_array, H, W, K), x(x_array, H, W, C);
-    const Index q = (R - 1) / 2;
-    return each(K, R, R, C, [&](Index k, Index r, Index s, Index c) {
-      return sum(N, H, W,
-                 [&](Index image, Index i, Index j) { return dy(image, i, j, k) * x(image, i + r - q, j + s - q, c); });
-    });
+  Conv2dGeometry g() const { return {N, H, W, C, K, R}; }
+  Values y(const Values& x) const { return reference::conv2d_forward(g(), array(x), w, {}).values; }
+  Values dx(const Values& dy) const { return reference::conv2d_backward_data(g(), array(dy), w).values; }
+  Values dw(const Values& dy, const Values& x) const {
+    return reference::conv2d_backward_weights(g(), array(dy), array(x)).dw.values;
   }
 };
 
 /// Batch norm in training of x [n, C].
 struct Norm {
-  Index C;
   Array gamma, beta;
-  double count = static_cast<double>(n);
 
-  double mean(const Tensor& x, Index c) const {
-    return sum(n, [&](Index i) { return x(i, c); }) / count;
+  reference::BatchNorm forward(const Values& x) const {
+    return reference::batch_norm_forward(array(x), gamma, beta, gamma, gamma);  // running statistics do not matter here
   }
-  double inv_std(const Tensor& x, Index c) const {
-    const double m = mean(x, c);
-    return std::pow(sum(n, [&](Index i) { return (x(i, c) - m) * (x(i, c) - m); }) / count + batch_norm_eps, -0.5);
+  reference::BatchNormGradients backward(const Values& g, const Values& x) const {
+    return reference::batch_norm_backward(array(g), array(x), forward(x), gamma);
   }
-  Values xhat(const Values& x_values) const {
-    const Array x_array = array(x_values);
-    const Tensor x(x_array, C);
-    return each(n, C, [&](Index i, Index c) { return (x(i, c) - mean(x, c)) * inv_std(x, c); });
-  }
-  Values y(const Values& x) const {
-    const Values hat = xhat(x);
-    return each(n, C,
-                [&](Index i, Index c) { return Tensor(gamma, C)(c) * hat.data()[i * C + c] + Tensor(beta, C)(c); });
-  }
-  Values dbeta(const Values& g) const {
-    return each(C, [&](Index c) { return sum(n, [&](Index i) { return g.data()[i * C + c]; }); });
-  }
-  Values dgamma(const Values& g, const Values& x) const {
-    const Values hat = xhat(x);
-    return each(C,
-                [&](Index c) { return sum(n, [&](Index i) { return g.data()[i * C + c] * hat.data()[i * C + c]; }); });
-  }
-  Values dx(const Values& g, const Values& x_values) const {
-    const Array x_array = array(x_values);
-    const Values hat = xhat(x_values), db = dbeta(g), dg = dgamma(g, x_values);
-    return each(n, C, [&](Index i, Index c) {
-      return Tensor(gamma, C)(c) * inv_std(Tensor(x_array, C), c) *
-             (g.data()[i * C + c] - db.data()[c] / count - hat.data()[i * C + c] * dg.data()[c] / count);
-    });
-  }
+  Values y(const Values& x) const { return forward(x).y.values; }
+  Values dx(const Values& g, const Values& x) const { return backward(g, x).dx.values; }
+  Values dgamma(const Values& g, const Values& x) const { return backward(g, x).dgamma.values; }
+  Values dbeta(const Values& g, const Values& x) const { return backward(g, x).dbeta.values; }
 };
 
 /// Element by element, of tensors of one size.
@@ -126,15 +81,15 @@ struct Block {
   }
   const Array& input(const std::string& name) const { return named(inputs, name); }
   const Array& gradient(const std::string& name) const { return named(gradients, name); }
-  Norm norm(const std::string& name, Index C) const {
-    return {C, input("block." + name + ".weight"), input("block." + name + ".bias")};
+  Norm norm(const std::string& name) const {
+    return {input("block." + name + ".weight"), input("block." + name + ".bias")};
   }
 };
 
 /// Without dropout, whose formulas are tested by themselves.
 struct DoubleConv : Block {
   Conv conv1{3, 4, 3, input("block.conv1.weight")}, conv2{4, 4, 3, input("block.conv2.weight")};
-  Norm bn1 = norm("bn1", 4), bn2 = norm("bn2", 4);
+  Norm bn1 = norm("bn1"), bn2 = norm("bn2");
   Values x = input("x").values, a = conv1.y(x), h = relu(bn1.y(a)), b = conv2.y(h), out = relu(bn2.y(b));
 
   explicit DoubleConv(cpu::Device device = cpu::Device(1))
@@ -150,11 +105,11 @@ TEST(Formula, DoubleConvBackward) {
   const DoubleConv at;
   const Values d_bn2 = relu_back(at.dy.values, at.out), db = at.bn2.dx(d_bn2, at.b);
   expect_formula(at.gradient("block.bn2.weight"), at.bn2.dgamma(d_bn2, at.b));
-  expect_formula(at.gradient("block.bn2.bias"), at.bn2.dbeta(d_bn2));
+  expect_formula(at.gradient("block.bn2.bias"), at.bn2.dbeta(d_bn2, at.b));
   expect_formula(at.gradient("block.conv2.weight"), at.conv2.dw(db, at.h));
   const Values d_bn1 = relu_back(at.conv2.dx(db), at.h), da = at.bn1.dx(d_bn1, at.a);
   expect_formula(at.gradient("block.bn1.weight"), at.bn1.dgamma(d_bn1, at.a));
-  expect_formula(at.gradient("block.bn1.bias"), at.bn1.dbeta(d_bn1));
+  expect_formula(at.gradient("block.bn1.bias"), at.bn1.dbeta(d_bn1, at.a));
   expect_formula(at.gradient("block.conv1.weight"), at.conv1.dw(da, at.x));
   expect_formula(at.gradient("x"), at.conv1.dx(da));
 }
@@ -163,7 +118,7 @@ struct AttentionGate : Block {
   static constexpr Index C = 4;
   Conv wg{C, C / 2, 1, input("block.wg.weight")}, wx{C, C / 2, 1, input("block.wx.weight")};
   Conv psi{C / 2, 1, 1, input("block.psi.weight")};
-  Norm bn_g = norm("bn_g", C / 2), bn_x = norm("bn_x", C / 2), bn_psi = norm("bn_psi", 1);
+  Norm bn_g = norm("bn_g"), bn_x = norm("bn_x"), bn_psi = norm("bn_psi");
   Values g = input("g").values, x = input("x").values;
   Values a = wg.y(g), b = wx.y(x), s = relu(plus(bn_g.y(a), bn_x.y(b))), q = psi.y(s), z = bn_psi.y(q);
   Values alpha = map(z, z, [](double value, double) { return 1 / (1 + std::exp(-value)); });
@@ -190,14 +145,14 @@ TEST(Formula, AttentionGateBackward) {
   const Values dz = map(dalpha, at.alpha, [](double d, double alpha) { return d * alpha * (1 - alpha); });
   const Values dq = at.bn_psi.dx(dz, at.q);
   expect_formula(at.gradient("block.bn_psi.weight"), at.bn_psi.dgamma(dz, at.q));
-  expect_formula(at.gradient("block.bn_psi.bias"), at.bn_psi.dbeta(dz));
+  expect_formula(at.gradient("block.bn_psi.bias"), at.bn_psi.dbeta(dz, at.q));
   expect_formula(at.gradient("block.psi.weight"), at.psi.dw(dq, at.s));
   const Values ds = relu_back(at.psi.dx(dq), at.s);
   const Values da = at.bn_g.dx(ds, at.a), db = at.bn_x.dx(ds, at.b);
   expect_formula(at.gradient("block.bn_g.weight"), at.bn_g.dgamma(ds, at.a));
-  expect_formula(at.gradient("block.bn_g.bias"), at.bn_g.dbeta(ds));
+  expect_formula(at.gradient("block.bn_g.bias"), at.bn_g.dbeta(ds, at.a));
   expect_formula(at.gradient("block.bn_x.weight"), at.bn_x.dgamma(ds, at.b));
-  expect_formula(at.gradient("block.bn_x.bias"), at.bn_x.dbeta(ds));
+  expect_formula(at.gradient("block.bn_x.bias"), at.bn_x.dbeta(ds, at.b));
   expect_formula(at.gradient("block.wg.weight"), at.wg.dw(da, at.g));
   expect_formula(at.gradient("block.wx.weight"), at.wx.dw(db, at.x));
   expect_formula(at.gradient("g"), at.wg.dx(da));

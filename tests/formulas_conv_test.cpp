@@ -25,7 +25,7 @@ Results<Geometry> run(const Geometry& g, const gradcheck::LayerCase& layer) {
 // Both kernel sizes, by each of the methods.
 std::vector<Results<Conv2dGeometry>> convolutions() {
   std::vector<Results<Conv2dGeometry>> runs;
-  for (const ConvMethod method : {ConvMethod::gemm, ConvMethod::direct, ConvMethod::winograd})
+  for (const ConvMethod method : {ConvMethod::reference, ConvMethod::gemm, ConvMethod::direct, ConvMethod::winograd})
     for (const Index R : {1, 3}) {
       cpu::Device device(1, method);
       const Conv2dGeometry g{2, 5, 7, 3, 4, R};
@@ -94,50 +94,61 @@ TEST(Formula, Conv2dDxFlipped) {
   }
 }
 
-Results<ConvTranspose2dGeometry> transposed() {
-  cpu::Device device(1);
-  const ConvTranspose2dGeometry g{2, 3, 5, 4, 3};
-  return run(g, gradcheck::conv_transpose2d_case<Cpu<double>>(device, g, true, 1));
+std::vector<Results<ConvTranspose2dGeometry>> transposed() {
+  std::vector<Results<ConvTranspose2dGeometry>> runs;
+  for (const ConvMethod method : {ConvMethod::reference, ConvMethod::automatic}) {
+    cpu::Device device(1, method);
+    const ConvTranspose2dGeometry g{2, 3, 5, 4, 3};
+    runs.push_back(run(g, gradcheck::conv_transpose2d_case<Cpu<double>>(device, g, true, 1)));
+  }
+  return runs;
 }
 
 TEST(Formula, ConvTranspose2dY) {
-  const auto at = transposed();
-  const Tensor x(at.x, at.g.H, at.g.W, at.g.C), w(at.w, 2, at.g.K, at.g.C), b(at.b, at.g.K);
-  const Index C = at.g.C;
-  // Output pixel (2h + i, 2w + j) belongs to input pixel (h, w) and place (i, j) of the kernel.
-  expect_formula(at.y, each(at.g.N, 2 * at.g.H, 2 * at.g.W, at.g.K, [&](Index n, Index row, Index column, Index k) {
-                   const Index h = row / 2, i = row % 2, wd = column / 2, j = column % 2;
-                   return b(k) + sum(C, [&](Index c) { return w(i, j, k, c) * x(n, h, wd, c); });
-                 }));
+  for (const auto& at : transposed()) {
+    const Tensor x(at.x, at.g.H, at.g.W, at.g.C), w(at.w, 2, at.g.K, at.g.C), b(at.b, at.g.K);
+    const Index C = at.g.C;
+    // Output pixel (2h + i, 2w + j) belongs to input pixel (h, w) and place (i, j) of the kernel.
+    expect_formula(at.y, each(at.g.N, 2 * at.g.H, 2 * at.g.W, at.g.K, [&](Index n, Index row, Index column, Index k) {
+                     const Index h = row / 2, i = row % 2, wd = column / 2, j = column % 2;
+                     return b(k) + sum(C, [&](Index c) { return w(i, j, k, c) * x(n, h, wd, c); });
+                   }));
+  }
 }
 
 TEST(Formula, ConvTranspose2dDb) {
-  const auto at = transposed();
-  const Tensor dy(at.dy, 2 * at.g.H, 2 * at.g.W, at.g.K);
-  const Index N = at.g.N, H = at.g.H, W = at.g.W;
-  expect_formula(at.db, each(at.g.K, [&](Index k) {
-                   return sum(N, 2 * H, 2 * W, [&](Index n, Index row, Index column) { return dy(n, row, column, k); });
-                 }));
+  for (const auto& at : transposed()) {
+    const Tensor dy(at.dy, 2 * at.g.H, 2 * at.g.W, at.g.K);
+    const Index N = at.g.N, H = at.g.H, W = at.g.W;
+    expect_formula(at.db, each(at.g.K, [&](Index k) {
+                     return sum(N, 2 * H, 2 * W,
+                                [&](Index n, Index row, Index column) { return dy(n, row, column, k); });
+                   }));
+  }
 }
 
 TEST(Formula, ConvTranspose2dDw) {
-  const auto at = transposed();
-  const Tensor x(at.x, at.g.H, at.g.W, at.g.C), dy(at.dy, 2 * at.g.H, 2 * at.g.W, at.g.K);
-  const Index N = at.g.N, H = at.g.H, W = at.g.W;
-  expect_formula(
-      at.dw, each(2, 2, at.g.K, at.g.C, [&](Index i, Index j, Index k, Index c) {
-        return sum(N, H, W, [&](Index n, Index h, Index w) { return dy(n, 2 * h + i, 2 * w + j, k) * x(n, h, w, c); });
-      }));
+  for (const auto& at : transposed()) {
+    const Tensor x(at.x, at.g.H, at.g.W, at.g.C), dy(at.dy, 2 * at.g.H, 2 * at.g.W, at.g.K);
+    const Index N = at.g.N, H = at.g.H, W = at.g.W;
+    expect_formula(at.dw, each(2, 2, at.g.K, at.g.C, [&](Index i, Index j, Index k, Index c) {
+                     return sum(N, H, W, [&](Index n, Index h, Index w) {
+                       return dy(n, 2 * h + i, 2 * w + j, k) * x(n, h, w, c);
+                     });
+                   }));
+  }
 }
 
 TEST(Formula, ConvTranspose2dDx) {
-  const auto at = transposed();
-  const Tensor w(at.w, 2, at.g.K, at.g.C), dy(at.dy, 2 * at.g.H, 2 * at.g.W, at.g.K);
-  const Index K = at.g.K;
-  expect_formula(
-      at.dx, each(at.g.N, at.g.H, at.g.W, at.g.C, [&](Index n, Index h, Index wd, Index c) {
-        return sum(2, 2, K, [&](Index i, Index j, Index k) { return w(i, j, k, c) * dy(n, 2 * h + i, 2 * wd + j, k); });
-      }));
+  for (const auto& at : transposed()) {
+    const Tensor w(at.w, 2, at.g.K, at.g.C), dy(at.dy, 2 * at.g.H, 2 * at.g.W, at.g.K);
+    const Index K = at.g.K;
+    expect_formula(at.dx, each(at.g.N, at.g.H, at.g.W, at.g.C, [&](Index n, Index h, Index wd, Index c) {
+                     return sum(2, 2, K, [&](Index i, Index j, Index k) {
+                       return w(i, j, k, c) * dy(n, 2 * h + i, 2 * wd + j, k);
+                     });
+                   }));
+  }
 }
 
 }  // namespace

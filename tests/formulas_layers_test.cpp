@@ -26,8 +26,8 @@ struct Results {
 };
 
 template <class MakeCase>
-Results run(const MakeCase& make_case) {
-  cpu::Device device(1);
+Results run(const MakeCase& make_case, ConvMethod method = ConvMethod::automatic) {
+  cpu::Device device(1, method);
   const gradcheck::LayerCase layer = make_case(device);
   const gradcheck::Forward forward = layer.forward(layer.inputs);
   Random random(2);
@@ -84,20 +84,26 @@ double mask(Index i) {
   return word >= std::round(rate * 0x1p32) ? 1 / (1 - rate) : 0.0;
 }
 
-Results dropout() {
-  return run([](auto& device) { return gradcheck::dropout_case<B>(device, n, {rate, key}, 1); });
+// The plain loops and the method that draws many words at once.
+std::vector<Results> dropouts() {
+  std::vector<Results> runs;
+  for (const ConvMethod method : {ConvMethod::reference, ConvMethod::automatic})
+    runs.push_back(run([](auto& device) { return gradcheck::dropout_case<B>(device, n, {rate, key}, 1); }, method));
+  return runs;
 }
 
 TEST(Formula, DropoutY) {
-  const Results at = dropout();
-  const Tensor x(at.inputs[0], n);
-  expect_formula(at.y, each(n, [&](Index i) { return x(i) * mask(i); }));
+  for (const Results& at : dropouts()) {
+    const Tensor x(at.inputs[0], n);
+    expect_formula(at.y, each(n, [&](Index i) { return x(i) * mask(i); }));
+  }
 }
 
 TEST(Formula, DropoutDx) {
-  const Results at = dropout();
-  const Tensor dy(at.dy, n);
-  expect_formula(at.gradients[0], each(n, [&](Index i) { return dy(i) * mask(i); }));
+  for (const Results& at : dropouts()) {
+    const Tensor dy(at.dy, n);
+    expect_formula(at.gradients[0], each(n, [&](Index i) { return dy(i) * mask(i); }));
+  }
 }
 
 TEST(Formula, AddY) {

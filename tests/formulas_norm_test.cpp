@@ -16,6 +16,12 @@ using gradcheck::upload;
 
 constexpr double eps = batch_norm_eps;
 
+// The plain loops and the methods that the networks use.
+template <class Results>
+std::vector<Results> by_both() {
+  return {Results(ConvMethod::reference), Results(ConvMethod::automatic)};
+}
+
 // Statistics of one channel of x [n, C], by the formulas.
 double mean_of(const Tensor& x, Index n, Index c) {
   return sum(n, [&](Index i) { return x(i, c); }) / static_cast<double>(n);
@@ -39,8 +45,8 @@ struct Norm {
   Array y, mean, inv_std, running_mean, running_var;
   std::vector<Array> gradients;
 
-  Norm() {
-    cpu::Device device(1);
+  explicit Norm(ConvMethod method) {
+    cpu::Device device(1, method);
     const auto layer = gradcheck::batch_norm_case<B>(device, n, C, 1);
     x_in = layer.inputs[0], gamma_in = layer.inputs[1], beta_in = layer.inputs[2];
     Random random(2);
@@ -72,90 +78,93 @@ struct Norm {
 };
 
 TEST(Formula, BatchNormMean) {
-  const Norm at;
-  expect_formula(at.mean, each(at.C, [&](Index c) { return mean_of(at.x(), at.n, c); }));
+  for (const Norm& at : by_both<Norm>())
+    expect_formula(at.mean, each(at.C, [&](Index c) { return mean_of(at.x(), at.n, c); }));
 }
 
 // var is saved as inv_std.
 TEST(Formula, BatchNormInvStd) {
-  const Norm at;
-  expect_formula(at.inv_std, each(at.C, [&](Index c) { return inv_std_of(at.x(), at.n, c); }));
+  for (const Norm& at : by_both<Norm>())
+    expect_formula(at.inv_std, each(at.C, [&](Index c) { return inv_std_of(at.x(), at.n, c); }));
 }
 
 TEST(Formula, BatchNormY) {
-  const Norm at;
-  expect_formula(at.y, each(at.n, at.C, [&](Index i, Index c) {
-                   return at.gamma()(c) * xhat_of(at.x(), at.n, i, c) + at.beta()(c);
-                 }));
+  for (const Norm& at : by_both<Norm>())
+    expect_formula(at.y, each(at.n, at.C, [&](Index i, Index c) {
+                     return at.gamma()(c) * xhat_of(at.x(), at.n, i, c) + at.beta()(c);
+                   }));
 }
 
 TEST(Formula, BatchNormRunningMean) {
-  const Norm at;
-  const Tensor running(at.running_mean_in, at.C);
-  expect_formula(at.running_mean,
-                 each(at.C, [&](Index c) { return 0.9 * running(c) + 0.1 * mean_of(at.x(), at.n, c); }));
+  for (const Norm& at : by_both<Norm>()) {
+    const Tensor running(at.running_mean_in, at.C);
+    expect_formula(at.running_mean,
+                   each(at.C, [&](Index c) { return 0.9 * running(c) + 0.1 * mean_of(at.x(), at.n, c); }));
+  }
 }
 
 TEST(Formula, BatchNormRunningVar) {
-  const Norm at;
-  const Tensor running(at.running_var_in, at.C);
-  expect_formula(at.running_var, each(at.C, [&](Index c) {
-                   return 0.9 * running(c) + 0.1 * var_of(at.x(), at.n, c) * at.size / (at.size - 1);
-                 }));
+  for (const Norm& at : by_both<Norm>()) {
+    const Tensor running(at.running_var_in, at.C);
+    expect_formula(at.running_var, each(at.C, [&](Index c) {
+                     return 0.9 * running(c) + 0.1 * var_of(at.x(), at.n, c) * at.size / (at.size - 1);
+                   }));
+  }
 }
 
 TEST(Formula, BatchNormDbeta) {
-  const Norm at;
-  expect_formula(at.gradients[2], each(at.C, [&](Index c) { return at.dbeta(c); }));
+  for (const Norm& at : by_both<Norm>())
+    expect_formula(at.gradients[2], each(at.C, [&](Index c) { return at.dbeta(c); }));
 }
 
 TEST(Formula, BatchNormDgamma) {
-  const Norm at;
-  expect_formula(at.gradients[1], each(at.C, [&](Index c) { return at.dgamma(c); }));
+  for (const Norm& at : by_both<Norm>())
+    expect_formula(at.gradients[1], each(at.C, [&](Index c) { return at.dgamma(c); }));
 }
 
 TEST(Formula, BatchNormDx) {
-  const Norm at;
-  expect_formula(at.gradients[0], each(at.n, at.C, [&](Index i, Index c) {
-                   return at.gamma()(c) * inv_std_of(at.x(), at.n, c) *
-                          (at.g()(i, c) - at.dbeta(c) / at.size - xhat_of(at.x(), at.n, i, c) * at.dgamma(c) / at.size);
-                 }));
+  for (const Norm& at : by_both<Norm>())
+    expect_formula(
+        at.gradients[0], each(at.n, at.C, [&](Index i, Index c) {
+          return at.gamma()(c) * inv_std_of(at.x(), at.n, c) *
+                 (at.g()(i, c) - at.dbeta(c) / at.size - xhat_of(at.x(), at.n, i, c) * at.dgamma(c) / at.size);
+        }));
 }
 
 // Its three parts before they are put together, with dL/dvar and dL/dmean as they are first written: sums over pixels.
 TEST(Formula, BatchNormDxThreeWays) {
-  const Norm at;
-  expect_formula(at.gradients[0], each(at.n, at.C, [&](Index i, Index c) {
-                   const Tensor x = at.x(), g = at.g();
-                   const double gamma = at.gamma()(c), n = at.size;
-                   const double mean = mean_of(x, at.n, c), var = var_of(x, at.n, c);
-                   const double inv_std = std::pow(var + eps, -0.5);
-                   const double d_var = sum(at.n, [&](Index j) {
-                     return gamma * g(j, c) * (x(j, c) - mean) * -0.5 * std::pow(var + eps, -1.5);
-                   });
-                   const double d_mean = sum(at.n, [&](Index j) { return gamma * g(j, c) * -inv_std; });
-                   return gamma * g(i, c) * inv_std + d_var * (2 / n) * (x(i, c) - mean) + d_mean / n;
-                 }));
+  for (const Norm& at : by_both<Norm>())
+    expect_formula(at.gradients[0], each(at.n, at.C, [&](Index i, Index c) {
+                     const Tensor x = at.x(), g = at.g();
+                     const double gamma = at.gamma()(c), n = at.size;
+                     const double mean = mean_of(x, at.n, c), var = var_of(x, at.n, c);
+                     const double inv_std = std::pow(var + eps, -0.5);
+                     const double d_var = sum(at.n, [&](Index j) {
+                       return gamma * g(j, c) * (x(j, c) - mean) * -0.5 * std::pow(var + eps, -1.5);
+                     });
+                     const double d_mean = sum(at.n, [&](Index j) { return gamma * g(j, c) * -inv_std; });
+                     return gamma * g(i, c) * inv_std + d_var * (2 / n) * (x(i, c) - mean) + d_mean / n;
+                   }));
 }
 
 // dL/dvar and dL/dmean in their short forms, as the derivation then puts them together.
 TEST(Formula, BatchNormDvarDmean) {
-  const Norm at;
-  expect_formula(at.gradients[0], each(at.n, at.C, [&](Index i, Index c) {
-                   const double gamma = at.gamma()(c), n = at.size, inv_std = inv_std_of(at.x(), at.n, c);
-                   const double xhat = xhat_of(at.x(), at.n, i, c);
-                   const double d_var = -0.5 * gamma * inv_std * inv_std * at.dgamma(c);
-                   const double d_mean = -gamma * inv_std * at.dbeta(c);
-                   return gamma * at.g()(i, c) * inv_std + d_var * (2 / n) * xhat / inv_std + d_mean / n;
-                 }));
+  for (const Norm& at : by_both<Norm>())
+    expect_formula(at.gradients[0], each(at.n, at.C, [&](Index i, Index c) {
+                     const double gamma = at.gamma()(c), n = at.size, inv_std = inv_std_of(at.x(), at.n, c);
+                     const double xhat = xhat_of(at.x(), at.n, i, c);
+                     const double d_var = -0.5 * gamma * inv_std * inv_std * at.dgamma(c);
+                     const double d_mean = -gamma * inv_std * at.dbeta(c);
+                     return gamma * at.g()(i, c) * inv_std + d_var * (2 / n) * xhat / inv_std + d_mean / n;
+                   }));
 }
 
 // Inference takes constants for mean and var.
 struct InferenceNorm : Norm {
   Array eval_y, dx, dgamma_out, dbeta_out;
 
-  InferenceNorm() {
-    cpu::Device device(1);
+  explicit InferenceNorm(ConvMethod method) : Norm(method) {
+    cpu::Device device(1, method);
     const auto x = upload<B>(device, x_in), gamma = upload<B>(device, gamma_in), beta = upload<B>(device, beta_in);
     const auto mean = upload<B>(device, running_mean_in), var = upload<B>(device, running_var_in);
     const auto dy = upload<B>(device, dy_in);
@@ -176,27 +185,27 @@ struct InferenceNorm : Norm {
 };
 
 TEST(Formula, BatchNormInferenceY) {
-  const InferenceNorm at;
-  expect_formula(at.eval_y,
-                 each(at.n, at.C, [&](Index i, Index c) { return at.gamma()(c) * at.xhat_of(i, c) + at.beta()(c); }));
+  for (const InferenceNorm& at : by_both<InferenceNorm>())
+    expect_formula(at.eval_y,
+                   each(at.n, at.C, [&](Index i, Index c) { return at.gamma()(c) * at.xhat_of(i, c) + at.beta()(c); }));
 }
 
 TEST(Formula, BatchNormInferenceDx) {
-  const InferenceNorm at;
-  expect_formula(at.dx,
-                 each(at.n, at.C, [&](Index i, Index c) { return at.gamma()(c) * at.inv_std_of(c) * at.g()(i, c); }));
+  for (const InferenceNorm& at : by_both<InferenceNorm>())
+    expect_formula(at.dx,
+                   each(at.n, at.C, [&](Index i, Index c) { return at.gamma()(c) * at.inv_std_of(c) * at.g()(i, c); }));
 }
 
 TEST(Formula, BatchNormInferenceDgamma) {
-  const InferenceNorm at;
-  expect_formula(at.dgamma_out, each(at.C, [&](Index c) {
-                   return sum(at.n, [&](Index i) { return at.g()(i, c) * at.xhat_of(i, c); });
-                 }));
+  for (const InferenceNorm& at : by_both<InferenceNorm>())
+    expect_formula(at.dgamma_out, each(at.C, [&](Index c) {
+                     return sum(at.n, [&](Index i) { return at.g()(i, c) * at.xhat_of(i, c); });
+                   }));
 }
 
 TEST(Formula, BatchNormInferenceDbeta) {
-  const InferenceNorm at;
-  expect_formula(at.dbeta_out, each(at.C, [&](Index c) { return at.dbeta(c); }));
+  for (const InferenceNorm& at : by_both<InferenceNorm>())
+    expect_formula(at.dbeta_out, each(at.C, [&](Index c) { return at.dbeta(c); }));
 }
 
 // Batch norm, ReLU and dropout in one. rate 0.2: s = 1 / (1 - rate) = 1.25 is exact in float32 too.
@@ -205,8 +214,8 @@ struct NormReluDropout : Norm {
   DropoutKey key{7, 2, 5};
   Array out;
 
-  NormReluDropout() {
-    cpu::Device device(1);
+  explicit NormReluDropout(ConvMethod method) : Norm(method) {
+    cpu::Device device(1, method);
     const auto layer = gradcheck::batch_norm_relu_dropout_case<B>(device, n, C, {rate, key}, 1);
     out = layer.forward({x_in, gamma_in, beta_in}).outputs[0];
     gradients = layer.backward({x_in, gamma_in, beta_in}, {dy_in});
@@ -227,36 +236,37 @@ struct NormReluDropout : Norm {
 };
 
 TEST(Formula, BatchNormReluDropoutY) {
-  const NormReluDropout at;
-  expect_formula(at.out, each(at.n, at.C, [&](Index i, Index c) { return std::max(at.z(i, c), 0.0) * at.m(i, c); }));
+  for (const NormReluDropout& at : by_both<NormReluDropout>())
+    expect_formula(at.out, each(at.n, at.C, [&](Index i, Index c) { return std::max(at.z(i, c), 0.0) * at.m(i, c); }));
 }
 
 // y_i > 0 says where z_i > 0 and i is kept.
 TEST(Formula, BatchNormReluDropoutMask) {
-  const NormReluDropout at;
-  const Tensor y(at.out, at.C), dy = at.g();
-  for (Index i = 0; i < at.n; ++i)
-    for (Index c = 0; c < at.C; ++c)
-      EXPECT_EQ(y(i, c) <= 0 ? 0.0 : NormReluDropout::s * dy(i, c), at.g_of(i, c)) << i << ' ' << c;
+  for (const NormReluDropout& at : by_both<NormReluDropout>()) {
+    const Tensor y(at.out, at.C), dy = at.g();
+    for (Index i = 0; i < at.n; ++i)
+      for (Index c = 0; c < at.C; ++c)
+        EXPECT_EQ(y(i, c) <= 0 ? 0.0 : NormReluDropout::s * dy(i, c), at.g_of(i, c)) << i << ' ' << c;
+  }
 }
 
 TEST(Formula, BatchNormReluDropoutDbeta) {
-  const NormReluDropout at;
-  expect_formula(at.gradients[2], each(at.C, [&](Index c) { return at.dbeta_of(c); }));
+  for (const NormReluDropout& at : by_both<NormReluDropout>())
+    expect_formula(at.gradients[2], each(at.C, [&](Index c) { return at.dbeta_of(c); }));
 }
 
 TEST(Formula, BatchNormReluDropoutDgamma) {
-  const NormReluDropout at;
-  expect_formula(at.gradients[1], each(at.C, [&](Index c) { return at.dgamma_of(c); }));
+  for (const NormReluDropout& at : by_both<NormReluDropout>())
+    expect_formula(at.gradients[1], each(at.C, [&](Index c) { return at.dgamma_of(c); }));
 }
 
 TEST(Formula, BatchNormReluDropoutDx) {
-  const NormReluDropout at;
-  expect_formula(
-      at.gradients[0], each(at.n, at.C, [&](Index i, Index c) {
-        return at.gamma()(c) * inv_std_of(at.x(), at.n, c) *
-               (at.g_of(i, c) - at.dbeta_of(c) / at.size - xhat_of(at.x(), at.n, i, c) * at.dgamma_of(c) / at.size);
-      }));
+  for (const NormReluDropout& at : by_both<NormReluDropout>())
+    expect_formula(
+        at.gradients[0], each(at.n, at.C, [&](Index i, Index c) {
+          return at.gamma()(c) * inv_std_of(at.x(), at.n, c) *
+                 (at.g_of(i, c) - at.dbeta_of(c) / at.size - xhat_of(at.x(), at.n, i, c) * at.dgamma_of(c) / at.size);
+        }));
 }
 
 // A convolution with the statistics of its output, then batch norm and ReLU.
@@ -266,8 +276,8 @@ struct ConvNorm {
   std::vector<Array> inputs, gradients;
   Array dy_in, y, mean, inv_std, running_mean, running_var;
 
-  ConvNorm() {
-    cpu::Device device(1);
+  explicit ConvNorm(ConvMethod method) {
+    cpu::Device device(1, method);
     const auto layer = gradcheck::conv2d_statistics_case<B>(device, g, 1);
     inputs = layer.inputs;
     Random random(2);
@@ -307,48 +317,51 @@ struct ConvNorm {
 };
 
 TEST(Formula, Conv2dStatisticsY) {
-  const ConvNorm at;
-  expect_formula(at.y, at.convolution());
+  for (const ConvNorm& at : by_both<ConvNorm>()) expect_formula(at.y, at.convolution());
 }
 
 TEST(Formula, Conv2dStatisticsMean) {
-  const ConvNorm at;
-  const Tensor y(at.y, at.g.K);
-  expect_formula(at.mean, each(at.g.K, [&](Index k) { return mean_of(y, at.n, k); }));
-  expect_formula(at.running_mean,
-                 each(at.g.K, [&](Index k) { return 0.9 * static_cast<double>(1 + k) + 0.1 * mean_of(y, at.n, k); }));
+  for (const ConvNorm& at : by_both<ConvNorm>()) {
+    const Tensor y(at.y, at.g.K);
+    expect_formula(at.mean, each(at.g.K, [&](Index k) { return mean_of(y, at.n, k); }));
+    expect_formula(at.running_mean,
+                   each(at.g.K, [&](Index k) { return 0.9 * static_cast<double>(1 + k) + 0.1 * mean_of(y, at.n, k); }));
+  }
 }
 
 TEST(Formula, Conv2dStatisticsInvStd) {
-  const ConvNorm at;
-  const Tensor y(at.y, at.g.K);
-  const double n = static_cast<double>(at.n);
-  expect_formula(at.inv_std, each(at.g.K, [&](Index k) { return inv_std_of(y, at.n, k); }));
-  expect_formula(at.running_var, each(at.g.K, [&](Index k) {
-                   return 0.9 * static_cast<double>(4 - k) + 0.1 * var_of(y, at.n, k) * n / (n - 1);
-                 }));
+  for (const ConvNorm& at : by_both<ConvNorm>()) {
+    const Tensor y(at.y, at.g.K);
+    const double n = static_cast<double>(at.n);
+    expect_formula(at.inv_std, each(at.g.K, [&](Index k) { return inv_std_of(y, at.n, k); }));
+    expect_formula(at.running_var, each(at.g.K, [&](Index k) {
+                     return 0.9 * static_cast<double>(4 - k) + 0.1 * var_of(y, at.n, k) * n / (n - 1);
+                   }));
+  }
 }
 
 TEST(Formula, Conv2dStatisticsDx) {
-  const ConvNorm at;
-  const Array d_array{"dL/dy", at.d_convolution()};
-  const Tensor d(d_array, at.g.H, at.g.W, at.g.K);
-  expect_formula(at.gradients[0], each(at.g.N, at.g.H, at.g.W, at.g.C, [&](Index n, Index i, Index j, Index c) {
-                   return sum(at.g.K, 3, 3, [&](Index k, Index r, Index s) {
-                     return at.w()(k, r, s, c) * d(n, i - r + 1, j - s + 1, k);
-                   });
-                 }));
+  for (const ConvNorm& at : by_both<ConvNorm>()) {
+    const Array d_array{"dL/dy", at.d_convolution()};
+    const Tensor d(d_array, at.g.H, at.g.W, at.g.K);
+    expect_formula(at.gradients[0], each(at.g.N, at.g.H, at.g.W, at.g.C, [&](Index n, Index i, Index j, Index c) {
+                     return sum(at.g.K, 3, 3, [&](Index k, Index r, Index s) {
+                       return at.w()(k, r, s, c) * d(n, i - r + 1, j - s + 1, k);
+                     });
+                   }));
+  }
 }
 
 TEST(Formula, Conv2dStatisticsDw) {
-  const ConvNorm at;
-  const Array d_array{"dL/dy", at.d_convolution()};
-  const Tensor d(d_array, at.g.H, at.g.W, at.g.K);
-  expect_formula(at.gradients[1], each(at.g.K, 3, 3, at.g.C, [&](Index k, Index r, Index s, Index c) {
-                   return sum(at.g.N, at.g.H, at.g.W, [&](Index n, Index h, Index column) {
-                     return d(n, h, column, k) * at.x()(n, h + r - 1, column + s - 1, c);
-                   });
-                 }));
+  for (const ConvNorm& at : by_both<ConvNorm>()) {
+    const Array d_array{"dL/dy", at.d_convolution()};
+    const Tensor d(d_array, at.g.H, at.g.W, at.g.K);
+    expect_formula(at.gradients[1], each(at.g.K, 3, 3, at.g.C, [&](Index k, Index r, Index s, Index c) {
+                     return sum(at.g.N, at.g.H, at.g.W, [&](Index n, Index h, Index column) {
+                       return d(n, h, column, k) * at.x()(n, h + r - 1, column + s - 1, c);
+                     });
+                   }));
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "cpu/batch_norm.h"
 #include "cuda/batch_norm.h"
 #include "support/backends.h"
+#include "support/conv_methods.h"
 #include "support/golden.h"
 
 namespace attnunet {
@@ -13,7 +14,7 @@ class GoldenBatchNorm : public BackendTest<B> {
  protected:
   static std::vector<Golden> files() { return {read_golden("batch_norm"), read_golden("batch_norm_one_channel")}; }
 };
-TYPED_TEST_SUITE(GoldenBatchNorm, DoubleBackends);
+TYPED_TEST_SUITE(GoldenBatchNorm, DoubleBackendsAndReference);
 
 TYPED_TEST(GoldenBatchNorm, Training) {
   for (const Golden& golden : this->files()) {

@@ -6,6 +6,7 @@
 #include "cuda/conv2d.h"
 #include "cuda/conv_transpose2d.h"
 #include "support/backends.h"
+#include "support/conv_methods.h"
 #include "support/golden.h"
 
 namespace attnunet {
@@ -13,7 +14,7 @@ namespace {
 
 template <class B>
 class GoldenConv : public BackendTest<B> {};
-TYPED_TEST_SUITE(GoldenConv, DoubleBackends);
+TYPED_TEST_SUITE(GoldenConv, DoubleBackendsAndReference);
 
 TYPED_TEST(GoldenConv, Conv2d) {
   for (const char* name : {"conv2d_3x3", "conv2d_3x3_wide", "conv2d_3x3_bias", "conv2d_1x1", "conv2d_1x1_bias"}) {

@@ -38,16 +38,25 @@ TYPED_TEST(GoldenLayers, MaxPool) {
   expect_golden_layer(gradcheck::max_pool_case<TypeParam>(this->device, golden.shape("x"), 1), golden, {"x"}, "y");
 }
 
-TYPED_TEST(GoldenLayers, Dropout) {
+template <class B>
+void expect_golden_dropout(typename B::Device& device) {
   for (const char* file : {"dropout", "dropout_single"}) {
     const Golden golden = read_golden(file);
     const DropoutKey key{static_cast<std::uint64_t>(golden.number("seed")),
                          static_cast<std::uint32_t>(golden.number("layer")),
                          static_cast<std::uint32_t>(golden.number("step"))};
-    expect_golden_layer(
-        gradcheck::dropout_case<TypeParam>(this->device, golden.shape("x").size(), {golden.number("rate"), key}, 1),
-        golden, {"x"}, "y");
+    expect_golden_layer(gradcheck::dropout_case<B>(device, golden.shape("x").size(), {golden.number("rate"), key}, 1),
+                        golden, {"x"}, "y");
   }
+}
+
+TYPED_TEST(GoldenLayers, Dropout) {
+  expect_golden_dropout<TypeParam>(this->device);
+}
+
+TEST(GoldenReference, Dropout) {
+  cpu::Device device(1, ConvMethod::reference);
+  expect_golden_dropout<Cpu<double>>(device);
 }
 
 TYPED_TEST(GoldenLayers, Concat) {

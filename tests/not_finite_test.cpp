@@ -84,7 +84,7 @@ void expect_case(const LayerCase& layer, const Golden& golden, const Names& inpu
 
 template <class B>
 class NotFinite : public BackendTest<B> {};
-TYPED_TEST_SUITE(NotFinite, AllBackends);
+TYPED_TEST_SUITE(NotFinite, AllBackendsAndReference);
 
 TYPED_TEST(NotFinite, Relu) {
   const Golden golden = golden_case("relu");

@@ -162,7 +162,7 @@ TEST(TrainConfig, DamagedJson) {
   reject(change("backend", "tpu"), "--backend 'tpu' is unknown: one of cpu, cuda, cuda-sim");
   reject(change("precision", "fp16"), "--precision 'fp16' is unknown: one of float32, tf32, bf16");
   reject(change("precision", "tf32"), "--precision tf32 needs --backend cuda or cuda-sim");
-  reject(change("conv", "automatic"), "--conv 'automatic' is unknown: one of auto, direct, gemm, winograd");
+  reject(change("conv", "automatic"), "--conv 'automatic' is unknown: one of auto, reference, gemm, direct, winograd");
   reject(change("lr-schedule", "step"), "--lr-schedule 'step' is unknown: one of constant, cosine, poly");
   reject(change("loss", "l2"), "--loss 'l2' is unknown: one of bce, bce+dice");
   reject(change("augment", "all"), "--augment 'all' is unknown: one of none, light, strong");

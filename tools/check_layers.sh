@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A layer is a strip of files with one name: src/cpu/X.{h,cpp}, tests/X_test.cpp, a page docs/layers/X.md, where it has a
 # backward pass src/common/gradcheck/cases/X.h, and once there are CUDA kernels src/cuda/X.{h,cu}. Fails naming each that is
-# missing. The files of src/cpu that are not layers are named here. (tests/docs_test.cpp holds the pages' links and formulas.)
+# missing. src/cpu/X_reference.{h,cpp} are the plain loops of layer X: part of X, not a layer. The other files of src/cpu that are
+# not layers are named here. (tests/docs_test.cpp holds the pages' links and formulas.)
 # Also fails where check_includes.sh does: on includes that point up.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,6 +21,11 @@ layers=0
 for source in src/cpu/*.cpp; do
   name=$(basename "$source" .cpp)
   [[ $helpers == *" $name "* ]] && continue
+  if [[ $name == *_reference ]]; then
+    need "$source" "src/cpu/$name.h"
+    need "$source" "src/cpu/${name%_reference}.h"
+    continue
+  fi
   layers=$((layers + 1))
   need "$source" "src/cpu/$name.h"
   need "$source" "tests/${name}_test.cpp"

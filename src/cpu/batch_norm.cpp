@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cpu/batch_norm_reference.h"
 #include "cpu/lanes.h"
 
 namespace attnunet::cpu {
@@ -161,6 +162,7 @@ void batch_norm_statistics(Device& device, BatchStatistics<T> batch, RunningStat
                            T* workspace) {
   const Index pixels = x.pixels, C = x.channels;
   require_dense(x, pixels, C);
+  if (device.plain_loops()) return batch_norm_reference_statistics(batch, running, x);
   const Chunks chunks = chunks_of(pixels, C);
   double* partial = partials(workspace);
 #pragma omp parallel num_threads(device.threads())
@@ -193,7 +195,9 @@ template <class T>
 void batch_norm_forward(Device& device, Values<T> y, BatchStatistics<T> batch, RunningStatistics<T> running,
                         Const<Values<T>> x, Const<BatchNormParameters<T>> parameters, T* workspace) {
   const Index pixels = x.pixels, C = x.channels;
+  require_dense(x, pixels, C);
   require_dense(y, pixels, C);
+  if (device.plain_loops()) return batch_norm_reference_forward(y, batch, running, x, parameters);
   batch_norm_statistics(device, batch, running, x, workspace);
   const Chunks chunks = chunks_of(pixels, C);
 #pragma omp parallel for schedule(static) num_threads(device.threads())
@@ -266,7 +270,10 @@ void backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_paramete
 template <class T>
 void batch_norm_backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters, Const<Gradients<T>> dy,
                          const BatchNormSaved<T>& saved, T* workspace) {
+  require_dense(saved.x, saved.x.pixels, saved.x.channels);
+  require_dense(dx, saved.x.pixels, saved.x.channels);
   require_dense(dy, saved.x.pixels, saved.x.channels);
+  if (device.plain_loops()) return batch_norm_reference_backward(dx, d_parameters, dy, saved);
   const auto sum = [&](double* partial) {
     gradient_sums(
         device, partial, [dy = dy.data](Index i) { return dy[i]; }, saved.x, saved.statistics.mean);
@@ -321,6 +328,7 @@ void batch_norm_inference_forward(Device& device, Values<T> y, Const<Values<T>> 
   const Index pixels = x.pixels, C = x.channels;
   require_dense(x, pixels, C);
   require_dense(y, pixels, C);
+  if (device.plain_loops()) return batch_norm_reference_inference_forward(y, x, parameters, running);
   const Chunks chunks = chunks_of(pixels, C);
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index chunk = 0; chunk < chunks.count; ++chunk)
@@ -344,6 +352,8 @@ void batch_norm_inference_backward(Device& device, Gradients<T> dx, BatchNormPar
   require_dense(x, pixels, C);
   require_dense(dx, pixels, C);
   require_dense(dy, pixels, C);
+  if (device.plain_loops())
+    return batch_norm_reference_inference_backward(dx, d_parameters, dy, x, parameters, running);
   const Chunks chunks = chunks_of(pixels, C);
   double* partial = partials(workspace);
   gradient_sums(

@@ -1,6 +1,7 @@
 #include "cpu/batch_norm_relu_dropout.h"
 
 #include "cpu/batch_norm.h"
+#include "cpu/batch_norm_relu_dropout_reference.h"
 #include "cpu/dropout.h"
 #include "cpu/lanes.h"
 
@@ -43,6 +44,7 @@ void batch_norm_relu_dropout_forward(Device& device, Values<T> y, Const<Values<T
   const Index pixels = x.pixels, C = x.channels;
   require_dense(x, pixels, C);
   require_dense(y, pixels, C);
+  if (device.plain_loops()) return batch_norm_relu_dropout_reference_forward(y, x, batch, parameters, dropout);
   const Chunks chunks = chunks_of(pixels, C);  // they start at multiples of 16 pixels, hence of 4 elements
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index chunk = 0; chunk < chunks.count; ++chunk) {
@@ -56,6 +58,12 @@ template <class T>
 void batch_norm_relu_dropout_backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_parameters,
                                       Const<Gradients<T>> dy, Const<Values<T>> y, const BatchNormSaved<T>& saved,
                                       double rate, T* workspace) {
+  const Index pixels = saved.x.pixels, C = saved.x.channels;
+  require_dense(saved.x, pixels, C);
+  require_dense(dx, pixels, C);
+  require_dense(dy, pixels, C);
+  require_dense(y, pixels, C);
+  if (device.plain_loops()) return batch_norm_relu_dropout_reference_backward(dx, d_parameters, dy, y, saved, rate);
   batch_norm_masked_backward(device, dx, d_parameters, dy, {y, static_cast<T>(dropout_scale(rate))}, saved, workspace);
 }
 

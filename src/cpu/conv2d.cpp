@@ -7,6 +7,7 @@
 #include "cpu/bordered_tile.h"
 #include "cpu/conv2d_direct.h"
 #include "cpu/conv2d_pointwise.h"
+#include "cpu/conv2d_reference.h"
 #include "cpu/conv2d_winograd.h"
 #include "cpu/matrix_product.h"
 #include "cpu/vector.h"
@@ -177,6 +178,7 @@ void conv2d_forward(Device& device, Values<T> y, Const<Values<T>> x, const T* w,
                     T* workspace, const Conv2dGeometry& g) {
   require_shape(x, g.pixels(), g.C);
   require_shape(y, g.pixels(), g.K);
+  if (device.plain_loops()) return conv2d_reference_forward(y, x, w, epilogue, g);
   const ConvMethod method = conv2d_method(device, g);
   if (method == ConvMethod::winograd) return conv2d_winograd_forward(device, y, x, w, epilogue, workspace, g);
   if (method == ConvMethod::direct && g.R == 1)
@@ -225,6 +227,7 @@ void conv2d_backward_data(Device& device, Gradients<T> dx, Const<Gradients<T>> d
                           const Conv2dGeometry& g, Write write) {
   require_shape(dx, g.pixels(), g.C);
   require_shape(dy, g.pixels(), g.K);
+  if (device.plain_loops()) return conv2d_reference_backward_data(dx, dy, w, g, write);
   // All methods put zeros around dy, and 0 times a weight that is not finite would be NaN.
   if (g.R == 3 && !all_finite(w, g.weights())) return backward_data_without_padding(device, dx, dy, w, g, write);
   const ConvMethod method = conv2d_method(device, g.swapped());
@@ -339,6 +342,7 @@ void conv2d_backward_weights(Device& device, T* dw, T* db, Const<Gradients<T>> d
                              const Conv2dGeometry& g) {
   require_shape(dy, g.pixels(), g.K);
   require_shape(x, g.pixels(), g.C);
+  if (device.plain_loops()) return conv2d_reference_backward_weights(dw, db, dy, x, g);
   if (db != nullptr) bias_gradient(device, db, dy, workspace);
   const ConvMethod method = conv2d_method(device, g);
   if (method == ConvMethod::winograd)
@@ -354,6 +358,7 @@ void conv2d_backward_weights(Device& device, T* dw, T* db, Const<Gradients<T>> d
 }
 
 Index conv2d_workspace(const Device& device, const Conv2dGeometry& g) {
+  if (device.plain_loops()) return 0;
   Index most = bias_gradient_workspace(g.pixels(), g.K);
   for (const ConvMethod method : {conv2d_method(device, g), conv2d_method(device, g.swapped())}) {
     if (method == ConvMethod::winograd) most = std::max(most, conv2d_winograd_workspace(device, g));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cpu/conv_transpose2d_reference.h"
 #include "cpu/copy_pixels.h"
 #include "cpu/pixel_product.h"
 #include "cpu/weight_gradient.h"
@@ -50,6 +51,7 @@ void conv_transpose2d_forward(Device& device, Values<T> y, Const<Values<T>> x, c
                               const ConvTranspose2dGeometry& g) {
   require_shape(x, g.input_pixels(), g.C);
   require_shape(y, g.output_pixels(), g.K);
+  if (device.plain_loops()) return conv_transpose2d_reference_forward(y, x, w, bias, g);
   const Matrix<T> outputs = matrix(y);
   const Matrix<const T> inputs = matrix(x);
   const RowTiles tiles(g);
@@ -78,6 +80,7 @@ void conv_transpose2d_backward_data(Device& device, Gradients<T> dx, Const<Gradi
                                     const ConvTranspose2dGeometry& g, Write write) {
   require_shape(dx, g.input_pixels(), g.C);
   require_shape(dy, g.output_pixels(), g.K);
+  if (device.plain_loops()) return conv_transpose2d_reference_backward_data(dx, dy, w, g, write);
   const Matrix<T> inputs = matrix(dx);
   const Matrix<const T> outputs = matrix(dy);
   const RowTiles tiles(g);
@@ -104,6 +107,7 @@ void conv_transpose2d_backward_weights(Device& device, T* dw, T* db, Const<Gradi
                                        T* workspace, const ConvTranspose2dGeometry& g) {
   require_shape(dy, g.output_pixels(), g.K);
   require_shape(x, g.input_pixels(), g.C);
+  if (device.plain_loops()) return conv_transpose2d_reference_backward_weights(dw, db, dy, x, g);
   const Matrix<const T> outputs = matrix(dy), inputs = matrix(x);
   const RowTiles tiles(g);
   const WeightsScratch layout(g, tiles);
@@ -133,6 +137,7 @@ void conv_transpose2d_backward_weights(Device& device, T* dw, T* db, Const<Gradi
 }
 
 Index conv_transpose2d_workspace(const Device& device, const ConvTranspose2dGeometry& g) {
+  if (device.plain_loops()) return 0;
   const WeightsScratch layout(g, RowTiles(g));
   return std::max({taps * packed_size(g.C, g.K), packed_size(taps * g.K, g.C),
                    weight_gradient_workspace(layout.chunks, g.weights()) + device.threads() * layout.thread,

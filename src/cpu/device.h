@@ -42,6 +42,8 @@ class Device {
   explicit Device(int threads, ConvMethod conv = ConvMethod::automatic) : threads_(threads), conv_(conv) {}
   int threads() const { return threads_; }
   ConvMethod conv() const { return conv_; }
+  /// Whether every layer that has plain loops (X_reference.h) runs those.
+  bool plain_loops() const { return conv_ == ConvMethod::reference; }
 
   /// Returns when all that was asked for is done: here every operation is, when it returns.
   void synchronize() {}

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/core/philox.h"
+#include "cpu/dropout_reference.h"
 
 namespace attnunet::cpu {
 namespace {
@@ -66,12 +67,16 @@ void dropout_elements(T* y, const T* x, const Dropout& dropout, Index begin, Ind
 
 template <class T>
 void dropout_forward(Device& device, Values<T> y, Const<Values<T>> x, const Dropout& dropout) {
-  apply_mask(device, y.data, x.data, dropout, size_of_same(y, x));
+  const Index n = size_of_same(y, x);
+  if (device.plain_loops()) return dropout_reference_forward(y, x, dropout);
+  apply_mask(device, y.data, x.data, dropout, n);
 }
 
 template <class T>
 void dropout_backward(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const Dropout& dropout) {
-  apply_mask(device, dx.data, dy.data, dropout, size_of_same(dx, dy));
+  const Index n = size_of_same(dx, dy);
+  if (device.plain_loops()) return dropout_reference_backward(dx, dy, dropout);
+  apply_mask(device, dx.data, dy.data, dropout, n);
 }
 
 template void dropout_elements(float*, const float*, const Dropout&, Index, Index);

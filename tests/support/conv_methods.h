@@ -13,6 +13,14 @@ struct TestDevice<CpuBy<T, method>> : cpu::Device {
   explicit TestDevice(int threads = most_test_threads) : cpu::Device(threads, method) {}
 };
 
+/// The CPU's plain loops (src/cpu/*_reference.cpp).
+template <class T>
+using CpuReference = CpuBy<T, ConvMethod::reference>;
+template <class From, ConvMethod method, class T>
+struct Rebind<CpuBy<From, method>, T> {
+  using type = CpuBy<T, method>;
+};
+
 /// A CUDA backend with its products in one precision.
 template <class B, Precision precision>
 struct CudaIn : B {};
@@ -29,7 +37,11 @@ struct Joined<::testing::Types<A...>, ::testing::Types<B...>> {
 };
 
 template <class T>
-using CpuMethods =
-    ::testing::Types<CpuBy<T, ConvMethod::gemm>, CpuBy<T, ConvMethod::direct>, CpuBy<T, ConvMethod::winograd>>;
+using CpuMethods = ::testing::Types<CpuBy<T, ConvMethod::gemm>, CpuBy<T, ConvMethod::direct>,
+                                    CpuBy<T, ConvMethod::winograd>, CpuReference<T>>;
+
+/// The backends and the CPU's plain loops, for layers that have such.
+using DoubleBackendsAndReference = Joined<DoubleBackends, ::testing::Types<CpuReference<double>>>::type;
+using AllBackendsAndReference = Joined<AllBackends, ::testing::Types<CpuReference<float>, CpuReference<double>>>::type;
 
 }  // namespace attnunet

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "common/core/batch_norm_views.h"
+#include "common/gradcheck/layer_case.h"
 #include "support/backends.h"
 
 namespace attnunet::lockstep {
@@ -159,6 +160,10 @@ class Operation {
   template <class T, Meaning meaning>
   Numbers sizes(const TensorView<T, meaning>& view) const {
     return sizes(view.data);
+  }
+  template <class Here>
+  gradcheck::Array array(const Here& here) const {
+    return {name_, sizes(here)};
   }
 
   /// `bounds` has one entry for each element of the output's columns; none: the outputs must be equal.

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/core/batch_norm_constants.h"
-#include "cpu/operations.h"
+#include "common/core/tensor_view.h"
 #include "support/tolerance.h"
 
 namespace attnunet::lockstep {
@@ -16,23 +16,6 @@ inline double bound(double sum_of_terms, double length) {
 inline Numbers bounds(Numbers sums_of_terms, Index length) {
   for (double& value : sums_of_terms) value = bound(value, static_cast<double>(length));
   return sums_of_terms;
-}
-
-/// The convolution's products, with magnitudes for numbers: a linear operation of cpu:: in double.
-inline cpu::Buffer<double> product_workspace(const Conv2dGeometry& g) {
-  cpu::Device device(1, ConvMethod::direct);
-  return {device, conv2d_workspace(device, g)};
-}
-inline cpu::Buffer<double> product_workspace(const ConvTranspose2dGeometry& g) {
-  cpu::Device device(1, ConvMethod::direct);
-  return {device, conv_transpose2d_workspace(device, g)};
-}
-inline Numbers conv2d_terms(const Conv2dGeometry& g, const Numbers& x, const Numbers& w, const Numbers& bias) {
-  cpu::Device device(1, ConvMethod::direct);
-  Numbers y(static_cast<std::size_t>(g.pixels() * g.K));
-  conv2d_forward(device, values(y.data(), g.pixels(), g.K), values(x.data(), g.pixels(), g.C), w.data(),
-                 {bias.empty() ? nullptr : bias.data()}, product_workspace(g).data(), g);
-  return y;
 }
 
 /// A channel's batch statistics, and how far apart two backends may be in them.

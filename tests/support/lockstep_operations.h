@@ -6,6 +6,7 @@
 #include "cuda/operations.h"
 #include "support/lockstep.h"
 #include "support/lockstep_bounds.h"
+#include "support/reference.h"
 
 namespace attnunet::lockstep {
 
@@ -24,7 +25,7 @@ void conv2d_forward(Device<C>& device, Values<float> y, Values<const float> x, c
   o.out(y);
   o.workspace(workspace, conv2d_workspace(device.companion, g));
   o.run([&](auto& where, auto at) { conv2d_forward(where, at(y), at(x), at(w), at(epilogue), at(workspace), g); });
-  Numbers terms = conv2d_terms(g, o.sizes(x), o.sizes(w), o.sizes(epilogue.bias));
+  Numbers terms = reference::conv2d_forward(g, o.array(x), o.array(w), o.array(epilogue.bias)).values;
   const Numbers before = adds ? o.sizes(y) : Numbers{};
   for (std::size_t i = 0; i < before.size(); ++i) terms[i] += before[i];
   o.compare("y", y, bounds(terms, g.R * g.R * g.C + 2));
@@ -44,7 +45,7 @@ void conv2d_statistics_forward(Device<C>& device, Values<float> y, BatchStatisti
   o.run([&](auto& where, auto at) {
     conv2d_statistics_forward(where, at(y), at(batch), at(running), at(x), at(w), at(workspace), g);
   });
-  const Numbers y_bounds = bounds(conv2d_terms(g, o.sizes(x), o.sizes(w), {}), g.R * g.R * g.C);
+  const Numbers y_bounds = bounds(reference::conv2d_forward(g, o.array(x), o.array(w), {}).values, g.R * g.R * g.C);
   o.compare("y", y, y_bounds);
   compare_statistics(o, moments(y, y_bounds), batch, running, g.pixels());
 }
@@ -60,11 +61,7 @@ void conv2d_backward_data(Device<C>& device, Gradients<float> dx, Gradients<cons
   o.workspace(workspace, conv2d_workspace(device.companion, g));
   const Numbers before = o.sizes(dx);
   o.run([&](auto& where, auto at) { conv2d_backward_data(where, at(dx), at(dy), at(w), at(workspace), g, write); });
-  Numbers terms(static_cast<std::size_t>(g.pixels() * g.C));
-  const Numbers dy_sizes = o.sizes(dy);
-  cpu::Device exact(1, ConvMethod::direct);
-  conv2d_backward_data(exact, gradients(terms.data(), g.pixels(), g.C), gradients(dy_sizes.data(), g.pixels(), g.K),
-                       o.sizes(w).data(), product_workspace(g).data(), g, Write::set);
+  Numbers terms = reference::conv2d_backward_data(g, o.array(dy), o.array(w)).values;
   if (write == Write::add)
     for (std::size_t i = 0; i < terms.size(); ++i) terms[i] += before[i];
   o.compare("dx", dx, bounds(terms, g.R * g.R * g.K + 1));
@@ -80,13 +77,9 @@ void conv2d_backward_weights(Device<C>& device, float* dw, float* db, Gradients<
   o.out(db, g.K);
   o.workspace(workspace, conv2d_workspace(device.companion, g));
   o.run([&](auto& where, auto at) { conv2d_backward_weights(where, at(dw), at(db), at(dy), at(x), at(workspace), g); });
-  Numbers dw_terms(static_cast<std::size_t>(g.weights())), db_terms(static_cast<std::size_t>(g.K));
-  const Numbers dy_sizes = o.sizes(dy), x_sizes = o.sizes(x);
-  cpu::Device exact(1, ConvMethod::direct);
-  conv2d_backward_weights(exact, dw_terms.data(), db_terms.data(), gradients(dy_sizes.data(), g.pixels(), g.K),
-                          values(x_sizes.data(), g.pixels(), g.C), product_workspace(g).data(), g);
-  o.compare("dw", dw, bounds(dw_terms, g.pixels()));
-  o.compare("db", db, bounds(db_terms, g.pixels()));
+  const auto terms = reference::conv2d_backward_weights(g, o.array(dy), o.array(x));
+  o.compare("dw", dw, bounds(terms.dw.values, g.pixels()));
+  o.compare("db", db, bounds(terms.db.values, g.pixels()));
 }
 
 template <class C>
@@ -100,13 +93,8 @@ void conv_transpose2d_forward(Device<C>& device, Values<float> y, Values<const f
   o.workspace(workspace, conv_transpose2d_workspace(device.companion, g));
   o.run(
       [&](auto& where, auto at) { conv_transpose2d_forward(where, at(y), at(x), at(w), at(bias), at(workspace), g); });
-  Numbers terms(static_cast<std::size_t>(g.output_pixels() * g.K));
-  const Numbers x_sizes = o.sizes(x);
-  cpu::Device exact(1, ConvMethod::direct);
-  conv_transpose2d_forward(exact, values(terms.data(), g.output_pixels(), g.K),
-                           values(x_sizes.data(), g.input_pixels(), g.C), o.sizes(w).data(), o.sizes(bias).data(),
-                           product_workspace(g).data(), g);
-  o.compare("y", y, bounds(terms, g.C + 1));
+  const auto terms = reference::conv_transpose2d_forward(g, o.array(x), o.array(w), o.array(bias));
+  o.compare("y", y, bounds(terms.values, g.C + 1));
 }
 
 template <class C>
@@ -120,13 +108,8 @@ void conv_transpose2d_backward_data(Device<C>& device, Gradients<float> dx, Grad
   o.run([&](auto& where, auto at) {
     conv_transpose2d_backward_data(where, at(dx), at(dy), at(w), at(workspace), g, write);
   });
-  Numbers terms(static_cast<std::size_t>(g.input_pixels() * g.C));
-  const Numbers dy_sizes = o.sizes(dy);
-  cpu::Device exact(1, ConvMethod::direct);
-  conv_transpose2d_backward_data(exact, gradients(terms.data(), g.input_pixels(), g.C),
-                                 gradients(dy_sizes.data(), g.output_pixels(), g.K), o.sizes(w).data(),
-                                 product_workspace(g).data(), g, Write::set);
-  o.compare("dx", dx, bounds(terms, 4 * g.K));
+  const auto terms = reference::conv_transpose2d_backward_data(g, o.array(dy), o.array(w));
+  o.compare("dx", dx, bounds(terms.values, 4 * g.K));
 }
 
 template <class C>
@@ -141,14 +124,9 @@ void conv_transpose2d_backward_weights(Device<C>& device, float* dw, float* db, 
   o.run([&](auto& where, auto at) {
     conv_transpose2d_backward_weights(where, at(dw), at(db), at(dy), at(x), at(workspace), g);
   });
-  Numbers dw_terms(static_cast<std::size_t>(g.weights())), db_terms(static_cast<std::size_t>(g.K));
-  const Numbers dy_sizes = o.sizes(dy), x_sizes = o.sizes(x);
-  cpu::Device exact(1, ConvMethod::direct);
-  conv_transpose2d_backward_weights(exact, dw_terms.data(), db_terms.data(),
-                                    gradients(dy_sizes.data(), g.output_pixels(), g.K),
-                                    values(x_sizes.data(), g.input_pixels(), g.C), product_workspace(g).data(), g);
-  o.compare("dw", dw, bounds(dw_terms, g.input_pixels()));
-  o.compare("db", db, bounds(db_terms, g.output_pixels()));
+  const auto terms = reference::conv_transpose2d_backward_weights(g, o.array(dy), o.array(x));
+  o.compare("dw", dw, bounds(terms.dw.values, g.input_pixels()));
+  o.compare("db", db, bounds(terms.db.values, g.output_pixels()));
 }
 
 // ---- batch norm

@@ -3,14 +3,14 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "common/app/backend.h"
+#include "common/app/ladder.h"
+#include "common/app/measure.h"
 #include "common/app/options.h"
 #include "common/io/atomic_file.h"
 #include "common/io/table.h"
@@ -26,29 +26,9 @@ struct Options {
   std::string json;
   int size = 256, threads = 1, warmup = 1, repeats = 5;
   Index batch = 16;
-  bool no_layers = false;
+  bool no_layers = false, ladder = false;
+  std::string shape = LadderOptions().shape;
 };
-
-struct Times {
-  double min, median, max;  ///< milliseconds
-};
-
-template <class Device>
-Times measure(Device& device, const Options& options, const std::function<void()>& work) {
-  for (int i = 0; i < options.warmup; ++i) work();
-  device.synchronize();
-  std::vector<double> times;
-  for (int i = 0; i < options.repeats; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    work();
-    device.synchronize();
-    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
-  }
-  std::sort(times.begin(), times.end());
-  const std::size_t middle = times.size() / 2;
-  const double median = times.size() % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2;
-  return {times.front(), median, times.back()};
-}
 
 struct NetworkTimes {
   Times train_step, inference;
@@ -95,7 +75,7 @@ NetworkTimes time_network(typename B::Device& device, const Options& options) {
     copy_to_device(device, tape.input, image.data(), N * P);
     Pass pass;
     AdamOptions adam;
-    times.train_step = measure(device, options, [&] {
+    times.train_step = measure(device, options.warmup, options.repeats, [&] {
       network.forward(tape, pass);
       bce_forward(device, loss.data(), tape.logit_values(), target.data(), N);
       bce_backward(device, tape.logit_gradients(), tape.logit_values(), target.data(), Write::set);
@@ -110,7 +90,7 @@ NetworkTimes time_network(typename B::Device& device, const Options& options) {
   copy_to_device(device, tape.input, image.data(), N * P);
   Pass pass;
   pass.training = false;
-  times.inference = measure(device, options, [&] { network.forward(tape, pass); });
+  times.inference = measure(device, options.warmup, options.repeats, [&] { network.forward(tape, pass); });
   return times;
 }
 
@@ -226,11 +206,22 @@ void run(const Options& options) {
                       [&](auto& device, auto b) { run_on<decltype(b)>(device, options, file); });
 }
 
+/// The options of the ladder alone, and those that it shares with the network.
+void require_options(const Options& options, const std::set<std::string>& given) {
+  if (!options.ladder && given.count("shape") > 0) throw UsageError("--shape needs --ladder");
+  if (!options.ladder) return;
+  const std::set<std::string> shared{"ladder", "shape", "backend", "threads", "warmup", "repeats", "json"};
+  for (const std::string& name : given)
+    if (shared.count(name) == 0) throw UsageError("--" + name + " has no effect with --ladder: leave it out");
+  if (options.backend != Backend::cpu) throw UsageError("--ladder needs --backend cpu: it compares the CPU's methods");
+}
+
 }  // namespace
 
 void add_bench_command(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("bench", "Time a training step, inference and every layer");
+  CLI::App* command = app.add_subcommand(
+      "bench", "Time a training step, inference and every layer, or one convolution by every method");
   add_backend_option(*command, options->backend);
   add_precision_option(*command, options->precision);
   add_conv_option(*command, options->conv);
@@ -242,7 +233,17 @@ void add_bench_command(CLI::App& app) {
   command->add_option("--repeats", options->repeats, "runs that are")->check(whole_number(1, 1000));
   command->add_option("--json", options->json, "file for the times of the whole network");
   command->add_flag("--no-layers", options->no_layers, "leave out the table of layers");
-  command->callback([options] { run(*options); });
+  command->add_flag("--ladder", options->ladder,
+                    "instead of the network, one 3x3 convolution by reference, gemm, direct and winograd");
+  command->add_option("--shape", options->shape, "of that convolution: images, height, width, channels in and out")
+      ->check(ladder_shape());
+  command->callback([command, options] {
+    require_options(*options, given_options(*command));
+    if (options->ladder)
+      run_ladder({options->shape, options->threads, options->warmup, options->repeats, options->json});
+    else
+      run(*options);
+  });
 }
 
 }  // namespace attnunet::app

@@ -70,7 +70,9 @@ void add_precision_option(CLI::App& command, Precision& precision) {
 }
 
 void add_conv_option(CLI::App& command, ConvMethod& conv) {
-  add_named_option(command, conv, "how convolutions are computed; auto: by their shape; others on cpu only");
+  add_named_option(command, conv,
+                   "method for convolutions; auto: by their shape; reference: plain loops, for other layers too; all "
+                   "but auto on cpu only");
 }
 
 void add_threads_option(CLI::App& command, int& threads) {
