@@ -82,7 +82,7 @@ TEST_F(PredictInputs, FullDiskIsAnError) {
   phantom("a.png", 200, 200);
   ProcessOptions options;
   options.largest_file = 1000;
-  expect_failure(predict({images, "--overlay"}, options), 1, {"a_mask.png", "space"});
+  expect_failure(predict({images, "--overlay"}, options), 1, {"a_mask.png", "file size limit"});
   EXPECT_TRUE(files_below(out).empty());
 }
 

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "cpu/batch_norm_reference.h"
-#include "cpu/lanes.h"
+#include "cpu/strips.h"
 
 namespace attnunet::cpu {
 namespace {
@@ -12,9 +12,9 @@ namespace {
 constexpr Index block_bytes = 16 * 1024;  // half of the L1 cache
 
 template <class T>
-Index block_pixels(const Tile& tile) {
-  const Index rows = std::max<Index>(1, block_bytes / static_cast<Index>(sizeof(T)) / tile.lanes());
-  return rows * tile.pixels_per_row;
+Index block_pixels(const ChannelSlice& slice) {
+  const Index strips = std::max<Index>(1, block_bytes / static_cast<Index>(sizeof(T)) / slice.strip());
+  return strips * slice.pixels_per_strip;
 }
 
 // The partial sums: two doubles a channel and chunk, laid out [chunk][2][C].
@@ -25,87 +25,88 @@ double* partials(T* workspace) {
 
 // Mean and sum of squares about it of a chunk's channels, to partial[0 .. C-1] and partial[C .. 2C-1].
 template <class T>
-void chunk_moments(double* partial, const T* x, const Tile& tile, Index begin, Index end) {
-  alignas(64) double mean[max_lanes] = {}, squares[max_lanes] = {}, fold1[max_lanes], fold2[max_lanes];
-  alignas(64) T sum1[max_lanes], sum2[max_lanes], block_mean[max_lanes];
-  const Index step = block_pixels<T>(tile), lanes = tile.lanes();
+void chunk_moments(double* partial, const T* x, const ChannelSlice& slice, Index begin, Index end) {
+  alignas(64) double mean[longest_strip] = {}, squares[longest_strip] = {}, total1[longest_strip],
+                     total2[longest_strip];
+  alignas(64) T sum1[longest_strip], sum2[longest_strip], block_mean[longest_strip];
+  const Index step = block_pixels<T>(slice), strip = slice.strip();
   for (Index first = begin; first < end; first += step) {
     const Index last = std::min(end, first + step);
     const double before = static_cast<double>(first - begin), count = static_cast<double>(last - first);
     const double all = before + count;
 
-    for (Index l = 0; l < lanes; ++l) sum1[l] = 0;
-    for_rows(tile, first, last, [&](Index offset, Index width) {
-      const T* row = x + offset;
+    for (Index l = 0; l < strip; ++l) sum1[l] = 0;
+    for_strips(slice, first, last, [&](Index offset, Index width) {
+      const T* x_strip = x + offset;
 #pragma omp simd
-      for (Index l = 0; l < width; ++l) sum1[l] += row[l];
+      for (Index l = 0; l < width; ++l) sum1[l] += x_strip[l];
     });
-    for (Index l = 0; l < lanes; ++l) fold1[l] = static_cast<double>(sum1[l]);
-    fold(tile, fold1);
-    for (Index c = 0; c < tile.channels; ++c) fold1[c] /= count;
-    spread(Tile{0, tile.channels, tile.channels, tile.pixels_per_row}, block_mean, fold1);
+    for (Index l = 0; l < strip; ++l) total1[l] = static_cast<double>(sum1[l]);
+    sum_over_pixels(slice, total1);
+    for (Index c = 0; c < slice.channels; ++c) total1[c] /= count;
+    repeat_per_pixel(ChannelSlice{0, slice.channels, slice.channels, slice.pixels_per_strip}, block_mean, total1);
 
-    for (Index l = 0; l < lanes; ++l) sum1[l] = sum2[l] = 0;
-    for_rows(tile, first, last, [&](Index offset, Index width) {
-      const T* row = x + offset;
+    for (Index l = 0; l < strip; ++l) sum1[l] = sum2[l] = 0;
+    for_strips(slice, first, last, [&](Index offset, Index width) {
+      const T* x_strip = x + offset;
 #pragma omp simd
       for (Index l = 0; l < width; ++l) {
-        const T deviation = row[l] - block_mean[l];
+        const T deviation = x_strip[l] - block_mean[l];
         sum1[l] += deviation;
         sum2[l] += deviation * deviation;
       }
     });
-    for (Index l = 0; l < lanes; ++l) {
-      fold1[l] = static_cast<double>(sum1[l]);
-      fold2[l] = static_cast<double>(sum2[l]);
+    for (Index l = 0; l < strip; ++l) {
+      total1[l] = static_cast<double>(sum1[l]);
+      total2[l] = static_cast<double>(sum2[l]);
     }
-    fold(tile, fold1);
-    fold(tile, fold2);
+    sum_over_pixels(slice, total1);
+    sum_over_pixels(slice, total2);
 
     const double share = count / all, weight = before * share;
-    for (Index c = 0; c < tile.channels; ++c) {
-      const double correction = fold1[c] / count;  // what rounding left of the mean
+    for (Index c = 0; c < slice.channels; ++c) {
+      const double correction = total1[c] / count;  // what rounding left of the mean
       const double delta = static_cast<double>(block_mean[c]) + correction - mean[c];
       mean[c] += delta * share;
-      squares[c] += fold2[c] - fold1[c] * correction + delta * delta * weight;
+      squares[c] += total2[c] - total1[c] * correction + delta * delta * weight;
     }
   }
-  for (Index c = 0; c < tile.channels; ++c) {
-    partial[tile.first + c] = mean[c];
-    partial[tile.C + tile.first + c] = squares[c];
+  for (Index c = 0; c < slice.channels; ++c) {
+    partial[slice.first + c] = mean[c];
+    partial[slice.C + slice.first + c] = squares[c];
   }
 }
 
 // sum dy and sum dy (x - mean) of a chunk's channels, to partial[0 .. C-1] and partial[C .. 2C-1]. upstream(i) gives dy
 // of element i, once for each.
 template <class T, class Upstream>
-void chunk_gradient_sums(double* partial, const Upstream& upstream, const T* x, const T* mean, const Tile& tile,
-                         Index begin, Index end) {
-  alignas(64) double fold1[max_lanes] = {}, fold2[max_lanes] = {};
-  alignas(64) T sum1[max_lanes], sum2[max_lanes], means[max_lanes];
-  spread(tile, means, mean);
-  const Index step = block_pixels<T>(tile), lanes = tile.lanes();
+void chunk_gradient_sums(double* partial, const Upstream& upstream, const T* x, const T* mean,
+                         const ChannelSlice& slice, Index begin, Index end) {
+  alignas(64) double total1[longest_strip] = {}, total2[longest_strip] = {};
+  alignas(64) T sum1[longest_strip], sum2[longest_strip], means[longest_strip];
+  repeat_per_pixel(slice, means, mean);
+  const Index step = block_pixels<T>(slice), strip = slice.strip();
   for (Index first = begin; first < end; first += step) {
-    for (Index l = 0; l < lanes; ++l) sum1[l] = sum2[l] = 0;
-    for_rows(tile, first, std::min(end, first + step), [&](Index offset, Index width) {
-      const T* x_row = x + offset;
+    for (Index l = 0; l < strip; ++l) sum1[l] = sum2[l] = 0;
+    for_strips(slice, first, std::min(end, first + step), [&](Index offset, Index width) {
+      const T* x_strip = x + offset;
 #pragma omp simd
       for (Index l = 0; l < width; ++l) {
         const T gradient = upstream(offset + l);
         sum1[l] += gradient;
-        sum2[l] += gradient * (x_row[l] - means[l]);
+        sum2[l] += gradient * (x_strip[l] - means[l]);
       }
     });
-    for (Index l = 0; l < lanes; ++l) {
-      fold1[l] += static_cast<double>(sum1[l]);
-      fold2[l] += static_cast<double>(sum2[l]);
+    for (Index l = 0; l < strip; ++l) {
+      total1[l] += static_cast<double>(sum1[l]);
+      total2[l] += static_cast<double>(sum2[l]);
     }
   }
-  fold(tile, fold1);
-  fold(tile, fold2);
-  for (Index c = 0; c < tile.channels; ++c) {
-    partial[tile.first + c] = fold1[c];
-    partial[tile.C + tile.first + c] = fold2[c];
+  sum_over_pixels(slice, total1);
+  sum_over_pixels(slice, total2);
+  for (Index c = 0; c < slice.channels; ++c) {
+    partial[slice.first + c] = total1[c];
+    partial[slice.C + slice.first + c] = total2[c];
   }
 }
 
@@ -115,8 +116,8 @@ void gradient_sums(Device& device, double* partial, const Upstream& upstream, Va
   const Chunks chunks = chunks_of(pixels, C);
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index chunk = 0; chunk < chunks.count; ++chunk)
-    for (Index t = 0; t < tile_count(C); ++t)
-      chunk_gradient_sums(partial + 2 * C * chunk, upstream, x.data, mean, tile_of(t, C), chunks.begin(chunk),
+    for (Index s = 0; s < slice_count(C); ++s)
+      chunk_gradient_sums(partial + 2 * C * chunk, upstream, x.data, mean, slice_of(s, C), chunks.begin(chunk),
                           chunks.end(chunk, pixels));
 }
 
@@ -129,13 +130,13 @@ double total(const double* partial, Index chunk_count, Index which, Index c, Ind
 
 // y = (x - mean) scale + shift
 template <class T>
-void normalise(T* y, const T* x, const T* mean, const T* scale, const T* shift, const Tile& tile, Index begin,
+void normalise(T* y, const T* x, const T* mean, const T* scale, const T* shift, const ChannelSlice& slice, Index begin,
                Index end) {
-  for_rows(tile, begin, end, [&](Index offset, Index width) {
-    const T* x_row = x + offset;
-    T* y_row = y + offset;
+  for_strips(slice, begin, end, [&](Index offset, Index width) {
+    const T* x_strip = x + offset;
+    T* y_strip = y + offset;
 #pragma omp simd
-    for (Index l = 0; l < width; ++l) y_row[l] = (x_row[l] - mean[l]) * scale[l] + shift[l];
+    for (Index l = 0; l < width; ++l) y_strip[l] = (x_strip[l] - mean[l]) * scale[l] + shift[l];
   });
 }
 
@@ -169,8 +170,8 @@ void batch_norm_statistics(Device& device, BatchStatistics<T> batch, RunningStat
   {
 #pragma omp for schedule(static)
     for (Index chunk = 0; chunk < chunks.count; ++chunk)
-      for (Index t = 0; t < tile_count(C); ++t)
-        chunk_moments(partial + 2 * C * chunk, x.data, tile_of(t, C), chunks.begin(chunk), chunks.end(chunk, pixels));
+      for (Index s = 0; s < slice_count(C); ++s)
+        chunk_moments(partial + 2 * C * chunk, x.data, slice_of(s, C), chunks.begin(chunk), chunks.end(chunk, pixels));
 
 #pragma omp for schedule(static)
     for (Index c = 0; c < C; ++c) {
@@ -202,15 +203,15 @@ void batch_norm_forward(Device& device, Values<T> y, BatchStatistics<T> batch, R
   const Chunks chunks = chunks_of(pixels, C);
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index chunk = 0; chunk < chunks.count; ++chunk)
-    for (Index t = 0; t < tile_count(C); ++t) {
-      const Tile tile = tile_of(t, C);
-      alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], shift[max_lanes];
-      spread(tile, means, batch.mean);
-      spread(tile, scale, batch.inv_std);
-      spread(tile, gammas, parameters.gamma);
-      spread(tile, shift, parameters.beta);
-      for (Index l = 0; l < tile.lanes(); ++l) scale[l] *= gammas[l];
-      normalise(y.data, x.data, means, scale, shift, tile, chunks.begin(chunk), chunks.end(chunk, pixels));
+    for (Index s = 0; s < slice_count(C); ++s) {
+      const ChannelSlice slice = slice_of(s, C);
+      alignas(64) T means[longest_strip], scale[longest_strip], gammas[longest_strip], shift[longest_strip];
+      repeat_per_pixel(slice, means, batch.mean);
+      repeat_per_pixel(slice, scale, batch.inv_std);
+      repeat_per_pixel(slice, gammas, parameters.gamma);
+      repeat_per_pixel(slice, shift, parameters.beta);
+      for (Index l = 0; l < slice.strip(); ++l) scale[l] *= gammas[l];
+      normalise(y.data, x.data, means, scale, shift, slice, chunks.begin(chunk), chunks.end(chunk, pixels));
     }
 }
 
@@ -244,22 +245,23 @@ void backward(Device& device, Gradients<T> dx, BatchNormParameters<T> d_paramete
 
 #pragma omp for schedule(static)
     for (Index chunk = 0; chunk < chunks.count; ++chunk)
-      for (Index t = 0; t < tile_count(C); ++t) {
-        const Tile tile = tile_of(t, C);
-        alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], dy_means[max_lanes], slopes[max_lanes];
-        spread(tile, means, saved.statistics.mean);
-        spread(tile, scale, saved.statistics.inv_std);
-        spread(tile, gammas, saved.parameters.gamma);
-        spread(tile, dy_means, dy_mean);
-        spread(tile, slopes, slope);
-        for (Index l = 0; l < tile.lanes(); ++l) scale[l] *= gammas[l];
-        for_rows(tile, chunks.begin(chunk), chunks.end(chunk, pixels), [&](Index offset, Index width) {
-          const T* dy_row = dy + offset;
-          const T* x_row = saved.x.data + offset;
-          T* dx_row = dx.data + offset;
+      for (Index s = 0; s < slice_count(C); ++s) {
+        const ChannelSlice slice = slice_of(s, C);
+        alignas(64) T means[longest_strip], scale[longest_strip], gammas[longest_strip], dy_means[longest_strip],
+            slopes[longest_strip];
+        repeat_per_pixel(slice, means, saved.statistics.mean);
+        repeat_per_pixel(slice, scale, saved.statistics.inv_std);
+        repeat_per_pixel(slice, gammas, saved.parameters.gamma);
+        repeat_per_pixel(slice, dy_means, dy_mean);
+        repeat_per_pixel(slice, slopes, slope);
+        for (Index l = 0; l < slice.strip(); ++l) scale[l] *= gammas[l];
+        for_strips(slice, chunks.begin(chunk), chunks.end(chunk, pixels), [&](Index offset, Index width) {
+          const T* dy_strip = dy + offset;
+          const T* x_strip = saved.x.data + offset;
+          T* dx_strip = dx.data + offset;
 #pragma omp simd
           for (Index l = 0; l < width; ++l)
-            dx_row[l] = scale[l] * (dy_row[l] - dy_means[l] - (x_row[l] - means[l]) * slopes[l]);
+            dx_strip[l] = scale[l] * (dy_strip[l] - dy_means[l] - (x_strip[l] - means[l]) * slopes[l]);
         });
       }
   }
@@ -332,15 +334,15 @@ void batch_norm_inference_forward(Device& device, Values<T> y, Const<Values<T>> 
   const Chunks chunks = chunks_of(pixels, C);
 #pragma omp parallel for schedule(static) num_threads(device.threads())
   for (Index chunk = 0; chunk < chunks.count; ++chunk)
-    for (Index t = 0; t < tile_count(C); ++t) {
-      const Tile tile = tile_of(t, C);
-      alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], shift[max_lanes];
-      spread(tile, means, running.mean);
-      spread(tile, scale, running.var);
-      spread(tile, gammas, parameters.gamma);
-      spread(tile, shift, parameters.beta);
-      for (Index l = 0; l < tile.lanes(); ++l) scale[l] = inverse_deviation(scale[l]) * gammas[l];
-      normalise(y.data, x.data, means, scale, shift, tile, chunks.begin(chunk), chunks.end(chunk, pixels));
+    for (Index s = 0; s < slice_count(C); ++s) {
+      const ChannelSlice slice = slice_of(s, C);
+      alignas(64) T means[longest_strip], scale[longest_strip], gammas[longest_strip], shift[longest_strip];
+      repeat_per_pixel(slice, means, running.mean);
+      repeat_per_pixel(slice, scale, running.var);
+      repeat_per_pixel(slice, gammas, parameters.gamma);
+      repeat_per_pixel(slice, shift, parameters.beta);
+      for (Index l = 0; l < slice.strip(); ++l) scale[l] = inverse_deviation(scale[l]) * gammas[l];
+      normalise(y.data, x.data, means, scale, shift, slice, chunks.begin(chunk), chunks.end(chunk, pixels));
     }
 }
 
@@ -369,17 +371,17 @@ void batch_norm_inference_backward(Device& device, Gradients<T> dx, BatchNormPar
 
 #pragma omp for schedule(static)
     for (Index chunk = 0; chunk < chunks.count; ++chunk)
-      for (Index t = 0; t < tile_count(C); ++t) {
-        const Tile tile = tile_of(t, C);
-        alignas(64) T scale[max_lanes], gammas[max_lanes];
-        spread(tile, scale, running.var);
-        spread(tile, gammas, parameters.gamma);
-        for (Index l = 0; l < tile.lanes(); ++l) scale[l] = inverse_deviation(scale[l]) * gammas[l];
-        for_rows(tile, chunks.begin(chunk), chunks.end(chunk, pixels), [&](Index offset, Index width) {
-          const T* dy_row = dy.data + offset;
-          T* dx_row = dx.data + offset;
+      for (Index s = 0; s < slice_count(C); ++s) {
+        const ChannelSlice slice = slice_of(s, C);
+        alignas(64) T scale[longest_strip], gammas[longest_strip];
+        repeat_per_pixel(slice, scale, running.var);
+        repeat_per_pixel(slice, gammas, parameters.gamma);
+        for (Index l = 0; l < slice.strip(); ++l) scale[l] = inverse_deviation(scale[l]) * gammas[l];
+        for_strips(slice, chunks.begin(chunk), chunks.end(chunk, pixels), [&](Index offset, Index width) {
+          const T* dy_strip = dy.data + offset;
+          T* dx_strip = dx.data + offset;
 #pragma omp simd
-          for (Index l = 0; l < width; ++l) dx_row[l] = scale[l] * dy_row[l];
+          for (Index l = 0; l < width; ++l) dx_strip[l] = scale[l] * dy_strip[l];
         });
       }
   }

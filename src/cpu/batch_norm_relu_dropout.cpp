@@ -3,7 +3,7 @@
 #include "cpu/batch_norm.h"
 #include "cpu/batch_norm_relu_dropout_reference.h"
 #include "cpu/dropout.h"
-#include "cpu/lanes.h"
+#include "cpu/strips.h"
 
 namespace attnunet::cpu {
 namespace {
@@ -12,21 +12,21 @@ namespace {
 template <class T>
 void normalise_and_clip(Values<T> y, const BatchNormSaved<T>& in, Index begin, Index end) {
   const Index C = y.channels;
-  for (Index t = 0; t < tile_count(C); ++t) {
-    const Tile tile = tile_of(t, C);
-    alignas(64) T means[max_lanes], scale[max_lanes], gammas[max_lanes], shift[max_lanes];
-    spread(tile, means, in.statistics.mean);
-    spread(tile, scale, in.statistics.inv_std);
-    spread(tile, gammas, in.parameters.gamma);
-    spread(tile, shift, in.parameters.beta);
-    for (Index l = 0; l < tile.lanes(); ++l) scale[l] *= gammas[l];
-    for_rows(tile, begin, end, [&](Index offset, Index width) {
-      const T* x_row = in.x.data + offset;
-      T* y_row = y.data + offset;
+  for (Index s = 0; s < slice_count(C); ++s) {
+    const ChannelSlice slice = slice_of(s, C);
+    alignas(64) T means[longest_strip], scale[longest_strip], gammas[longest_strip], shift[longest_strip];
+    repeat_per_pixel(slice, means, in.statistics.mean);
+    repeat_per_pixel(slice, scale, in.statistics.inv_std);
+    repeat_per_pixel(slice, gammas, in.parameters.gamma);
+    repeat_per_pixel(slice, shift, in.parameters.beta);
+    for (Index l = 0; l < slice.strip(); ++l) scale[l] *= gammas[l];
+    for_strips(slice, begin, end, [&](Index offset, Index width) {
+      const T* x_strip = in.x.data + offset;
+      T* y_strip = y.data + offset;
 #pragma omp simd
       for (Index l = 0; l < width; ++l) {
-        const T z = (x_row[l] - means[l]) * scale[l] + shift[l];
-        y_row[l] = z <= T(0) ? T(0) : z;
+        const T z = (x_strip[l] - means[l]) * scale[l] + shift[l];
+        y_strip[l] = z <= T(0) ? T(0) : z;
       }
     });
   }

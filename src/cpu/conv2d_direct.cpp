@@ -109,8 +109,8 @@ void conv2d_direct_backward_data(Device& device, Gradients<T> dx, Const<Gradient
 namespace {
 
 // Scratch memory of a thread for the weights' gradient: a tile of x, a panel of dy's, and the sums [panel][9C].
-struct WeightsScratch {
-  WeightsScratch(const Conv2dGeometry& g, const DirectTiles& tiles, Index slices)
+struct DirectWeightsScratch {
+  DirectWeightsScratch(const Conv2dGeometry& g, const DirectTiles& tiles, Index slices)
       : input(tiles.input),
         gradients(panel<float> * tiles.rows * tiles.row_pixels),
         size(input + gradients + whole_cache_lines(widest(g, slices) * 9 * g.C)) {}
@@ -128,7 +128,7 @@ void conv2d_direct_backward_weights(Device& device, T* dw, Const<Gradients<T>> d
   const DirectTiles tiles(g);
   const Index C = g.C, K = g.K, W = g.W, row_pixels = tiles.row_pixels, depth = 9 * C;
   const Index chunks = weight_gradient_chunks(tiles.count, g.weights()), slices = channel_slices(chunks, K);
-  const WeightsScratch layout(g, tiles, slices);
+  const DirectWeightsScratch layout(g, tiles, slices);
   T* partials = chunks == 1 ? dw : workspace;
   T* scratch = workspace + whole_cache_lines(weight_gradient_workspace(chunks, g.weights()));
 #pragma omp parallel num_threads(device.threads())
@@ -186,7 +186,7 @@ void conv2d_direct_backward_weights(Device& device, T* dw, Const<Gradients<T>> d
 Index conv2d_direct_workspace(const Device& device, const Conv2dGeometry& g) {
   const DirectTiles tiles(g);
   const Index chunks = weight_gradient_chunks(tiles.count, g.weights());
-  const WeightsScratch scratch(g, tiles, channel_slices(chunks, g.K));
+  const DirectWeightsScratch scratch(g, tiles, channel_slices(chunks, g.K));
   return std::max(
       {convolve_workspace(device, g), convolve_workspace(device, g.swapped()),
        whole_cache_lines(weight_gradient_workspace(chunks, g.weights())) + device.threads() * scratch.size});

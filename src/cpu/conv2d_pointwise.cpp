@@ -12,7 +12,7 @@ namespace attnunet::cpu {
 namespace {
 
 // The pixels of the batch are one line, cut into tiles.
-Index pixel_tiles(Index pixels, Index channels) {
+Index tile_count(Index pixels, Index channels) {
   const Index size = tile_pixels(channels);
   return (pixels + size - 1) / size;
 }
@@ -21,7 +21,7 @@ Index pixel_tiles(Index pixels, Index channels) {
 template <class T, class At>
 void convolve(Device& device, Matrix<T> y, Matrix<const T> x, const At& at, const Epilogue<T>& epilogue, T* packed) {
   const Index pixels = y.columns, C = x.rows, K = y.rows;
-  const Index tiles = pixel_tiles(pixels, C), slices = channel_slices(tiles, K);
+  const Index tiles = tile_count(pixels, C), slices = channel_slices(tiles, K);
 #pragma omp parallel num_threads(device.threads())
   {
 #pragma omp for schedule(static)
@@ -38,9 +38,9 @@ void convolve(Device& device, Matrix<T> y, Matrix<const T> x, const At& at, cons
 
 // Of the weights' gradient: a thread's scratch memory, a panel of x's tile and the sums [panel][K][panel's channels] of
 // a slice of the panels.
-struct WeightsScratch {
-  explicit WeightsScratch(const Conv2dGeometry& g)
-      : tiles(pixel_tiles(g.pixels(), g.C)),
+struct PointwiseWeightsScratch {
+  explicit PointwiseWeightsScratch(const Conv2dGeometry& g)
+      : tiles(tile_count(g.pixels(), g.C)),
         chunks(weight_gradient_chunks(tiles, g.weights())),
         slices(channel_slices(chunks, g.C)),
         input(tile_pixels(g.C) * panel<float>),
@@ -68,7 +68,7 @@ template <class T>
 void conv2d_pointwise_backward_weights(Device& device, T* dw, Const<Gradients<T>> dy, Const<Values<T>> x, T* workspace,
                                        const Conv2dGeometry& g) {
   const Index C = g.C, K = g.K;
-  const WeightsScratch layout(g);
+  const PointwiseWeightsScratch layout(g);
   T* partials = layout.chunks == 1 ? dw : workspace;
   T* scratch = workspace + weight_gradient_workspace(layout.chunks, g.weights());
 #pragma omp parallel num_threads(device.threads())
@@ -96,7 +96,7 @@ void conv2d_pointwise_backward_weights(Device& device, T* dw, Const<Gradients<T>
 }
 
 Index conv2d_pointwise_workspace(const Device& device, const Conv2dGeometry& g) {
-  const WeightsScratch layout(g);
+  const PointwiseWeightsScratch layout(g);
   return std::max({packed_size(g.C, g.K), packed_size(g.K, g.C),
                    weight_gradient_workspace(layout.chunks, g.weights()) + device.threads() * layout.thread});
 }

@@ -51,7 +51,7 @@ Index padded(Index channels) {
 }
 
 // The transforms in one dimension, of `from` numbers to `to` numbers.
-struct Input {  // B^T
+struct InputTransform {  // B^T
   static constexpr int from = 6, to = 6;
   template <class V>
   [[gnu::always_inline]] static void apply(V* e, const V* d) {
@@ -66,7 +66,7 @@ struct Input {  // B^T
   }
 };
 
-struct Output {  // A^T
+struct OutputTransform {  // A^T
   static constexpr int from = 6, to = 4;
   template <class V>
   [[gnu::always_inline]] static void apply(V* y, const V* m) {
@@ -79,7 +79,7 @@ struct Output {  // A^T
   }
 };
 
-struct OutputGradient {  // A
+struct OutputGradientTransform {  // A
   static constexpr int from = 4, to = 6;
   template <class V>
   [[gnu::always_inline]] static void apply(V* m, const V* y) {
@@ -97,7 +97,7 @@ struct OutputGradient {  // A
 template <class V>
 using Number = std::remove_reference_t<decltype(std::declval<V>()[0])>;
 
-struct Kernel {  // G
+struct KernelTransform {  // G
   static constexpr int from = 3, to = 6;
   template <class V>
   [[gnu::always_inline]] static void apply(V* u, const V* g) {
@@ -114,7 +114,7 @@ struct Kernel {  // G
   }
 };
 
-struct KernelGradient {  // G^T
+struct KernelGradientTransform {  // G^T
   static constexpr int from = 6, to = 3;
   template <class V>
   [[gnu::always_inline]] static void apply(V* g, const V* u) {
@@ -189,8 +189,9 @@ void transform_weights(T* U, Index p, Index c, Index depth, Index C, Index K, co
   for (Index d = 0; d < depth; ++d)
     for (Index v = 0; v < panel<T>; v += lanes<T>) {
       T* place = U + (c + d) * panel<T> + v;
-      transform<Kernel, Vector<T>>([&](int i, int j) { return load(taps[3 * i + j][d] + v); },
-                                   [&](int i, int j, const Vector<T>& u) { store(place + (6 * i + j) * matrix, u); });
+      transform<KernelTransform, Vector<T>>(
+          [&](int i, int j) { return load(taps[3 * i + j][d] + v); },
+          [&](int i, int j, const Vector<T>& u) { store(place + (6 * i + j) * matrix, u); });
     }
 }
 
@@ -212,11 +213,11 @@ void transform_back(Matrix<T> y, const T* M, const Epilogue<T>& epilogue, Index 
       const Vector<T> b = bias ? load_first(bias + k + v, K - k - v) : Vector<T>{};
       T* place = corner + v;
       if (rows == 4 && columns == 4 && k + v + lanes<T> <= K && write == Write::set)
-        transform<Output, Vector<T>>(get, [&](int i, int j, const Vector<T>& sum) {
+        transform<OutputTransform, Vector<T>>(get, [&](int i, int j, const Vector<T>& sum) {
           store(place + i * row + j * stride, activated<Vector<T>>(sum + b, activation));
         });
       else
-        transform<Output, Vector<T>>(get, [&](int i, int j, const Vector<T>& sum) {
+        transform<OutputTransform, Vector<T>>(get, [&](int i, int j, const Vector<T>& sum) {
           if (i < rows && j < columns) put_first(place + i * row + j * stride, sum + b, K - k - v, write, activation);
         });
     }
@@ -225,8 +226,8 @@ void transform_back(Matrix<T> y, const T* M, const Epilogue<T>& epilogue, Index 
 
 // Scratch memory: the weights U, 36 matrices [C][panel's channels], of all panels, or of one panel for each thread
 // where there is one block of tiles only; V and M of a block for each thread.
-struct Scratch {
-  Scratch(const Conv2dGeometry& g, const WinogradTiles& tiles)
+struct WinogradScratch {
+  WinogradScratch(const Conv2dGeometry& g, const WinogradTiles& tiles)
       : shared_weights(tiles.blocks > 1 ? points * padded(g.K) * apart(g.C) : 0),
         own_weights(tiles.blocks > 1 ? 0 : points * apart(g.C * panel<float>)),
         inputs(points * tiles.matrix_size(padded(g.C))),
@@ -239,7 +240,7 @@ template <class T, class At>
 void convolve(Device& device, Matrix<T> y, Matrix<const T> x, const At& at, const Epilogue<T>& epilogue, T* workspace,
               const Conv2dGeometry& g) {
   const WinogradTiles tiles(g);
-  const Scratch layout(g, tiles);
+  const WinogradScratch layout(g, tiles);
   const Index C = g.C, K = g.K, stride = padded(C), slices = channel_slices(tiles.blocks, K);
   const auto transform_panel = [&](T* U, Index p, Index c) {
     transform_weights(U, p, c, std::min(weights_depth, C - c), C, K, at);
@@ -258,7 +259,7 @@ void convolve(Device& device, Matrix<T> y, Matrix<const T> x, const At& at, cons
 #pragma omp for schedule(dynamic)
     for (Index task = 0; task < tiles.blocks * slices; ++task) {
       const Part block = tiles.block(task / slices), own(task % slices, slices, panels<T>(K));
-      transform_tiles<Input>(V, stride, x, tiles, block, 1);
+      transform_tiles<InputTransform>(V, stride, x, tiles, block, 1);
       for (Index p = own.begin; p < own.end; ++p) {
         const T* U = tiles.blocks > 1 ? workspace + p * points * apart(C * panel<T>) : own_U;
         if (tiles.blocks == 1)
@@ -280,7 +281,7 @@ void convolve(Device& device, Matrix<T> y, Matrix<const T> x, const At& at, cons
 }
 
 Index convolve_workspace(const Device& device, const Conv2dGeometry& g) {
-  const Scratch layout(g, WinogradTiles(g));
+  const WinogradScratch layout(g, WinogradTiles(g));
   return layout.shared_weights + device.threads() * layout.thread;
 }
 
@@ -304,8 +305,8 @@ namespace {
 
 // Scratch memory of a thread for the weights' gradient: V and dM of a block, and dU, 36 matrices [k][c], for slices of
 // the channels.
-struct WeightsScratch {
-  WeightsScratch(const Conv2dGeometry& g, const WinogradTiles& tiles, Index chunks)
+struct WinogradWeightsScratch {
+  WinogradWeightsScratch(const Conv2dGeometry& g, const WinogradTiles& tiles, Index chunks)
       : c_slices(channel_slices(chunks, g.C)),
         k_slices(channel_slices(chunks, g.K)),
         inputs(points * tiles.matrix_size(padded(widest(g.C, c_slices)))),
@@ -322,7 +323,7 @@ void conv2d_winograd_backward_weights(Device& device, T* dw, Const<Gradients<T>>
                                       const Conv2dGeometry& g) {
   const WinogradTiles tiles(g);
   const Index chunks = weight_gradient_chunks(tiles.blocks, g.weights());
-  const WeightsScratch layout(g, tiles, chunks);
+  const WinogradWeightsScratch layout(g, tiles, chunks);
   const Index slices = layout.c_slices * layout.k_slices;
   T* partials = chunks == 1 ? dw : workspace;
   T* scratch = workspace + weight_gradient_workspace(chunks, g.weights());
@@ -342,8 +343,8 @@ void conv2d_winograd_backward_weights(Device& device, T* dw, Const<Gradients<T>>
       std::fill_n(dU, points * matrix, T(0));
       for (Index index = chunk.begin; index < chunk.end; ++index) {
         const Part block = tiles.block(index);
-        transform_tiles<Input>(V, V_stride, x_slice, tiles, block, 1);
-        transform_tiles<OutputGradient>(dM, dM_stride, dy_slice, tiles, block, 0);
+        transform_tiles<InputTransform>(V, V_stride, x_slice, tiles, block, 1);
+        transform_tiles<OutputGradientTransform>(dM, dM_stride, dy_slice, tiles, block, 0);
         for (Index xi = 0; xi < points; ++xi)
           for (Index p = 0; p < panels<T>(C.size()); ++p)
             for_row_blocks(K.size(), [&](auto number, Index k) {
@@ -362,11 +363,11 @@ void conv2d_winograd_backward_weights(Device& device, T* dw, Const<Gradients<T>>
         for (Index c = 0; c < C.size(); c += lanes<T>) {
           const T* from = dU + k * V_stride + c;
           T* to = partials + task / slices * g.weights() + (K.begin + k) * 9 * g.C + C.begin + c;
-          transform<KernelGradient, Vector<T>>([&](int i, int j) { return load(from + (6 * i + j) * matrix); },
-                                               [&](int i, int j, const Vector<T>& v) {
-                                                 put_first(to + (3 * i + j) * g.C, v, C.size() - c, Write::set,
-                                                           Activation::none);
-                                               });
+          transform<KernelGradientTransform, Vector<T>>([&](int i, int j) { return load(from + (6 * i + j) * matrix); },
+                                                        [&](int i, int j, const Vector<T>& v) {
+                                                          put_first(to + (3 * i + j) * g.C, v, C.size() - c, Write::set,
+                                                                    Activation::none);
+                                                        });
         }
     }
   }
@@ -376,7 +377,7 @@ void conv2d_winograd_backward_weights(Device& device, T* dw, Const<Gradients<T>>
 Index conv2d_winograd_workspace(const Device& device, const Conv2dGeometry& g) {
   const WinogradTiles tiles(g);
   const Index chunks = weight_gradient_chunks(tiles.blocks, g.weights());
-  const WeightsScratch scratch(g, tiles, chunks);
+  const WinogradWeightsScratch scratch(g, tiles, chunks);
   return std::max({convolve_workspace(device, g), convolve_workspace(device, g.swapped()),
                    weight_gradient_workspace(chunks, g.weights()) + device.threads() * scratch.thread});
 }

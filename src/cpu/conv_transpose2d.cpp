@@ -35,8 +35,8 @@ Matrix<T> output_row(Matrix<T> y, const ConvTranspose2dGeometry& g, Index row, I
 
 // Of the weights' gradient: a thread's scratch memory, a panel of x's row and the sums [panel][K][panel's channels] of
 // a slice of the panels.
-struct WeightsScratch {
-  WeightsScratch(const ConvTranspose2dGeometry& g, const RowTiles& tiles)
+struct TransposedWeightsScratch {
+  TransposedWeightsScratch(const ConvTranspose2dGeometry& g, const RowTiles& tiles)
       : chunks(weight_gradient_chunks(tiles.count, g.weights())),
         slices(channel_slices(taps * chunks, g.C)),
         input(g.W * panel<float>),
@@ -110,7 +110,7 @@ void conv_transpose2d_backward_weights(Device& device, T* dw, T* db, Const<Gradi
   if (device.plain_loops()) return conv_transpose2d_reference_backward_weights(dw, db, dy, x, g);
   const Matrix<const T> outputs = matrix(dy), inputs = matrix(x);
   const RowTiles tiles(g);
-  const WeightsScratch layout(g, tiles);
+  const TransposedWeightsScratch layout(g, tiles);
   const Index C = g.C, K = g.K, chunks = layout.chunks, slices = layout.slices;
   if (db != nullptr) bias_gradient(device, db, dy, workspace);
   T* partials = chunks == 1 ? dw : workspace;
@@ -138,7 +138,7 @@ void conv_transpose2d_backward_weights(Device& device, T* dw, T* db, Const<Gradi
 
 Index conv_transpose2d_workspace(const Device& device, const ConvTranspose2dGeometry& g) {
   if (device.plain_loops()) return 0;
-  const WeightsScratch layout(g, RowTiles(g));
+  const TransposedWeightsScratch layout(g, RowTiles(g));
   return std::max({taps * packed_size(g.C, g.K), packed_size(taps * g.K, g.C),
                    weight_gradient_workspace(layout.chunks, g.weights()) + device.threads() * layout.thread,
                    bias_gradient_workspace(taps * g.input_pixels(), g.K)});

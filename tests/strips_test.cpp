@@ -1,4 +1,4 @@
-#include "cpu/lanes.h"
+#include "cpu/strips.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@ namespace {
 const std::vector<Index> pixel_counts = {1, 2, 15, 16, 17, 4095, 4097, 100003};
 const std::vector<Index> channel_counts = {1, 2, 3, 64, 128, 129, 255, 256, 257, 600};
 
-TEST(Lanes, ChunksCoverEveryPixelOnce) {
+TEST(Strips, ChunksCoverEveryPixelOnce) {
   for (Index pixels : pixel_counts)
     for (Index C : channel_counts) {
       const Chunks chunks = chunks_of(pixels, C);
@@ -26,24 +26,24 @@ TEST(Lanes, ChunksCoverEveryPixelOnce) {
     }
 }
 
-// Every element once, each in a lane of its own channel, and no row beyond the arrays on the stack.
-TEST(Lanes, RowsCoverEveryElementOnce) {
+// Every element once, each as an element of its own channel, and no strip beyond the arrays on the stack.
+TEST(Strips, CoverEveryElementOnce) {
   for (Index pixels : {1, 2, 17, 131, 300})
     for (Index C : channel_counts) {
       std::vector<Index> channel(static_cast<std::size_t>(C));
       for (Index c = 0; c < C; ++c) channel[static_cast<std::size_t>(c)] = c;
       std::vector<int> visits(static_cast<std::size_t>(pixels * C));
       bool right_channels = true;
-      for (Index t = 0; t < tile_count(C); ++t) {
-        const Tile tile = tile_of(t, C);
-        ASSERT_LE(tile.lanes(), max_lanes);
-        Index lanes[max_lanes];
-        spread(tile, lanes, channel.data());
-        for_rows(tile, 0, pixels, [&](Index offset, Index width) {
-          ASSERT_LE(width, tile.lanes());
+      for (Index s = 0; s < slice_count(C); ++s) {
+        const ChannelSlice slice = slice_of(s, C);
+        ASSERT_LE(slice.strip(), longest_strip);
+        Index strip[longest_strip];
+        repeat_per_pixel(slice, strip, channel.data());
+        for_strips(slice, 0, pixels, [&](Index offset, Index width) {
+          ASSERT_LE(width, slice.strip());
           for (Index l = 0; l < width; ++l) {
             ++visits.at(static_cast<std::size_t>(offset + l));
-            right_channels = right_channels && lanes[l] == (offset + l) % C;
+            right_channels = right_channels && strip[l] == (offset + l) % C;
           }
         });
       }
@@ -52,18 +52,18 @@ TEST(Lanes, RowsCoverEveryElementOnce) {
     }
 }
 
-TEST(Lanes, FoldAddsThePixelsOfARow) {
+TEST(Strips, AreSummedOverTheirPixels) {
   for (Index C : channel_counts)
-    for (Index t = 0; t < tile_count(C); ++t) {
-      const Tile tile = tile_of(t, C);
-      double lanes[max_lanes];
-      std::vector<double> expected(static_cast<std::size_t>(tile.channels));
-      for (Index l = 0; l < tile.lanes(); ++l) {
-        lanes[l] = static_cast<double>(l * l);
-        expected[static_cast<std::size_t>(l % tile.channels)] += lanes[l];
+    for (Index s = 0; s < slice_count(C); ++s) {
+      const ChannelSlice slice = slice_of(s, C);
+      double strip[longest_strip];
+      std::vector<double> expected(static_cast<std::size_t>(slice.channels));
+      for (Index l = 0; l < slice.strip(); ++l) {
+        strip[l] = static_cast<double>(l * l);
+        expected[static_cast<std::size_t>(l % slice.channels)] += strip[l];
       }
-      fold(tile, lanes);
-      EXPECT_EQ(std::vector<double>(lanes, lanes + tile.channels), expected) << C;
+      sum_over_pixels(slice, strip);
+      EXPECT_EQ(std::vector<double>(strip, strip + slice.channels), expected) << C;
     }
 }
 
