@@ -1,6 +1,6 @@
 #include "cuda/batch_norm.h"
+#include "cuda/chunk_share.h"
 #include "cuda/kernel.h"
-#include "cuda/lanes.h"
 
 namespace attnunet::cuda {
 namespace {
@@ -20,25 +20,25 @@ __device__ __forceinline__ T running_average(T running, double batch) {
 // Mean and M2 of a chunk's channels, to row blockIdx.x of means and m2 [chunks, C].
 template <class T>
 __global__ void chunk_moments_kernel(double* means, double* m2, const T* x, Index chunk_pixels, Index pixels, Index C) {
-  const Lane lane = lane_of(chunk_pixels, pixels, C);
+  const ChunkShare share = chunk_share(chunk_pixels, pixels, C);
   const double count = pixels_of_chunk(blockIdx.x, chunk_pixels, pixels);
 
   T sum = 0;
-  for (Index p = lane.first; p < lane.end; p += lane.step) sum += x[p * C + lane.group];
-  const T mean = static_cast<T>(sum_of_rows(static_cast<double>(sum), lane.width) / count);
+  for (Index p = share.first; p < share.end; p += share.step) sum += x[p * C + share.group];
+  const T mean = static_cast<T>(sum_of_group(static_cast<double>(sum), share.width) / count);
 
   T deviations = 0, squares = 0;
-  for (Index p = lane.first; p < lane.end; p += lane.step) {
-    const T deviation = x[p * C + lane.group] - mean;
+  for (Index p = share.first; p < share.end; p += share.step) {
+    const T deviation = x[p * C + share.group] - mean;
     deviations += deviation;
     squares = fma(deviation, deviation, squares);
   }
-  const double all_deviations = sum_of_rows(static_cast<double>(deviations), lane.width);
-  const double all_squares = sum_of_rows(static_cast<double>(squares), lane.width);
+  const double all_deviations = sum_of_group(static_cast<double>(deviations), share.width);
+  const double all_squares = sum_of_group(static_cast<double>(squares), share.width);
 
-  if (threadIdx.x < lane.width) {
+  if (threadIdx.x < share.width) {
     const double correction = all_deviations / count;  // what rounding left of the mean
-    const Index at = Index{blockIdx.x} * C + lane.group;
+    const Index at = Index{blockIdx.x} * C + share.group;
     means[at] = static_cast<double>(mean) + correction;
     m2[at] = all_squares - all_deviations * correction;
   }
@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(most_combining_threads)
   double sum = 0;
   for (Index chunk = first; chunk < chunks; chunk += step)
     sum += pixels_of_chunk(chunk, chunk_pixels, pixels) * static_cast<double>(statistics.means[chunk * C + c]);
-  const double batch_mean = sum_of_rows(sum, combined_channels) / n;
+  const double batch_mean = sum_of_group(sum, combined_channels) / n;
 
   double squares = 0;
   for (Index chunk = first; chunk < chunks; chunk += step) {
@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(most_combining_threads)
     squares += static_cast<double>(statistics.m2[chunk * C + c]) +
                pixels_of_chunk(chunk, chunk_pixels, pixels) * delta * delta;
   }
-  squares = sum_of_rows(squares, combined_channels);
+  squares = sum_of_group(squares, combined_channels);
 
   if (threadIdx.x < combined_channels && c < C) {
     const double variance = squares / n;
@@ -103,11 +103,11 @@ template <class T>
 __global__ void normalise_kernel(T* y, BatchNormSaved<T> in, Index chunk_pixels) {
   const T* x = in.x.data;
   const Index C = in.x.channels;
-  const Lane lane = lane_of(chunk_pixels, in.x.pixels, C);
-  const T channel_mean = in.statistics.mean[lane.group], shift = in.parameters.beta[lane.group];
-  const T scale = in.statistics.inv_std[lane.group] * in.parameters.gamma[lane.group];
-  for (Index p = lane.first; p < lane.end; p += lane.step)
-    y[p * C + lane.group] = (x[p * C + lane.group] - channel_mean) * scale + shift;
+  const ChunkShare share = chunk_share(chunk_pixels, in.x.pixels, C);
+  const T channel_mean = in.statistics.mean[share.group], shift = in.parameters.beta[share.group];
+  const T scale = in.statistics.inv_std[share.group] * in.parameters.gamma[share.group];
+  for (Index p = share.first; p < share.end; p += share.step)
+    y[p * C + share.group] = (x[p * C + share.group] - channel_mean) * scale + shift;
 }
 
 template <class T>
@@ -115,11 +115,11 @@ __global__ void inference_forward_kernel(T* y, Values<const T> in, BatchNormPara
                                          RunningStatistics<const T> running, Index chunk_pixels) {
   const T* x = in.data;
   const Index C = in.channels;
-  const Lane lane = lane_of(chunk_pixels, in.pixels, C);
-  const T channel_mean = running.mean[lane.group], shift = parameters.beta[lane.group];
-  const T scale = inverse_deviation(running.var[lane.group]) * parameters.gamma[lane.group];
-  for (Index p = lane.first; p < lane.end; p += lane.step)
-    y[p * C + lane.group] = (x[p * C + lane.group] - channel_mean) * scale + shift;
+  const ChunkShare share = chunk_share(chunk_pixels, in.pixels, C);
+  const T channel_mean = running.mean[share.group], shift = parameters.beta[share.group];
+  const T scale = inverse_deviation(running.var[share.group]) * parameters.gamma[share.group];
+  for (Index p = share.first; p < share.end; p += share.step)
+    y[p * C + share.group] = (x[p * C + share.group] - channel_mean) * scale + shift;
 }
 
 // ---- backward
@@ -128,19 +128,19 @@ __global__ void inference_forward_kernel(T* y, Values<const T> in, BatchNormPara
 template <class T>
 __global__ void chunk_gradient_sums_kernel(double* partial, const T* dy, const T* x, const T* mean, Index chunk_pixels,
                                            Index pixels, Index C) {
-  const Lane lane = lane_of(chunk_pixels, pixels, C);
-  const T channel_mean = mean[lane.group];
+  const ChunkShare share = chunk_share(chunk_pixels, pixels, C);
+  const T channel_mean = mean[share.group];
   T sum = 0, along_x = 0;
-  for (Index p = lane.first; p < lane.end; p += lane.step) {
-    const Index i = p * C + lane.group;
+  for (Index p = share.first; p < share.end; p += share.step) {
+    const Index i = p * C + share.group;
     sum += dy[i];
     along_x = fma(dy[i], x[i] - channel_mean, along_x);
   }
-  const double all = sum_of_rows(static_cast<double>(sum), lane.width);
-  const double all_along_x = sum_of_rows(static_cast<double>(along_x), lane.width);
-  if (threadIdx.x < lane.width) {
-    partial[Index{blockIdx.x} * C + lane.group] = all;
-    partial[(Index{gridDim.x} + blockIdx.x) * C + lane.group] = all_along_x;
+  const double all = sum_of_group(static_cast<double>(sum), share.width);
+  const double all_along_x = sum_of_group(static_cast<double>(along_x), share.width);
+  if (threadIdx.x < share.width) {
+    partial[Index{blockIdx.x} * C + share.group] = all;
+    partial[(Index{gridDim.x} + blockIdx.x) * C + share.group] = all_along_x;
   }
 }
 
@@ -157,8 +157,8 @@ __device__ __forceinline__ ChannelSums sums_over_chunks(const double* partial, I
     sum += partial[chunk * C + c];
     along_x += partial[(chunks + chunk) * C + c];
   }
-  sum = sum_of_rows(sum, combined_channels);
-  along_x = sum_of_rows(along_x, combined_channels);
+  sum = sum_of_group(sum, combined_channels);
+  along_x = sum_of_group(along_x, combined_channels);
   return {sum, along_x};
 }
 
@@ -196,11 +196,11 @@ __global__ void backward_kernel(T* dx, const T* dy, BatchNormSaved<T> saved, Inp
                                 Index chunk_pixels) {
   const T* x = saved.x.data;
   const Index C = saved.x.channels;
-  const Lane lane = lane_of(chunk_pixels, saved.x.pixels, C);
-  const Index c = lane.group;
+  const ChunkShare share = chunk_share(chunk_pixels, saved.x.pixels, C);
+  const Index c = share.group;
   const T channel_mean = saved.statistics.mean[c], scale = saved.statistics.inv_std[c] * saved.parameters.gamma[c];
   const T channel_dy_mean = coefficients.dy_mean[c], channel_slope = coefficients.slope[c];
-  for (Index p = lane.first; p < lane.end; p += lane.step) {
+  for (Index p = share.first; p < share.end; p += share.step) {
     const Index i = p * C + c;
     dx[i] = scale * (dy[i] - channel_dy_mean - (x[i] - channel_mean) * channel_slope);
   }
@@ -209,9 +209,9 @@ __global__ void backward_kernel(T* dx, const T* dy, BatchNormSaved<T> saved, Inp
 template <class T>
 __global__ void inference_backward_kernel(T* dx, const T* dy, const T* running_var, const T* gamma, Index chunk_pixels,
                                           Index pixels, Index C) {
-  const Lane lane = lane_of(chunk_pixels, pixels, C);
-  const T scale = inverse_deviation(running_var[lane.group]) * gamma[lane.group];
-  for (Index p = lane.first; p < lane.end; p += lane.step) dx[p * C + lane.group] = scale * dy[p * C + lane.group];
+  const ChunkShare share = chunk_share(chunk_pixels, pixels, C);
+  const T scale = inverse_deviation(running_var[share.group]) * gamma[share.group];
+  for (Index p = share.first; p < share.end; p += share.step) dx[p * C + share.group] = scale * dy[p * C + share.group];
 }
 
 template <class M, class T>
@@ -220,7 +220,7 @@ void chunk_gradient_sums(Device<M>& device, double* partial, Gradients<const T> 
   const Index pixels = x.pixels, C = x.channels;
   require_dense(dy, pixels, C);
   require_dense(x, pixels, C);
-  launch(device, {"chunk_gradient_sums", lane_grid(chunks, C), lane_threads}, chunk_gradient_sums_kernel<T>, partial,
+  launch(device, {"chunk_gradient_sums", share_grid(chunks, C), share_threads}, chunk_gradient_sums_kernel<T>, partial,
          dy.data, x.data, mean, chunks.pixels, pixels, C);
 }
 
@@ -247,7 +247,7 @@ void batch_norm_statistics(Device<M>& device, BatchStatistics<T> batch, RunningS
   const Chunks chunks = chunks_of(pixels, C);
   double* means = reinterpret_cast<double*>(workspace);
   double* m2 = means + chunks.count * C;
-  launch(device, {"chunk_moments", lane_grid(chunks, C), lane_threads}, chunk_moments_kernel<T>, means, m2, x.data,
+  launch(device, {"chunk_moments", share_grid(chunks, C), share_threads}, chunk_moments_kernel<T>, means, m2, x.data,
          chunks.pixels, pixels, C);
   combine_statistics(device, batch, running, ChunkStatistics<double>{means, m2, chunks.pixels, pixels}, C);
 }
@@ -258,7 +258,7 @@ void batch_norm_forward(Device<M>& device, Values<T> y, BatchStatistics<T> batch
   require_dense(y, x.pixels, x.channels);
   batch_norm_statistics(device, batch, running, x, workspace);
   const Chunks chunks = small_chunks_of(x.pixels, x.channels);
-  launch(device, {"batch_norm_forward", lane_grid(chunks, x.channels), lane_threads}, normalise_kernel<T>, y.data,
+  launch(device, {"batch_norm_forward", share_grid(chunks, x.channels), share_threads}, normalise_kernel<T>, y.data,
          BatchNormSaved<T>{x, batch, parameters}, chunks.pixels);
 }
 
@@ -281,7 +281,7 @@ void batch_norm_backward(Device<M>& device, Gradients<T> dx, BatchNormParameters
   const InputGradientCoefficients<T> coefficients{dy_mean, dy_mean + C};
   chunk_gradient_sums(device, partial, dy, saved.x, saved.statistics.mean, chunks);
   combine_gradient_sums(device, d_parameters, coefficients, partial, saved.statistics.inv_std, chunks.count, pixels, C);
-  launch(device, {"batch_norm_backward", lane_grid(small, C), lane_threads}, backward_kernel<T>, dx.data, dy.data,
+  launch(device, {"batch_norm_backward", share_grid(small, C), share_threads}, backward_kernel<T>, dx.data, dy.data,
          saved, coefficients, small.pixels);
 }
 
@@ -291,7 +291,7 @@ void batch_norm_inference_forward(Device<M>& device, Values<T> y, Const<Values<T
   require_dense(x, x.pixels, x.channels);
   require_dense(y, x.pixels, x.channels);
   const Chunks chunks = small_chunks_of(x.pixels, x.channels);
-  launch(device, {"batch_norm_inference_forward", lane_grid(chunks, x.channels), lane_threads},
+  launch(device, {"batch_norm_inference_forward", share_grid(chunks, x.channels), share_threads},
          inference_forward_kernel<T>, y.data, x, parameters, running, chunks.pixels);
 }
 
@@ -306,7 +306,7 @@ void batch_norm_inference_backward(Device<M>& device, Gradients<T> dx, BatchNorm
   chunk_gradient_sums(device, partial, dy, x, running.mean, chunks);
   launch(device, {"combine_inference_sums", blocks_for(C, combined_channels), combining_threads(chunks.count)},
          combine_inference_sums_kernel<T>, d_parameters, partial, running.var, chunks.count, C);
-  launch(device, {"batch_norm_inference_backward", lane_grid(small, C), lane_threads}, inference_backward_kernel<T>,
+  launch(device, {"batch_norm_inference_backward", share_grid(small, C), share_threads}, inference_backward_kernel<T>,
          dx.data, dy.data, running.var, parameters.gamma, small.pixels, pixels, C);
 }
 

@@ -1,6 +1,7 @@
 // Batch norm on the GPU; the math is in src/cpu/batch_norm.h.
 //
-// Mapping     lanes.h: a thread keeps one channel and walks over pixels of its block's chunk, neighbouring threads on
+// Mapping     chunk_share.h: a thread keeps one channel and walks over pixels of its block's chunk, neighbouring
+// threads on
 //             neighbouring elements for any C. All kernels here are plain; the network runs the fused operations
 //             (conv2d_statistics.h, batch_norm_relu_dropout.h).
 // Statistics  two stages. A block a chunk reads the chunk twice, from memory and from the cache: first its mean, then

@@ -3,8 +3,8 @@
 #include "common/core/philox.h"
 #include "cuda/batch_norm.h"
 #include "cuda/batch_norm_relu_dropout.h"
+#include "cuda/chunk_share.h"
 #include "cuda/kernel.h"
-#include "cuda/lanes.h"
 #include "cuda/quad.h"
 
 namespace attnunet::cuda {
@@ -63,11 +63,11 @@ template <class T>
 __global__ void forward_kernel(T* y, BatchNormSaved<T> in, Mask mask, Index chunk_pixels) {
   const T* x = in.x.data;
   const Index C = in.x.channels;
-  const Lane lane = lane_of(chunk_pixels, in.x.pixels, C);
-  const Index c = lane.group;
+  const ChunkShare share = chunk_share(chunk_pixels, in.x.pixels, C);
+  const Index c = share.group;
   const T channel_mean = in.statistics.mean[c], scale = in.statistics.inv_std[c] * in.parameters.gamma[c];
   const T shift = in.parameters.beta[c];
-  for (Index p = lane.first; p < lane.end; p += lane.step) {
+  for (Index p = share.first; p < share.end; p += share.step) {
     const Index i = p * C + c;
     const T h = normalised_and_clipped(x[i], channel_mean, scale, shift);
     const bool kept = mask.threshold == 0 || draw(mask, i / 4).word[i % 4] >= mask.threshold;
@@ -81,20 +81,20 @@ __global__ void gradient_sums_kernel(double* partial, const T* dy, const T* y, B
                                      Index chunk_pixels) {
   const T* x = saved.x.data;
   const Index C = saved.x.channels;
-  const Lane lane = lane_of(chunk_pixels, saved.x.pixels, C);
-  const T channel_mean = saved.statistics.mean[lane.group];
+  const ChunkShare share = chunk_share(chunk_pixels, saved.x.pixels, C);
+  const T channel_mean = saved.statistics.mean[share.group];
   T sum = 0, along_x = 0;
-  for (Index p = lane.first; p < lane.end; p += lane.step) {
-    const Index i = p * C + lane.group;
-    const T g = through_dropout_and_relu(dy[i], y[i], dropout_scale, saved, i, lane.group);
+  for (Index p = share.first; p < share.end; p += share.step) {
+    const Index i = p * C + share.group;
+    const T g = through_dropout_and_relu(dy[i], y[i], dropout_scale, saved, i, share.group);
     sum += g;
     along_x = fma(g, x[i] - channel_mean, along_x);
   }
-  const double all = sum_of_rows(static_cast<double>(sum), lane.width);
-  const double all_along_x = sum_of_rows(static_cast<double>(along_x), lane.width);
-  if (threadIdx.x < lane.width) {
-    partial[Index{blockIdx.x} * C + lane.group] = all;
-    partial[(Index{gridDim.x} + blockIdx.x) * C + lane.group] = all_along_x;
+  const double all = sum_of_group(static_cast<double>(sum), share.width);
+  const double all_along_x = sum_of_group(static_cast<double>(along_x), share.width);
+  if (threadIdx.x < share.width) {
+    partial[Index{blockIdx.x} * C + share.group] = all;
+    partial[(Index{gridDim.x} + blockIdx.x) * C + share.group] = all_along_x;
   }
 }
 
@@ -103,11 +103,11 @@ __global__ void backward_kernel(T* dx, const T* dy, const T* y, BatchNormSaved<T
                                 InputGradientCoefficients<T> coefficients, T dropout_scale, Index chunk_pixels) {
   const T* x = saved.x.data;
   const Index C = saved.x.channels;
-  const Lane lane = lane_of(chunk_pixels, saved.x.pixels, C);
-  const Index c = lane.group;
+  const ChunkShare share = chunk_share(chunk_pixels, saved.x.pixels, C);
+  const Index c = share.group;
   const T channel_mean = saved.statistics.mean[c], scale = saved.statistics.inv_std[c] * saved.parameters.gamma[c];
   const T channel_g_mean = coefficients.dy_mean[c], channel_slope = coefficients.slope[c];
-  for (Index p = lane.first; p < lane.end; p += lane.step) {
+  for (Index p = share.first; p < share.end; p += share.step) {
     const Index i = p * C + c;
     const T g = through_dropout_and_relu(dy[i], y[i], dropout_scale, saved, i, c);
     dx[i] = input_gradient(g, x[i], channel_mean, scale, channel_g_mean, channel_slope);
@@ -124,14 +124,14 @@ __device__ __forceinline__ Quad channels4(const float* from) {
 __global__ void forward4_kernel(float* y, BatchNormSaved<float> in, Mask mask, Index chunk_pixels) {
   const float* x = in.x.data;
   const Index C = in.x.channels;
-  const Lane lane = lane_of(chunk_pixels, in.x.pixels, C / 4);
-  const Index c = 4 * lane.group;
+  const ChunkShare share = chunk_share(chunk_pixels, in.x.pixels, C / 4);
+  const Index c = 4 * share.group;
   const Quad means = channels4(in.statistics.mean + c);
   const Quad gammas = channels4(in.parameters.gamma + c), shift = channels4(in.parameters.beta + c);
   Quad scale = channels4(in.statistics.inv_std + c);
   ATTNUNET_UNROLL
   for (int k = 0; k < 4; ++k) scale.of[k] *= gammas.of[k];
-  for (Index p = lane.first; p < lane.end; p += lane.step) {
+  for (Index p = share.first; p < share.end; p += share.step) {
     const Index i = p * C + c;
     Quad h = load_quad(x + i), ys;
     ATTNUNET_UNROLL
@@ -153,11 +153,11 @@ __global__ void gradient_sums4_kernel(double* partial, const float* dy, const fl
                                       float dropout_scale, Index chunk_pixels) {
   const float* x = saved.x.data;
   const Index C = saved.x.channels;
-  const Lane lane = lane_of(chunk_pixels, saved.x.pixels, C / 4);
-  const Index c = 4 * lane.group;
+  const ChunkShare share = chunk_share(chunk_pixels, saved.x.pixels, C / 4);
+  const Index c = 4 * share.group;
   const Quad means = channels4(saved.statistics.mean + c);
   Quad sum{}, along_x{};
-  for (Index p = lane.first; p < lane.end; p += lane.step) {
+  for (Index p = share.first; p < share.end; p += share.step) {
     const Index i = p * C + c;
     const Quad dys = load_quad(dy + i), ys = load_quad(y + i), xs = load_quad(x + i);
     ATTNUNET_UNROLL
@@ -169,9 +169,9 @@ __global__ void gradient_sums4_kernel(double* partial, const float* dy, const fl
   }
   ATTNUNET_UNROLL
   for (int k = 0; k < 4; ++k) {
-    const double all = sum_of_rows(static_cast<double>(sum.of[k]), lane.width);
-    const double all_along_x = sum_of_rows(static_cast<double>(along_x.of[k]), lane.width);
-    if (threadIdx.x < lane.width) {
+    const double all = sum_of_group(static_cast<double>(sum.of[k]), share.width);
+    const double all_along_x = sum_of_group(static_cast<double>(along_x.of[k]), share.width);
+    if (threadIdx.x < share.width) {
       partial[Index{blockIdx.x} * C + c + k] = all;
       partial[(Index{gridDim.x} + blockIdx.x) * C + c + k] = all_along_x;
     }
@@ -183,14 +183,14 @@ __global__ void backward4_kernel(float* dx, const float* dy, const float* y, Bat
                                  Index chunk_pixels) {
   const float* x = saved.x.data;
   const Index C = saved.x.channels;
-  const Lane lane = lane_of(chunk_pixels, saved.x.pixels, C / 4);
-  const Index c = 4 * lane.group;
+  const ChunkShare share = chunk_share(chunk_pixels, saved.x.pixels, C / 4);
+  const Index c = 4 * share.group;
   const Quad means = channels4(saved.statistics.mean + c), gammas = channels4(saved.parameters.gamma + c);
   const Quad g_means = channels4(coefficients.dy_mean + c), slopes = channels4(coefficients.slope + c);
   Quad scale = channels4(saved.statistics.inv_std + c);
   ATTNUNET_UNROLL
   for (int k = 0; k < 4; ++k) scale.of[k] *= gammas.of[k];
-  for (Index p = lane.first; p < lane.end; p += lane.step) {
+  for (Index p = share.first; p < share.end; p += share.step) {
     const Index i = p * C + c;
     const Quad dys = load_quad(dy + i), ys = load_quad(y + i), xs = load_quad(x + i);
     Quad dxs;
@@ -221,13 +221,13 @@ void batch_norm_relu_dropout_forward(Device<M>& device, Values<T> y, Const<Value
   const Mask mask = mask_of(dropout);
   if constexpr (std::is_same_v<T, float>) {
     if (C % 4 == 0 && quad_aligned(y.data, x.data)) {
-      launch(device, {"batch_norm_relu_dropout_forward4", lane_grid(chunks, C / 4), lane_threads}, forward4_kernel,
+      launch(device, {"batch_norm_relu_dropout_forward4", share_grid(chunks, C / 4), share_threads}, forward4_kernel,
              y.data, in, mask, chunks.pixels);
       return;
     }
   }
-  launch(device, {"batch_norm_relu_dropout_forward", lane_grid(chunks, C), lane_threads}, forward_kernel<T>, y.data, in,
-         mask, chunks.pixels);
+  launch(device, {"batch_norm_relu_dropout_forward", share_grid(chunks, C), share_threads}, forward_kernel<T>, y.data,
+         in, mask, chunks.pixels);
 }
 
 template <class M, class T>
@@ -247,18 +247,18 @@ void batch_norm_relu_dropout_backward(Device<M>& device, Gradients<T> dx, BatchN
   const T* inv_std = saved.statistics.inv_std;
   if constexpr (std::is_same_v<T, float>) {
     if (C % 4 == 0 && quad_aligned(dx.data, dy.data, y.data, saved.x.data)) {
-      launch(device, {"batch_norm_relu_dropout_sums4", lane_grid(chunks, C / 4), lane_threads}, gradient_sums4_kernel,
+      launch(device, {"batch_norm_relu_dropout_sums4", share_grid(chunks, C / 4), share_threads}, gradient_sums4_kernel,
              partial, dy.data, y.data, saved, scale, chunks.pixels);
       combine_gradient_sums(device, d_parameters, coefficients, partial, inv_std, chunks.count, pixels, C);
-      launch(device, {"batch_norm_relu_dropout_backward4", lane_grid(small, C / 4), lane_threads}, backward4_kernel,
+      launch(device, {"batch_norm_relu_dropout_backward4", share_grid(small, C / 4), share_threads}, backward4_kernel,
              dx.data, dy.data, y.data, saved, coefficients, scale, small.pixels);
       return;
     }
   }
-  launch(device, {"batch_norm_relu_dropout_sums", lane_grid(chunks, C), lane_threads}, gradient_sums_kernel<T>, partial,
-         dy.data, y.data, saved, scale, chunks.pixels);
+  launch(device, {"batch_norm_relu_dropout_sums", share_grid(chunks, C), share_threads}, gradient_sums_kernel<T>,
+         partial, dy.data, y.data, saved, scale, chunks.pixels);
   combine_gradient_sums(device, d_parameters, coefficients, partial, inv_std, chunks.count, pixels, C);
-  launch(device, {"batch_norm_relu_dropout_backward", lane_grid(small, C), lane_threads}, backward_kernel<T>, dx.data,
+  launch(device, {"batch_norm_relu_dropout_backward", share_grid(small, C), share_threads}, backward_kernel<T>, dx.data,
          dy.data, y.data, saved, coefficients, scale, small.pixels);
 }
 

@@ -1,6 +1,7 @@
 // Batch norm, ReLU and dropout in one operation on the GPU; the math is in src/cpu/batch_norm_relu_dropout.h.
 //
-// Mapping     lanes.h. Plain: a thread keeps one channel. Tuned, for float where C % 4 == 0 and the tensors lie on
+// Mapping     chunk_share.h. Plain: a thread keeps one channel. Tuned, for float where C % 4 == 0 and the tensors lie
+// on
 //             16-byte boundaries: a thread keeps four channels, reads and writes 16 bytes at a time, and draws
 //             dropout's four words (those of elements i .. i + 3, i % 4 == 0) once instead of once an element. The
 //             arithmetic of an element is the same, so is y to the bit; only the sums of backward add in another order.

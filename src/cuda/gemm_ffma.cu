@@ -88,24 +88,24 @@ __device__ __forceinline__ void read_own(float (&values)[own], const float* line
   }
 }
 
-struct Extent {
+struct TileGrid {
   int column_tiles, depth, chunk;
 };
 
 template <class T, class A, class B, bool with_statistics>
 __global__ void __launch_bounds__(T::threads, 384 / T::threads)
-    gemm_ffma_kernel(A a, B b, Output<float> output, TileStatistics statistics, Extent extent) {
+    gemm_ffma_kernel(A a, B b, Output<float> output, TileStatistics statistics, TileGrid grid) {
   ATTNUNET_SHARED(float, a_tile, [2][T::depth][T::rows]);
   ATTNUNET_SHARED(float, b_tile, [2][T::depth][T::columns]);
   using FetchA = Fetch<A, T, T::rows>;
   using FetchB = Fetch<B, T, T::columns>;
 
   // Tiles side by side use the same rows of A: they run next to each other and find them in L2.
-  const int tile_row = static_cast<int>(blockIdx.x) / extent.column_tiles;
+  const int tile_row = static_cast<int>(blockIdx.x) / grid.column_tiles;
   const int row_0 = tile_row * T::rows;
-  const int column_0 = (static_cast<int>(blockIdx.x) - tile_row * extent.column_tiles) * T::columns;
-  const int depth_0 = static_cast<int>(blockIdx.y) * extent.chunk;
-  const int depth_end = depth_0 + extent.chunk < extent.depth ? depth_0 + extent.chunk : extent.depth;
+  const int column_0 = (static_cast<int>(blockIdx.x) - tile_row * grid.column_tiles) * T::columns;
+  const int depth_0 = static_cast<int>(blockIdx.y) * grid.chunk;
+  const int depth_end = depth_0 + grid.chunk < grid.depth ? depth_0 + grid.chunk : grid.depth;
   const int thread_row = static_cast<int>(threadIdx.x) / T::across,
             thread_column = static_cast<int>(threadIdx.x) % T::across;
 
@@ -179,7 +179,7 @@ void launch_tiles(Device<M>& device, const char* name, const A& a, const B& b, c
   const Index chunks = (depth + chunk - 1) / chunk;
   const dim3 grid(static_cast<unsigned>(to_int(row_tiles * column_tiles)), static_cast<unsigned>(chunks));
   launch(device, {name, grid, T::threads}, gemm_ffma_kernel<T, A, B, with_statistics>, a, b, output, statistics,
-         Extent{static_cast<int>(column_tiles), to_int(depth), to_int(chunk)});
+         TileGrid{static_cast<int>(column_tiles), to_int(depth), to_int(chunk)});
 }
 
 Index depth_of(const PixelRows<float>& a) {
@@ -201,7 +201,7 @@ void launch_pixels(Device<M>& device, const char* name, const PixelRows<float>& 
 
 // Chunks of the pixels: enough blocks to fill a GPU, not more partial results than worth their traffic, and no longer
 // chains of sums than 8192. They depend on the shape only.
-Index chunk_of(Index rows, Index columns, Index pixels) {
+Index chunk_depth_of(Index rows, Index columns, Index pixels) {
   constexpr Index blocks = 1024, shortest = 256, longest = 8192;
   const Index tiles = ((rows + 63) / 64) * ((columns + 63) / 64);
   const Index wanted = (pixels * tiles + blocks - 1) / blocks;
@@ -235,14 +235,15 @@ void multiply(Device<M>& device, const PixelRows<float>& a, const FlippedWeights
 
 template <class M>
 Index multiply_weights_workspace(const Device<M>&, Index rows, Index columns, Index pixels) {
-  const Index chunk = chunk_of(rows, columns, pixels);
+  const Index chunk = chunk_depth_of(rows, columns, pixels);
   return weight_gradient_workspace((pixels + chunk - 1) / chunk, rows * columns);
 }
 
 template <class M>
 void multiply_weights(Device<M>& device, float* c, const TapRows<float>& a, const TapRows<float>& b, float* workspace,
                       Index rows, Index columns, bool vectors) {
-  const Index pixels = a.windows.count, chunk = chunk_of(rows, columns, pixels), chunks = (pixels + chunk - 1) / chunk;
+  const Index pixels = a.windows.count, chunk = chunk_depth_of(rows, columns, pixels),
+              chunks = (pixels + chunk - 1) / chunk;
   float* partials = chunks == 1 ? c : workspace;
   const Output<float> output = partial_output(partials, rows, columns);
   const char* name = "gemm_ffma backward-weights";

@@ -43,7 +43,7 @@ class Copies {
     ATTNUNET_UNROLL
     for (int pass = 0; pass < passes; ++pass) {
       const int line = start + pass * apart;
-      const Place<float> from = operand.at(rows_[along_depth ? pass : 0], depths_[along_depth ? 0 : pass]);
+      const GuardedPointer<float> from = operand.at(rows_[along_depth ? pass : 0], depths_[along_depth ? 0 : pass]);
       float* to = along_depth ? tile + line * stage_depth + run : tile + line * lines + (run ^ line / 4 * 8);
       const unsigned bytes = from.inside ? 4 * V : 0;
       if constexpr (V == 4)
@@ -84,15 +84,6 @@ static __device__ __forceinline__ std::uint32_t operand_word(Bf16, const float (
 }
 
 // ---- registers -> global memory
-
-template <int width>
-struct RunOf {
-  using type = float;
-};
-template <>
-struct RunOf<2> {
-  using type = float2;
-};
 
 /// A lane's part of C: rows first_m, 8 more, 8 more, ..., columns first_n and the one after it, 8 more, ... A pair of
 /// columns is one access where V says that runs are aligned. What is added to is read a row at a time: many reads under
@@ -206,7 +197,7 @@ static __device__ __forceinline__ void tile_statistics(const TileStatistics& sta
 // ---- the product
 
 template <class Operand, int tile_m_, int tile_n_, int warps_m_, int V_>
-struct Tiling {
+struct TensorCoreTile {
   using Rounded = Operand;
   static constexpr int tile_m = tile_m_, tile_n = tile_n_, V = V_;
   static constexpr int warps_m = warps_m_, warps_n = threads / warp_size / warps_m;
@@ -316,59 +307,58 @@ __global__ void __launch_bounds__(threads) multiply_kernel(A a, B b, Output<floa
   }
 }
 
-struct Extent {
+struct ProductSize {
   Index rows, columns, depth, chunk;  // of C, of the sums, of a part of them
   TileStatistics statistics{nullptr, nullptr};
 };
 
 template <class Tile, class M, class A, class B>
 void launch_tiles(Device<M>& device, const char* name, const A& a, const B& b, const Output<float>& output,
-                  const Extent& extent) {
-  const int tiles_n = to_int((extent.columns + Tile::tile_n - 1) / Tile::tile_n);
-  const int tiles = to_int((extent.rows + Tile::tile_m - 1) / Tile::tile_m * tiles_n);
-  const Index chunks = (extent.depth + extent.chunk - 1) / extent.chunk;
+                  const ProductSize& size) {
+  const int tiles_n = to_int((size.columns + Tile::tile_n - 1) / Tile::tile_n);
+  const int tiles = to_int((size.rows + Tile::tile_m - 1) / Tile::tile_m * tiles_n);
+  const Index chunks = (size.depth + size.chunk - 1) / size.chunk;
   launch(device, {name, dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(chunks)), threads, Tile::shared},
-         multiply_kernel<Tile, A, B>, a, b, output, extent.statistics, tiles_n, to_int(extent.depth),
-         to_int(extent.chunk));
+         multiply_kernel<Tile, A, B>, a, b, output, size.statistics, tiles_n, to_int(size.depth), to_int(size.chunk));
 }
 
 template <class Operand, class M, class B>
 void launch_rounded(Device<M>& device, const char* name, const PixelRows<float>& a, const B& b,
-                    const Output<float>& output, const Extent& extent, bool vectors) {
+                    const Output<float>& output, const ProductSize& size, bool vectors) {
   if (!vectors)
-    launch_tiles<Tiling<Operand, small_tile, small_tile, 2, 1>>(device, name, a, b, output, extent);
-  else if (extent.columns <= 32)
-    launch_tiles<Tiling<Operand, large_tile, 32, 4, 4>>(device, name, a, b, output, extent);
-  else if (extent.columns <= 64)
-    launch_tiles<Tiling<Operand, large_tile, 64, 2, 4>>(device, name, a, b, output, extent);
+    launch_tiles<TensorCoreTile<Operand, small_tile, small_tile, 2, 1>>(device, name, a, b, output, size);
+  else if (size.columns <= 32)
+    launch_tiles<TensorCoreTile<Operand, large_tile, 32, 4, 4>>(device, name, a, b, output, size);
+  else if (size.columns <= 64)
+    launch_tiles<TensorCoreTile<Operand, large_tile, 64, 2, 4>>(device, name, a, b, output, size);
   else
-    launch_tiles<Tiling<Operand, large_tile, large_tile, 2, 4>>(device, name, a, b, output, extent);
+    launch_tiles<TensorCoreTile<Operand, large_tile, large_tile, 2, 4>>(device, name, a, b, output, size);
 }
 
 template <class Operand, class M>
 void launch_rounded(Device<M>& device, const char* name, const TapRows<float>& a, const TapRows<float>& b,
-                    const Output<float>& output, const Extent& extent, bool vectors) {
+                    const Output<float>& output, const ProductSize& size, bool vectors) {
   if (!vectors)
-    launch_tiles<Tiling<Operand, small_tile, small_tile, 2, 1>>(device, name, a, b, output, extent);
-  else if (extent.rows <= 32)
-    launch_tiles<Tiling<Operand, 32, large_tile, 1, 4>>(device, name, a, b, output, extent);
-  else if (extent.rows <= 64)
-    launch_tiles<Tiling<Operand, 64, large_tile, 1, 4>>(device, name, a, b, output, extent);
+    launch_tiles<TensorCoreTile<Operand, small_tile, small_tile, 2, 1>>(device, name, a, b, output, size);
+  else if (size.rows <= 32)
+    launch_tiles<TensorCoreTile<Operand, 32, large_tile, 1, 4>>(device, name, a, b, output, size);
+  else if (size.rows <= 64)
+    launch_tiles<TensorCoreTile<Operand, 64, large_tile, 1, 4>>(device, name, a, b, output, size);
   else
-    launch_tiles<Tiling<Operand, large_tile, large_tile, 2, 4>>(device, name, a, b, output, extent);
+    launch_tiles<TensorCoreTile<Operand, large_tile, large_tile, 2, 4>>(device, name, a, b, output, size);
 }
 
 template <class M, class A, class B>
 void launch_product(Device<M>& device, const char* name, const A& a, const B& b, const Output<float>& output,
-                    const Extent& extent, bool vectors) {
+                    const ProductSize& size, bool vectors) {
   if (device.precision() == Precision::bf16)
-    launch_rounded<Bf16>(device, name, a, b, output, extent, vectors);
+    launch_rounded<Bf16>(device, name, a, b, output, size, vectors);
   else
-    launch_rounded<Tf32>(device, name, a, b, output, extent, vectors);
+    launch_rounded<Tf32>(device, name, a, b, output, size, vectors);
 }
 
 // Pixels of a part of the sum: enough parts for a large GPU and none too long, while their results fit in 16 MiB.
-Index chunk_of(Index rows, Index columns, Index pixels) {
+Index chunk_depth_of(Index rows, Index columns, Index pixels) {
   constexpr Index tile = large_tile, blocks = 512, shortest = 512, longest = 8192, most_elements = Index{1} << 22;
   const Index tiles = (rows + tile - 1) / tile * ((columns + tile - 1) / tile);
   const Index wanted = std::max(blocks / tiles, (pixels + longest - 1) / longest);
@@ -377,8 +367,8 @@ Index chunk_of(Index rows, Index columns, Index pixels) {
   return ((pixels + chunks - 1) / chunks + stage_depth - 1) / stage_depth * stage_depth;
 }
 
-Index chunks_of(Index rows, Index columns, Index pixels) {
-  const Index chunk = chunk_of(rows, columns, pixels);
+Index chunk_count(Index rows, Index columns, Index pixels) {
+  const Index chunk = chunk_depth_of(rows, columns, pixels);
   return (pixels + chunk - 1) / chunk;
 }
 
@@ -412,16 +402,16 @@ void multiply(Device<M>& device, const PixelRows<float>& a, const FlippedWeights
 template <class M>
 void multiply_weights(Device<M>& device, float* c, const TapRows<float>& a, const TapRows<float>& b, float* workspace,
                       Index rows, Index columns, bool vectors) {
-  const Index pixels = a.windows.count, chunks = chunks_of(rows, columns, pixels);
+  const Index pixels = a.windows.count, chunks = chunk_count(rows, columns, pixels);
   launch_product(device, "tensor_core_multiply_weights", a, b,
                  partial_output(chunks == 1 ? c : workspace, rows, columns),
-                 {rows, columns, pixels, chunk_of(rows, columns, pixels)}, vectors);
+                 {rows, columns, pixels, chunk_depth_of(rows, columns, pixels)}, vectors);
   add_weight_gradients(device, c, workspace, chunks, rows * columns);
 }
 
 template <class M>
 Index multiply_weights_workspace(const Device<M>&, Index rows, Index columns, Index pixels) {
-  return weight_gradient_workspace(chunks_of(rows, columns, pixels), rows * columns);
+  return weight_gradient_workspace(chunk_count(rows, columns, pixels), rows * columns);
 }
 
 template void multiply(ThisDevice&, const PixelRows<float>&, const MatrixRows<float>&, const Output<float>&, bool);

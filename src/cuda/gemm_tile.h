@@ -65,16 +65,6 @@ static __device__ __forceinline__ void tile_statistics(const TileStatistics& sta
     if (column_0 + c < output.K) statistics.m2[to + c] = totals[0][c];
 }
 
-// Runs of a tile: what is fetched from memory, or written to it, at a time.
-template <int run>
-struct RunOf {
-  using type = float;
-};
-template <>
-struct RunOf<4> {
-  using type = float4;
-};
-
 // A thread's elements of C: bias, addition, activation, and to memory, 4 columns at a time where the tile's runs are
 // vectors. What is added to is read a row at a time: several reads under way together.
 template <class T>

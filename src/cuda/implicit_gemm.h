@@ -1,8 +1,8 @@
 // Convolutions as matrix products whose matrices are never built: what the operands and results of
 //   C[m][n] = sum over depth of A[m][depth] B[n][depth]
 // look like in memory, for every product of both convolutions. The kernels that multiply (gemm_ffma.cu: exact float32)
-// ask an operand for the place of a run of consecutive elements, and whether there is such a run: outside of the image,
-// past the last row and past the end of the depth it is zero.
+// ask an operand for the address of a run of consecutive elements, and whether there is such a run: outside of the
+// image, past the last row and past the end of the depth it is zero.
 //
 //   product                        m          n          depth      A                     B
 //   conv forward                   pixel      k          (r,s,c)    PixelRows(x)          MatrixRows(w)
@@ -38,12 +38,11 @@ inline int to_int(Index n) {
   return static_cast<int>(n);
 }
 
-/// Where a run of elements lies. Only where it is `inside` may it be read: elsewhere the run is zero, and the address
-/// whatever the arithmetic made of it. (Not one null pointer in place of the two: from ?: with null, 64 bits of zero
-/// that are overwritten under a predicate, ptxas 13.0 makes code for sm_90 that tests them a cycle before they are
-/// there.)
+/// The address of a run of elements, to be read only if it is `inside`. Otherwise the run is zero, and the address is
+/// whatever the arithmetic made of it. (A null pointer instead of the two does not work: from ?: with null, 64 bits of
+/// zero that are overwritten under a predicate, ptxas 13.0 makes code for sm_90 that tests them a cycle too early.)
 template <class T>
-struct Place {
+struct GuardedPointer {
   const T* address;
   bool inside;
 };
@@ -102,7 +101,7 @@ struct Windows {
       ++t.r;
     }
   }
-  __device__ Place<T> at(const Pixel& p, const Tap& t) const {
+  __device__ GuardedPointer<T> at(const Pixel& p, const Tap& t) const {
     const bool inside = p.left > 0 && t.r < R && static_cast<unsigned>(p.h + t.r) < static_cast<unsigned>(image_H) &&
                         static_cast<unsigned>(p.w + t.s) < static_cast<unsigned>(image_W);
     return {p.address + (((t.r - pad) * image_W + t.s - pad) * stride + t.c), inside};
@@ -123,7 +122,7 @@ struct PixelRows {
   __device__ Row row(int m) const { return windows.window(m, windows.count); }
   __device__ Depth depth(int first, int /*end*/) const { return windows.tap(first); }
   __device__ void advance(Depth& depth, int by) const { windows.advance(depth, by); }
-  __device__ Place<T> at(const Row& row, const Depth& depth) const { return windows.at(row, depth); }
+  __device__ GuardedPointer<T> at(const Row& row, const Depth& depth) const { return windows.at(row, depth); }
 };
 
 /// A row a tap and channel, depth the window: the same matrix transposed.
@@ -138,7 +137,7 @@ struct TapRows {
   __device__ Row row(int m) const { return windows.tap(m); }
   __device__ Depth depth(int first, int end) const { return windows.window(first, end); }
   __device__ void advance(Depth& depth, int by) const { windows.advance(depth, by); }
-  __device__ Place<T> at(const Row& row, const Depth& depth) const { return windows.at(depth, row); }
+  __device__ GuardedPointer<T> at(const Row& row, const Depth& depth) const { return windows.at(depth, row); }
 };
 
 /// A plain matrix [rows][length].
@@ -158,7 +157,9 @@ struct MatrixRows {
   __device__ Row row(int m) const { return {w + Index{m} * length, m < rows ? length : 0}; }
   __device__ Depth depth(int first, int /*end*/) const { return first; }
   __device__ void advance(Depth& depth, int by) const { depth += by; }
-  __device__ Place<T> at(const Row& row, const Depth& depth) const { return {row.address + depth, depth < row.end}; }
+  __device__ GuardedPointer<T> at(const Row& row, const Depth& depth) const {
+    return {row.address + depth, depth < row.end};
+  }
 };
 
 /// Weights [K][taps][C] of a convolution as backward-data needs them: a row a channel c, depth (tap, k) with the taps
@@ -168,13 +169,13 @@ struct FlippedWeights {
   const T* w;
   int K, taps, C;
 
-  struct KernelPlace {
+  struct KernelTap {
     int tap, k;
   };
   static constexpr bool contiguous_in_depth = false;
   using Element = T;
   using Row = int;
-  using Depth = KernelPlace;
+  using Depth = KernelTap;
   __device__ Row row(int m) const { return m; }
   __device__ Depth depth(int first, int /*end*/) const { return {first / K, first % K}; }
   __device__ void advance(Depth& depth, int by) const {
@@ -184,7 +185,7 @@ struct FlippedWeights {
       ++depth.tap;
     }
   }
-  __device__ Place<T> at(const Row& c, const Depth& depth) const {
+  __device__ GuardedPointer<T> at(const Row& c, const Depth& depth) const {
     return {w + ((depth.k * taps + taps - 1 - depth.tap) * C + c), c < C && depth.tap < taps};
   }
 };
@@ -240,7 +241,7 @@ static __device__ __noinline__ void write_without_padding(const PixelRows<T>& a,
   const int depth = b.K * b.taps;
   T sum = 0;
   for (int d = 0; d < depth; ++d) {
-    const Place<T> dy = a.at(pixel, a.depth(d, depth)), w = b.at(channel, b.depth(d, depth));
+    const GuardedPointer<T> dy = a.at(pixel, a.depth(d, depth)), w = b.at(channel, b.depth(d, depth));
     if (dy.inside) sum = fma(*dy.address, *w.address, sum);
   }
   *to = output.add ? *to + sum : sum;
@@ -253,14 +254,30 @@ struct TileStatistics {
   float* m2;
 };
 
+/// What a kernel reads or writes at a time: `elements` consecutive floats.
+template <int elements>
+struct RunOf;
+template <>
+struct RunOf<1> {
+  using type = float;
+};
+template <>
+struct RunOf<2> {
+  using type = float2;
+};
+template <>
+struct RunOf<4> {
+  using type = float4;
+};
+
 // What lies at `from`; zero where that is outside. Written as predicated loads: nvcc would branch around each.
 #ifdef ATTNUNET_SIMULATOR
 template <class Run>
-inline void load_or_zero(Run& run, const Place<float>& from) {
+inline void load_or_zero(Run& run, const GuardedPointer<float>& from) {
   run = from.inside ? *reinterpret_cast<const Run*>(from.address) : Run{};
 }
 #else
-static __device__ __forceinline__ void load_or_zero(float4& run, const Place<float>& from) {
+static __device__ __forceinline__ void load_or_zero(float4& run, const GuardedPointer<float>& from) {
   asm volatile(
       "{ .reg .pred inside;\n"
       "  setp.ne.u32 inside, %5, 0;\n"
@@ -269,7 +286,7 @@ static __device__ __forceinline__ void load_or_zero(float4& run, const Place<flo
       : "=&f"(run.x), "=&f"(run.y), "=&f"(run.z), "=&f"(run.w)
       : "l"(from.address), "r"(unsigned{from.inside}));
 }
-static __device__ __forceinline__ void load_or_zero(float2& run, const Place<float>& from) {
+static __device__ __forceinline__ void load_or_zero(float2& run, const GuardedPointer<float>& from) {
   asm volatile(
       "{ .reg .pred inside;\n"
       "  setp.ne.u32 inside, %3, 0;\n"
@@ -278,7 +295,7 @@ static __device__ __forceinline__ void load_or_zero(float2& run, const Place<flo
       : "=&f"(run.x), "=&f"(run.y)
       : "l"(from.address), "r"(unsigned{from.inside}));
 }
-static __device__ __forceinline__ void load_or_zero(float& run, const Place<float>& from) {
+static __device__ __forceinline__ void load_or_zero(float& run, const GuardedPointer<float>& from) {
   asm volatile(
       "{ .reg .pred inside;\n"
       "  setp.ne.u32 inside, %2, 0;\n"

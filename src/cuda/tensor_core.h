@@ -164,7 +164,7 @@ void multiply_warp(void* const (&lanes)[32]) {
 /// d[i][j] += a[i] b[j] for all tiles. All 32 lanes of the warp take part.
 template <class Operand, int tiles_a, int tiles_b>
 void multiply_add(FragmentD (&d)[tiles_a][tiles_b], const FragmentA (&a)[tiles_a], const FragmentB (&b)[tiles_b],
-                  sim::Place place = {__builtin_FILE(), __builtin_LINE()}) {
+                  sim::SourceLine place = {__builtin_FILE(), __builtin_LINE()}) {
   sim::MmaLane mine{d, a, b};
   sim::warp_meeting(full_warp, &mine, sim::multiply_warp<Operand, tiles_a, tiles_b>, false, place);
 }

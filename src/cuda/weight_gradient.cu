@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "cuda/chunk_share.h"
 #include "cuda/kernel.h"
-#include "cuda/lanes.h"
 #include "cuda/reduce.h"
 #include "cuda/weight_gradient.h"
 
@@ -34,16 +34,16 @@ unsigned lanes_of(Index chunks) {
   return lanes;
 }
 
-// A block a chunk of pixels, as in lanes.h.
+// A block a chunk of pixels, as in chunk_share.h.
 template <class T>
 __global__ void bias_chunk_sums_kernel(T* sums, Gradients<const T> dy, Index chunk_pixels) {
   const Index channels = dy.channels, stride = dy.stride;
   const T* gradient = dy.data;
-  const Lane lane = lane_of(chunk_pixels, dy.pixels, channels);
+  const ChunkShare share = chunk_share(chunk_pixels, dy.pixels, channels);
   T sum = 0;
-  for (Index p = lane.first; p < lane.end; p += lane.step) sum += gradient[p * stride + lane.group];
-  const double all = sum_of_rows(static_cast<double>(sum), lane.width);
-  if (threadIdx.x < lane.width) sums[Index{blockIdx.x} * channels + lane.group] = static_cast<T>(all);
+  for (Index p = share.first; p < share.end; p += share.step) sum += gradient[p * stride + share.group];
+  const double all = sum_of_group(static_cast<double>(sum), share.width);
+  if (threadIdx.x < share.width) sums[Index{blockIdx.x} * channels + share.group] = static_cast<T>(all);
 }
 
 template <class T>
@@ -69,7 +69,7 @@ void add_weight_gradients(Device<M>& device, T* dw, const T* partials, Index chu
 template <class M, class T>
 void bias_gradient(Device<M>& device, T* db, Const<Gradients<T>> dy, T* workspace) {
   const Chunks chunks = chunks_of(dy.pixels, dy.channels);
-  launch(device, {"bias_chunk_sums", lane_grid(chunks, dy.channels), lane_threads}, bias_chunk_sums_kernel<T>,
+  launch(device, {"bias_chunk_sums", share_grid(chunks, dy.channels), share_threads}, bias_chunk_sums_kernel<T>,
          workspace, dy, chunks.pixels);
   launch(device, {"add_bias_sums", static_cast<unsigned>(dy.channels), unsigned{warp_size}}, add_bias_sums_kernel<T>,
          db, workspace, dy.channels, chunks.count);

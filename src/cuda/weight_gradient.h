@@ -38,9 +38,9 @@ inline Index bias_gradient_workspace(Index pixels, Index channels) {
 }
 
 /// db[k] = sum over p of dy[p, k].
-/// A block sums a chunk of pixels (lanes.h): its threads in order, then those of a channel by halves in double. Then a
-/// warp a channel adds these sums in double: lane l those of chunks l, l + 32, ... in order, and the lanes in the tree
-/// of block_sum. Bytes moved: pixels channels sizeof(T).
+/// A block sums a chunk of pixels (chunk_share.h): its threads in order, then those of a channel by halves in double.
+/// Then a warp a channel adds these sums in double: lane l those of chunks l, l + 32, ... in order, and the lanes in
+/// the tree of block_sum. Bytes moved: pixels channels sizeof(T).
 template <class M, class T>
 void bias_gradient(Device<M>& device, T* db, Const<Gradients<T>> dy, T* workspace);
 

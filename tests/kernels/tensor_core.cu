@@ -7,19 +7,19 @@ namespace attnunet::cuda::test_kernels {
 namespace {
 
 // Row (of A, or column of B) and depth of what lies in `half` of a lane's `word`: the tables of the PTX ISA.
-struct Place {
+struct FragmentPosition {
   int line, depth;
 };
-static __device__ __forceinline__ Place place_a(Tf32, int lane, int word, int) {
+static __device__ __forceinline__ FragmentPosition position_a(Tf32, int lane, int word, int) {
   return {word == 0 || word == 2 ? lane >> 2 : (lane >> 2) + 8, word < 2 ? lane % 4 : lane % 4 + 4};
 }
-static __device__ __forceinline__ Place place_b(Tf32, int lane, int word, int) {
+static __device__ __forceinline__ FragmentPosition position_b(Tf32, int lane, int word, int) {
   return {lane >> 2, word == 0 ? lane % 4 : lane % 4 + 4};
 }
-static __device__ __forceinline__ Place place_a(Bf16, int lane, int word, int half) {
+static __device__ __forceinline__ FragmentPosition position_a(Bf16, int lane, int word, int half) {
   return {word == 0 || word == 2 ? lane >> 2 : (lane >> 2) + 8, lane % 4 * 2 + half + (word >= 2 ? 8 : 0)};
 }
-static __device__ __forceinline__ Place place_b(Bf16, int lane, int word, int half) {
+static __device__ __forceinline__ FragmentPosition position_b(Bf16, int lane, int word, int half) {
   return {lane >> 2, lane % 4 * 2 + half + (word >= 1 ? 8 : 0)};
 }
 static __device__ __forceinline__ std::uint32_t operand_word(Tf32, float low, float) {
@@ -40,8 +40,8 @@ __global__ void multiply_tiles_kernel(float* d, const float* a, const float* b) 
     for (int word = 0; word < 4; ++word) {
       float values[2];
       for (int half = 0; half < 2; ++half) {
-        const Place place = place_a(Operand(), lane, word, half);
-        values[half] = a[(tile * 16 + place.line) * depth + place.depth];
+        const FragmentPosition position = position_a(Operand(), lane, word, half);
+        values[half] = a[(tile * 16 + position.line) * depth + position.depth];
       }
       fragments_a[tile].word[word] = operand_word(Operand(), values[0], values[1]);
     }
@@ -49,8 +49,8 @@ __global__ void multiply_tiles_kernel(float* d, const float* a, const float* b) 
     for (int word = 0; word < 2; ++word) {
       float values[2];
       for (int half = 0; half < 2; ++half) {
-        const Place place = place_b(Operand(), lane, word, half);
-        values[half] = b[place.depth * columns + tile * 8 + place.line];
+        const FragmentPosition position = position_b(Operand(), lane, word, half);
+        values[half] = b[position.depth * columns + tile * 8 + position.line];
       }
       fragments_b[tile].word[word] = operand_word(Operand(), values[0], values[1]);
     }

@@ -51,60 +51,61 @@ class HeaderEvents : public nlohmann::json_sax<json> {
   std::string problem;
 
   bool start_object(std::size_t) override {
-    if (place_ == Place::outside) return go(Place::top);
-    if (place_ == Place::top && in_metadata()) return go(Place::metadata);
-    if (place_ == Place::top) {
+    if (section_ == Section::outside) return go(Section::top);
+    if (section_ == Section::top && in_metadata()) return go(Section::metadata);
+    if (section_ == Section::top) {
       fields_ = {};
-      return go(Place::tensor);
+      return go(Section::tensor);
     }
     return unexpected("an object");
   }
   bool end_object() override {
-    if (place_ == Place::metadata) return go(Place::top);
-    if (place_ == Place::top) return go(Place::outside);
+    if (section_ == Section::metadata) return go(Section::top);
+    if (section_ == Section::top) return go(Section::outside);
     if (!fields_.dtype || !fields_.shape || fields_.offsets != 2)
       return stop(quoted_excerpt(entry_) + " lacks dtype, shape or data_offsets");
-    return go(Place::top);
+    return go(Section::top);
   }
   bool key(std::string& name) override {
     key_ = name;
-    if (place_ == Place::top) {
+    if (section_ == Section::top) {
       entry_ = name;
       if (in_metadata() ? std::exchange(has_metadata_, true) : tensors_.count(name) != 0)
         return stop(quoted_excerpt(name) + " stands there twice");
       if (!in_metadata()) tensors_[name].name = name;
-    } else if (place_ == Place::metadata && metadata_.count(name) != 0) {
+    } else if (section_ == Section::metadata && metadata_.count(name) != 0) {
       return stop("metadata " + quoted_excerpt(name) + " stands there twice");
     }
     return true;
   }
   bool string(std::string& text) override {
-    if (place_ == Place::metadata) {
+    if (section_ == Section::metadata) {
       metadata_[key_] = text;
       return true;
     }
-    if (place_ != Place::tensor || key_ != "dtype") return unexpected("a string");
+    if (section_ != Section::tensor || key_ != "dtype") return unexpected("a string");
     if (std::exchange(fields_.dtype, true)) return stop(quoted_excerpt(entry_) + " has two dtypes");
     return text == "F32" ||
            stop("tensor " + quoted_excerpt(entry_) + " has dtype " + quoted_excerpt(text) + ", only F32 is read");
   }
   bool start_array(std::size_t) override {
-    if (place_ == Place::tensor && key_ == "shape" && !std::exchange(fields_.shape, true)) return go(Place::shape);
-    if (place_ == Place::tensor && key_ == "data_offsets" && fields_.offsets == 0) return go(Place::offsets);
+    if (section_ == Section::tensor && key_ == "shape" && !std::exchange(fields_.shape, true))
+      return go(Section::shape);
+    if (section_ == Section::tensor && key_ == "data_offsets" && fields_.offsets == 0) return go(Section::offsets);
     return unexpected("an array");
   }
   bool end_array() override {
-    if (place_ == Place::offsets && fields_.offsets != 2)
+    if (section_ == Section::offsets && fields_.offsets != 2)
       return stop(quoted_excerpt(entry_) + ": data_offsets are not two numbers");
-    return go(Place::tensor);
+    return go(Section::tensor);
   }
   bool number_unsigned(std::uint64_t value) override {
     StoredTensor& tensor = tensors_[entry_];
-    if (place_ == Place::shape && tensor.shape.size() < most_dimensions && value <= (std::uint64_t{1} << 62)) {
+    if (section_ == Section::shape && tensor.shape.size() < most_dimensions && value <= (std::uint64_t{1} << 62)) {
       tensor.shape.push_back(static_cast<Index>(value));
       return true;
     }
-    if (place_ == Place::offsets && fields_.offsets < 2) {
+    if (section_ == Section::offsets && fields_.offsets < 2) {
       (fields_.offsets++ == 0 ? tensor.begin : tensor.end) = value;
       return true;
     }
@@ -120,15 +121,15 @@ class HeaderEvents : public nlohmann::json_sax<json> {
   }
 
  private:
-  enum class Place { outside, top, metadata, tensor, shape, offsets };
+  enum class Section { outside, top, metadata, tensor, shape, offsets };
   struct Fields {
     bool dtype = false, shape = false;
     int offsets = 0;
   };
 
   bool in_metadata() const { return entry_ == metadata_key; }
-  bool go(Place place) {
-    place_ = place;
+  bool go(Section section) {
+    section_ = section;
     return true;
   }
   bool stop(const std::string& why) {
@@ -142,7 +143,7 @@ class HeaderEvents : public nlohmann::json_sax<json> {
 
   std::map<std::string, std::string>& metadata_;
   std::map<std::string, StoredTensor>& tensors_;
-  Place place_ = Place::outside;
+  Section section_ = Section::outside;
   Fields fields_;
   std::string entry_, key_;
   bool has_metadata_ = false;

@@ -17,9 +17,9 @@ namespace {
 
 const std::string adam_m_prefix = "adam.m.", adam_v_prefix = "adam.v.";
 
-// Where a tensor of the file stands in a checkpoint.
+// A tensor of the file and where it is in a checkpoint.
 template <class Values>
-struct Place {
+struct FileTensor {
   std::string name;
   const TensorSpec* spec;
   Values* buffer;
@@ -28,8 +28,8 @@ struct Place {
 
 // Every tensor of the file, in the order of the file. Values is std::vector<float>, const to save.
 template <class Values, class AnyCheckpoint>
-std::vector<Place<Values>> places(const Architecture& architecture, AnyCheckpoint& checkpoint) {
-  std::vector<Place<Values>> all;
+std::vector<FileTensor<Values>> file_tensors(const Architecture& architecture, AnyCheckpoint& checkpoint) {
+  std::vector<FileTensor<Values>> all;
   for (const TensorSpec& spec : architecture.parameters)
     all.push_back({spec.name, &spec, &checkpoint.parameters, true});
   for (const TensorSpec& spec : architecture.statistics)
@@ -112,28 +112,28 @@ void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
 }
 
 void read_tensors(SafetensorsReader& reader, const Architecture& architecture, Checkpoint& checkpoint) {
-  const auto all = places<std::vector<float>>(architecture, checkpoint);
+  const auto all = file_tensors<std::vector<float>>(architecture, checkpoint);
   std::set<std::string> known;
   Index largest = 0;
-  for (const auto& place : all) {
-    const auto entry = reader.tensors().find(place.name);
-    if (entry == reader.tensors().end()) throw Error("it lacks tensor " + place.name);
-    if (entry->second.shape != place.spec->shape) throw Error("tensor " + place.name + " has a wrong shape");
-    largest = std::max(largest, place.spec->size);
-    known.insert(place.name);
+  for (const auto& tensor : all) {
+    const auto entry = reader.tensors().find(tensor.name);
+    if (entry == reader.tensors().end()) throw Error("it lacks tensor " + tensor.name);
+    if (entry->second.shape != tensor.spec->shape) throw Error("tensor " + tensor.name + " has a wrong shape");
+    largest = std::max(largest, tensor.spec->size);
+    known.insert(tensor.name);
   }
   for (const auto& [name, tensor] : reader.tensors())
     if (known.count(name) == 0) throw Error("it has an unknown tensor " + quoted_excerpt(name));
   allocate(architecture, checkpoint);
   std::vector<float> values(static_cast<std::size_t>(largest));
-  for (const auto& place : all) {
-    reader.read(reader.tensors().at(place.name), values.data());
-    for (Index i = 0; i < place.spec->size; ++i) {
+  for (const auto& tensor : all) {
+    reader.read(reader.tensors().at(tensor.name), values.data());
+    for (Index i = 0; i < tensor.spec->size; ++i) {
       const float value = values[static_cast<std::size_t>(i)];
-      if (!std::isfinite(value) || (value < 0 && !place.negative_allowed))
-        throw Error("tensor " + place.name + " holds " + std::to_string(value));
+      if (!std::isfinite(value) || (value < 0 && !tensor.negative_allowed))
+        throw Error("tensor " + tensor.name + " holds " + std::to_string(value));
     }
-    from_pytorch_layout(*place.spec, place.buffer->data() + place.spec->offset, values.data());
+    from_pytorch_layout(*tensor.spec, tensor.buffer->data() + tensor.spec->offset, values.data());
   }
 }
 
@@ -167,9 +167,9 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
                                                     {"cases", checkpoint.cases},
                                                     {"best_val_iou", hex(checkpoint.best_val_iou)},
                                                     {"config", deciding_json(config)}};
-  const auto all = places<const std::vector<float>>(architecture, checkpoint);
+  const auto all = file_tensors<const std::vector<float>>(architecture, checkpoint);
   std::vector<StoredTensor> tensors;
-  for (const auto& place : all) tensors.push_back({place.name, place.spec->shape});
+  for (const auto& tensor : all) tensors.push_back({tensor.name, tensor.spec->shape});
   write_safetensors(path, metadata, tensors, [&](std::size_t i, float* values) {
     to_pytorch_layout(*all[i].spec, values, all[i].buffer->data() + all[i].spec->offset);
   });

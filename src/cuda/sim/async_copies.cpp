@@ -6,7 +6,7 @@
 
 namespace attnunet::cuda::sim {
 
-void copy_async(void* shared, const void* global, std::size_t bytes, std::size_t valid, Place place) {
+void copy_async(void* shared, const void* global, std::size_t bytes, std::size_t valid, SourceLine place) {
   const auto aligned = [bytes](const void* address) { return reinterpret_cast<std::uintptr_t>(address) % bytes == 0; };
   if ((bytes != 4 && bytes != 8 && bytes != 16) || valid > bytes) fail("cp.async of a size it does not have", place);
   if (!aligned(shared) || (valid > 0 && !aligned(global))) fail("cp.async of memory that is not aligned", place);

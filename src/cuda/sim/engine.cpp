@@ -24,7 +24,7 @@ constexpr std::size_t most_static_shared = 48 << 10, most_shared = 99 << 10;
 constexpr std::size_t gap = 64;  // poisoned, between two arrays in shared memory
 constexpr unsigned warp_size = 32;
 
-std::string text(Place place) {
+std::string text(SourceLine place) {
   const char* slash = std::strrchr(place.file, '/');
   return std::string(slash == nullptr ? place.file : slash + 1) + ":" + std::to_string(place.line);
 }
@@ -75,7 +75,7 @@ struct WarpMeeting {
 struct SimThread : Thread {
   enum State { unstarted, ready, waiting, finished } state = unstarted;
   Carrier* carrier = nullptr;
-  Place place{};  // where it waits
+  SourceLine place{};  // where it waits
   const char* waits_for = "";
 };
 
@@ -91,7 +91,7 @@ struct Worker {
   Dim3 block_index;
   std::vector<SimThread> threads;
   unsigned count = 0, done = 0, at_barrier = 0, cursor = 0;
-  Place barrier{};
+  SourceLine barrier{};
   std::vector<WarpMeeting> meetings;  // under way, found by warp and mask
   void* barrier_order = nullptr;
   // A meeting's own address: with one for all, a thread would seem ordered behind those already on their way to the
@@ -113,14 +113,14 @@ struct Worker {
   void run_block(Launch& of, std::uint64_t index);
   void run_threads();
   void carry(Carrier& carrier);
-  void wait(const char* what, Place place);
+  void wait(const char* what, SourceLine place);
   SimThread& running() { return *static_cast<SimThread*>(current_thread); }
   void begin_phase();
   std::string stuck() const;
   void abandon();
   void drop_carriers();
-  void meet(std::uint32_t mask, void* mine, WarpWork work, bool orders_memory, Place place);
-  void meet_at_barrier(Place place);
+  void meet(std::uint32_t mask, void* mine, WarpWork work, bool orders_memory, SourceLine place);
+  void meet_at_barrier(SourceLine place);
   void* allocate_shared(const void* key, std::size_t bytes);
 };
 
@@ -242,7 +242,7 @@ void Worker::abandon() {
   abandoning = false;
 }
 
-void Worker::wait(const char* what, Place place) {
+void Worker::wait(const char* what, SourceLine place) {
   SimThread& thread = running();
   thread.place = place;
   thread.waits_for = what;
@@ -296,7 +296,7 @@ void* Worker::allocate_shared(const void* key, std::size_t bytes) {
 }
 
 // Lanes of one warp that have come to a warp operation, until all of its mask have.
-void Worker::meet(std::uint32_t mask, void* mine, WarpWork work, bool orders_memory, Place place) {
+void Worker::meet(std::uint32_t mask, void* mine, WarpWork work, bool orders_memory, SourceLine place) {
   SimThread& thread = running();
   const unsigned warp = thread.linear_index / warp_size, lane = thread.linear_index % warp_size;
   if ((mask >> lane & 1) == 0) fail("a lane takes part in a warp operation whose mask leaves it out", place);
@@ -327,7 +327,7 @@ void Worker::meet(std::uint32_t mask, void* mine, WarpWork work, bool orders_mem
   if (orders_memory) acquired(order);
 }
 
-void Worker::meet_at_barrier(Place place) {
+void Worker::meet_at_barrier(SourceLine place) {
   if (done > 0) fail("threads wait at a barrier that others never reach: they have returned", place);
   if (at_barrier == 0) barrier = place;
   if (barrier.line != place.line || (barrier.file != place.file && std::strcmp(barrier.file, place.file) != 0))
@@ -455,24 +455,24 @@ void run(const char* kernel, Dim3 grid, Dim3 block, std::size_t dynamic_shared, 
   if (launch.failed) throw Error(launch.error);
 }
 
-void fail(const char* what, Place place) {
+void fail(const char* what, SourceLine place) {
   Worker& worker = *current_worker;
   worker.launch->fail(std::string(what) + ", at " + text(place) + " (thread " + text(current_thread->thread_index) +
                       " of block " + text(worker.block_index) + ")");
   throw Abandon();
 }
 
-void block_barrier(Place place) {
+void block_barrier(SourceLine place) {
   const Unobserved unobserved;
   current_worker->meet_at_barrier(place);
 }
 
-void warp_meeting(std::uint32_t mask, void* mine, WarpWork work, bool orders_memory, Place place) {
+void warp_meeting(std::uint32_t mask, void* mine, WarpWork work, bool orders_memory, SourceLine place) {
   const Unobserved unobserved;
   current_worker->meet(mask, mine, work, orders_memory, place);
 }
 
-void* shared_memory(const void* key, std::size_t bytes, Place place) {
+void* shared_memory(const void* key, std::size_t bytes, SourceLine place) {
   const Unobserved unobserved;
   Worker& worker = *current_worker;
   for (const SharedArray& array : worker.arrays)

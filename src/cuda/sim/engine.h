@@ -25,8 +25,8 @@ struct Dim3 {
   unsigned x = 1, y = 1, z = 1;
 };
 
-/// A place in the source of a kernel.
-struct Place {
+/// A line in the source of a kernel.
+struct SourceLine {
   const char* file;
   int line;
 };
@@ -54,24 +54,24 @@ inline thread_local Thread* current_thread = nullptr;
 void run(const char* kernel, Dim3 grid, Dim3 block, std::size_t dynamic_shared, const std::function<void()>& body);
 
 /// __syncthreads
-void block_barrier(Place place);
+void block_barrier(SourceLine place);
 
 /// The lanes of `mask` meet: `work` runs once, when the last has come, on what each lane brought (null for the lanes
 /// outside the mask). All lanes must ask for the same work. It orders the lanes' memory accesses where `orders_memory`.
 using WarpWork = void (*)(void* const (&lanes)[32]);
-void warp_meeting(std::uint32_t mask, void* mine, WarpWork work, bool orders_memory, Place place);
+void warp_meeting(std::uint32_t mask, void* mine, WarpWork work, bool orders_memory, SourceLine place);
 
 /// Shared memory of the running block, the same for all threads that ask with the same key; filled with ones (NaN).
 /// A null key is the dynamic shared memory of the launch.
-void* shared_memory(const void* key, std::size_t bytes, Place place);
+void* shared_memory(const void* key, std::size_t bytes, SourceLine place);
 
 /// cp.async: the copy happens in copy_wait. `valid` bytes come from global memory, the rest is zero.
-void copy_async(void* shared, const void* global, std::size_t bytes, std::size_t valid, Place place);
+void copy_async(void* shared, const void* global, std::size_t bytes, std::size_t valid, SourceLine place);
 void copy_commit();
 /// All but the latest `pending` groups are there afterwards, for this thread; other threads need a barrier.
 void copy_wait(std::size_t pending);
 
 /// Stops the simulation: a kernel's own check failed.
-[[noreturn]] void fail(const char* what, Place place);
+[[noreturn]] void fail(const char* what, SourceLine place);
 
 }  // namespace attnunet::cuda::sim

@@ -61,7 +61,7 @@ struct ShuffleSlot {
 };
 
 template <class T>
-T shuffle_down(T value, unsigned delta, Place place) {
+T shuffle_down(T value, unsigned delta, SourceLine place) {
   ShuffleSlot<T> slot{value, value, delta};
   warp_meeting(
       0xFFFFFFFFu, &slot,
@@ -77,7 +77,7 @@ T shuffle_down(T value, unsigned delta, Place place) {
 }
 
 template <class T>
-T shuffle_xor(T value, unsigned bits, Place place) {
+T shuffle_xor(T value, unsigned bits, SourceLine place) {
   ShuffleSlot<T> slot{value, value, bits};
   warp_meeting(
       0xFFFFFFFFu, &slot,
@@ -91,7 +91,7 @@ T shuffle_xor(T value, unsigned bits, Place place) {
   return slot.result;
 }
 
-inline std::uint32_t ballot(bool predicate, Place place) {
+inline std::uint32_t ballot(bool predicate, SourceLine place) {
   ShuffleSlot<std::uint32_t> slot{predicate ? 1u : 0u, 0u, 0u};
   warp_meeting(
       0xFFFFFFFFu, &slot,
