@@ -1,6 +1,5 @@
 #include <type_traits>
 
-#include "common/core/philox.h"
 #include "cuda/batch_norm.h"
 #include "cuda/batch_norm_relu_dropout.h"
 #include "cuda/chunk_share.h"
@@ -19,14 +18,6 @@ struct Mask {
 
 Mask mask_of(const Dropout& dropout) {
   return {dropout.key, dropout_threshold(dropout.rate), dropout_scale(dropout.rate)};
-}
-
-// The words of elements 4 group ... 4 group + 3.
-__device__ __forceinline__ PhiloxWords draw(const Mask& mask, Index group) {
-  const std::uint64_t counter = static_cast<std::uint64_t>(group);
-  return philox4x32(
-      {{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), mask.key.layer, mask.key.step}},
-      mask.key.seed);
 }
 
 // ---- the arithmetic of one element, in plain and tuned kernels
@@ -70,7 +61,7 @@ __global__ void forward_kernel(T* y, BatchNormSaved<T> in, Mask mask, Index chun
   for (Index p = share.first; p < share.end; p += share.step) {
     const Index i = p * C + c;
     const T h = normalised_and_clipped(x[i], channel_mean, scale, shift);
-    const bool kept = mask.threshold == 0 || draw(mask, i / 4).word[i % 4] >= mask.threshold;
+    const bool kept = mask.threshold == 0 || dropout_words(i / 4, mask.key).word[i % 4] >= mask.threshold;
     y[i] = kept ? h * static_cast<T>(mask.scale) : h - h;  // dropped: 0, or NaN if h is not finite
   }
 }
@@ -140,7 +131,7 @@ __global__ void forward4_kernel(float* y, BatchNormSaved<float> in, Mask mask, I
       ys.of[k] = h.of[k] * mask.scale;
     }
     if (mask.threshold > 0) {
-      const PhiloxWords words = draw(mask, i / 4);
+      const PhiloxWords words = dropout_words(i / 4, mask.key);
       ATTNUNET_UNROLL
       for (int k = 0; k < 4; ++k)
         if (words.word[k] < mask.threshold) ys.of[k] = h.of[k] - h.of[k];

@@ -1,4 +1,3 @@
-#include "common/core/philox.h"
 #include "cuda/dropout.h"
 #include "cuda/kernel.h"
 #include "cuda/quad.h"
@@ -7,14 +6,6 @@ namespace attnunet::cuda {
 namespace {
 
 constexpr unsigned threads = 256;
-
-// The words of elements 4 q ... 4 q + 3.
-__device__ __forceinline__ PhiloxWords draw(Index q, const DropoutKey& key) {
-  const std::uint64_t counter = static_cast<std::uint64_t>(q);
-  return philox4x32(
-      {{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), key.layer, key.step}},
-      key.seed);
-}
 
 // x m: if dropped 0, or NaN if x is not finite.
 template <class T>
@@ -26,7 +17,7 @@ template <class T>
 __global__ void dropout_kernel(T* y, const T* x, std::uint32_t threshold, T scale, DropoutKey key, Index n) {
   const Index q = thread_of_grid();
   if (4 * q >= n) return;
-  const PhiloxWords words = draw(q, key);
+  const PhiloxWords words = dropout_words(q, key);
   for (int k = 0; k < 4; ++k) {
     const Index i = 4 * q + k;
     if (i < n) y[i] = masked(words.word[k] >= threshold, x[i], scale);
@@ -37,7 +28,7 @@ __global__ void dropout_quads_kernel(float* y, const float* x, std::uint32_t thr
                                      Index quads) {
   const Index q = thread_of_grid();
   if (q >= quads) return;
-  const PhiloxWords words = draw(q, key);
+  const PhiloxWords words = dropout_words(q, key);
   Quad values = load_quad(x + 4 * q);
   ATTNUNET_UNROLL
   for (int k = 0; k < 4; ++k) values.of[k] = masked(words.word[k] >= threshold, values.of[k], scale);

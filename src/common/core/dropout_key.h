@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "common/core/geometry.h"
+#include "common/core/philox.h"
 
 namespace attnunet {
 
@@ -20,9 +21,16 @@ struct Dropout {
   DropoutKey key;
 };
 
-/// Element i (its NHWC index in the padded activation) has word i % 4 of
-///   philox4x32({low 32 bits of i / 4, high 32 bits of i / 4, layer, step}, seed)
-/// and is kept where that word >= round(rate * 2^32).
+/// The random words of elements 4 quad .. 4 quad + 3. Element i (its NHWC index in the padded activation) has word
+/// i % 4 of dropout_words(i / 4, key). It is kept if that word >= dropout_threshold(rate).
+ATTNUNET_HOST_DEVICE inline PhiloxWords dropout_words(Index quad, const DropoutKey& key) {
+  const std::uint64_t counter = static_cast<std::uint64_t>(quad);
+  return philox4x32(
+      {{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), key.layer, key.step}},
+      key.seed);
+}
+
+/// round(rate * 2^32)
 inline std::uint32_t dropout_threshold(double rate) {
   const double threshold = std::round(rate * 0x1p32);
   return threshold < 0x1p32 ? static_cast<std::uint32_t>(threshold) : 0xFFFFFFFFu;
