@@ -216,8 +216,8 @@ TEST_F(ReferenceAgreement, Gradients) {
   check_gradients(config_of(4, 2), 2, 19, 33);
 }
 TEST_F(ReferenceAgreement, TwentyTrainingSteps) {
-  check_training(config_of(3, 2), "bce", 2, 16, 16, 20);
-  check_training(config_of(3, 2), "bce+dice", 1, 19, 16, 20);
+  check_training(config_of(3, 2), LossKind::bce, 2, 16, 16, 20);
+  check_training(config_of(3, 2), LossKind::bce_dice, 1, 19, 16, 20);
 }
 
 template <class B>
