@@ -104,9 +104,7 @@ TYPED_TEST(PlanningBackend, KnowsTheMembersOfArguments) {
   this->plan.add("mean", batch.mean, 2);
   this->plan.add("inv_std", batch.inv_std, 2);
   const BatchNormSaved<T> saved{this->x, batch, parameters};
-  const auto backward = [&] {
-    batch_norm_backward(recorder, this->dx, parameters, this->dy, saved, this->outside);
-  };
+  const auto backward = [&] { batch_norm_backward(recorder, this->dx, parameters, this->dy, saved, this->outside); };
   planning::caller_fills(recorder, this->dy.data);
   this->expect_unwritten("batch_norm_backward", "x", backward);
   planning::caller_fills(recorder, this->x.data);

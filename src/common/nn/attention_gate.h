@@ -137,13 +137,15 @@ void attention_gate_backward(const Run<B>& run, AttentionGateTape<T>& tape, cons
   T* no_bias = nullptr;
   attention_multiply_backward(device, dx, dalpha, d_out, x, alpha);
   sigmoid_backward(device, dalpha, dalpha, alpha);
-  batch_norm_backward(device, dalpha, d.bn_psi.parameters, dalpha, BatchNormSaved<T>{psi_out, tape.bn_psi, p.bn_psi.parameters},
-                      run.workspace);
+  batch_norm_backward(device, dalpha, d.bn_psi.parameters, dalpha,
+                      BatchNormSaved<T>{psi_out, tape.bn_psi, p.bn_psi.parameters}, run.workspace);
   conv2d_backward_weights(device, d.psi, no_bias, dalpha, s, run.workspace, tape.psi(run.N));
   conv2d_backward_data(device, ds, dalpha, p.psi, run.workspace, tape.psi(run.N), Write::set);
   relu_backward(device, ds, ds, s);
-  batch_norm_backward(device, d_g_out, d.bn_g.parameters, ds, BatchNormSaved<T>{g_out, tape.bn_g, p.bn_g.parameters}, run.workspace);
-  batch_norm_backward(device, ds, d.bn_x.parameters, ds, BatchNormSaved<T>{x_out, tape.bn_x, p.bn_x.parameters}, run.workspace);
+  batch_norm_backward(device, d_g_out, d.bn_g.parameters, ds, BatchNormSaved<T>{g_out, tape.bn_g, p.bn_g.parameters},
+                      run.workspace);
+  batch_norm_backward(device, ds, d.bn_x.parameters, ds, BatchNormSaved<T>{x_out, tape.bn_x, p.bn_x.parameters},
+                      run.workspace);
   conv2d_backward_weights(device, d.wg, no_bias, d_g_out, g, run.workspace, tape.wg(run.N));
   conv2d_backward_data(device, dg, d_g_out, p.wg, run.workspace, tape.wg(run.N), Write::add);
   conv2d_backward_weights(device, d.wx, no_bias, ds, x, run.workspace, tape.wx(run.N));

@@ -206,7 +206,8 @@ void AttentionUNet<B>::forward(Tape& tape, const Pass& pass) {
 
   const Values<T> logits =
       tape.pads() ? values(tape.padded_logits, tape.padded_shape()) : values(tape.logits, tape.image_shape());
-  conv2d_forward(device_, logits, below, p.head_weight, Epilogue<T>{p.head_bias}, tape.workspace, tape.head_geometry(N));
+  conv2d_forward(device_, logits, below, p.head_weight, Epilogue<T>{p.head_bias}, tape.workspace,
+                 tape.head_geometry(N));
   if (tape.pads()) crop_forward(device_, tape.logit_values(), logits, tape.image_shape(), tape.padded_H, tape.padded_W);
 }
 

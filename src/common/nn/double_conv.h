@@ -126,13 +126,14 @@ void double_conv_backward(const Run<B>& run, DoubleConvTape<T>& tape, const Doub
   const Gradients<T> d_hidden{tape.d_hidden, pixels, K};
   const Dropout dropout = tape.dropout(run.pass);
   T* no_bias = nullptr;
-  batch_norm_relu_dropout_backward(device, dy, d.bn2.parameters, dy, y, BatchNormSaved<T>{conv2_out, tape.bn2, p.bn2.parameters}, 0.0,
-                                   run.workspace);
+  batch_norm_relu_dropout_backward(device, dy, d.bn2.parameters, dy, y,
+                                   BatchNormSaved<T>{conv2_out, tape.bn2, p.bn2.parameters}, 0.0, run.workspace);
   if (tape.recomputes) batch_norm_relu_dropout_forward(device, hidden, conv1_out, tape.bn1, p.bn1.parameters, dropout);
   conv2d_backward_weights(device, d.conv2, no_bias, dy, hidden, run.workspace, tape.conv2(run.N));
   conv2d_backward_data(device, d_hidden, dy, p.conv2, run.workspace, tape.conv2(run.N), Write::set);
   batch_norm_relu_dropout_backward(device, d_hidden, d.bn1.parameters, d_hidden, hidden,
-                                   BatchNormSaved<T>{conv1_out, tape.bn1, p.bn1.parameters}, dropout.rate, run.workspace);
+                                   BatchNormSaved<T>{conv1_out, tape.bn1, p.bn1.parameters}, dropout.rate,
+                                   run.workspace);
   conv2d_backward_weights(device, d.conv1, no_bias, d_hidden, x, run.workspace, tape.conv1(run.N));
   if (input_gradient)
     conv2d_backward_data(device, tape.input_gradient(run.N), d_hidden, p.conv1, run.workspace, tape.conv1(run.N),

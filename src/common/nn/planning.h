@@ -188,11 +188,14 @@ ATTNUNET_PLANNED(conv_transpose2d_backward_data,
                  conv_transpose2d_workspace(device.real, geometry_of<ConvTranspose2dGeometry>(arguments...)))
 ATTNUNET_PLANNED(conv_transpose2d_backward_weights,
                  conv_transpose2d_workspace(device.real, geometry_of<ConvTranspose2dGeometry>(arguments...)))
-ATTNUNET_PLANNED(batch_norm_forward, batch_norm_workspace(device.real, first(arguments...).pixels, first(arguments...).channels))
-ATTNUNET_PLANNED(batch_norm_backward, batch_norm_workspace(device.real, first(arguments...).pixels, first(arguments...).channels))
+ATTNUNET_PLANNED(batch_norm_forward,
+                 batch_norm_workspace(device.real, first(arguments...).pixels, first(arguments...).channels))
+ATTNUNET_PLANNED(batch_norm_backward,
+                 batch_norm_workspace(device.real, first(arguments...).pixels, first(arguments...).channels))
 ATTNUNET_PLANNED(batch_norm_relu_dropout_forward, 0)
 ATTNUNET_PLANNED(batch_norm_relu_dropout_backward,
-                 batch_norm_relu_dropout_workspace(device.real, first(arguments...).pixels, first(arguments...).channels))
+                 batch_norm_relu_dropout_workspace(device.real, first(arguments...).pixels,
+                                                   first(arguments...).channels))
 ATTNUNET_PLANNED(relu_forward, 0)
 ATTNUNET_PLANNED(relu_backward, 0)
 ATTNUNET_PLANNED(dropout_forward, 0)
