@@ -28,18 +28,12 @@ __device__ __forceinline__ T normalised_and_clipped(T x, T mean, T scale, T shif
   return z <= T(0) ? T(0) : z;
 }
 
-// g = dL/dz of element i, of channel c. y is 0 where it was clipped, and where it was dropped: 0 times a dy that is not
-// finite is NaN, so then z has to tell the two apart.
-template <class T>
-__device__ __forceinline__ T through_dropout_and_relu(T dy, T y, T dropout_scale, const BatchNormSaved<T>& saved,
-                                                      Index i, Index c) {
+// g = dL/dz. y is 0 where it was clipped, and where it was dropped: 0 times a dy that is not finite is NaN, so then h()
+// has to tell the two apart.
+template <class T, class H>
+__device__ __forceinline__ T through_dropout_and_relu(T dy, T y, T dropout_scale, const H& h) {
   const T zero = dy - dy;
-  if (y <= T(0) && zero != zero)
-    return normalised_and_clipped(saved.x.data[i], saved.statistics.mean[c],
-                                  saved.statistics.inv_std[c] * saved.parameters.gamma[c],
-                                  saved.parameters.beta[c]) == 0
-               ? T(0)
-               : zero;
+  if (y <= T(0) && zero != zero) return h() == T(0) ? T(0) : zero;
   return y <= T(0) ? T(0) : dy * dropout_scale;
 }
 
@@ -77,7 +71,11 @@ __global__ void gradient_sums_kernel(double* partial, const T* dy, const T* y, B
   T sum = 0, along_x = 0;
   for (Index p = share.first; p < share.end; p += share.step) {
     const Index i = p * C + share.group;
-    const T g = through_dropout_and_relu(dy[i], y[i], dropout_scale, saved, i, share.group);
+    const T g = through_dropout_and_relu(dy[i], y[i], dropout_scale, [&] {
+      const Index c = share.group;
+      return normalised_and_clipped(x[i], channel_mean, saved.statistics.inv_std[c] * saved.parameters.gamma[c],
+                                    saved.parameters.beta[c]);
+    });
     sum += g;
     along_x = fma(g, x[i] - channel_mean, along_x);
   }
@@ -100,7 +98,9 @@ __global__ void backward_kernel(T* dx, const T* dy, const T* y, BatchNormSaved<T
   const T channel_g_mean = coefficients.dy_mean[c], channel_slope = coefficients.slope[c];
   for (Index p = share.first; p < share.end; p += share.step) {
     const Index i = p * C + c;
-    const T g = through_dropout_and_relu(dy[i], y[i], dropout_scale, saved, i, c);
+    const T g = through_dropout_and_relu(dy[i], y[i], dropout_scale, [&] {
+      return normalised_and_clipped(x[i], channel_mean, scale, saved.parameters.beta[c]);
+    });
     dx[i] = input_gradient(g, x[i], channel_mean, scale, channel_g_mean, channel_slope);
   }
 }
@@ -153,7 +153,11 @@ __global__ void gradient_sums4_kernel(double* partial, const float* dy, const fl
     const Quad dys = load_quad(dy + i), ys = load_quad(y + i), xs = load_quad(x + i);
     ATTNUNET_UNROLL
     for (int k = 0; k < 4; ++k) {
-      const float g = through_dropout_and_relu(dys.of[k], ys.of[k], dropout_scale, saved, i + k, c + k);
+      const float g = through_dropout_and_relu(dys.of[k], ys.of[k], dropout_scale, [&] {
+        return normalised_and_clipped(xs.of[k], means.of[k],
+                                      saved.statistics.inv_std[c + k] * saved.parameters.gamma[c + k],
+                                      saved.parameters.beta[c + k]);
+      });
       sum.of[k] += g;
       along_x.of[k] = fma(g, xs.of[k] - means.of[k], along_x.of[k]);
     }
@@ -186,9 +190,12 @@ __global__ void backward4_kernel(float* dx, const float* dy, const float* y, Bat
     const Quad dys = load_quad(dy + i), ys = load_quad(y + i), xs = load_quad(x + i);
     Quad dxs;
     ATTNUNET_UNROLL
-    for (int k = 0; k < 4; ++k)
-      dxs.of[k] = input_gradient(through_dropout_and_relu(dys.of[k], ys.of[k], dropout_scale, saved, i + k, c + k),
-                                 xs.of[k], means.of[k], scale.of[k], g_means.of[k], slopes.of[k]);
+    for (int k = 0; k < 4; ++k) {
+      const float g = through_dropout_and_relu(dys.of[k], ys.of[k], dropout_scale, [&] {
+        return normalised_and_clipped(xs.of[k], means.of[k], scale.of[k], saved.parameters.beta[c + k]);
+      });
+      dxs.of[k] = input_gradient(g, xs.of[k], means.of[k], scale.of[k], g_means.of[k], slopes.of[k]);
+    }
     store_quad(dx + i, dxs);
   }
 }

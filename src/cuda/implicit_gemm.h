@@ -231,8 +231,8 @@ struct Output {
 /// Writes element (m, n) of A B^T as the data's gradient has it, without the products with padding: its zeros would
 /// make NaN of weights that are not finite. Slow: for tiles in which some sum is NaN.
 template <class T>
-static __device__ __noinline__ void write_without_padding(const PixelRows<T>& a, const FlippedWeights<T>& b,
-                                                          const Output<T>& output, int m, int n) {
+static __device__ __forceinline__ void write_without_padding(const PixelRows<T>& a, const FlippedWeights<T>& b,
+                                                             const Output<T>& output, int m, int n) {
   T* to = output.row(m, 0);
   if (to == nullptr || output.column(n).channel < 0) return;
   to += output.column(n).offset;

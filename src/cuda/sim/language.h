@@ -12,7 +12,6 @@
 #define __device__
 #define __host__
 #define __forceinline__ inline __attribute__((always_inline))
-#define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 
 #define threadIdx (::attnunet::cuda::sim::current_thread->thread_index)
