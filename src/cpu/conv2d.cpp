@@ -197,39 +197,14 @@ void conv2d_forward(Device& device, Values<T> y, Const<Values<T>> x, const T* w,
            });
 }
 
-namespace {
-
-// The definition of dx, which knows no padding.
-template <class T>
-void backward_data_without_padding(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* weights,
-                                   const Conv2dGeometry& g, Write write) {
-  const Index H = g.H, W = g.W, C = g.C, K = g.K, R = g.R, q = (R - 1) / 2;
-#pragma omp parallel for schedule(static) num_threads(device.threads())
-  for (Index pixel = 0; pixel < g.pixels(); ++pixel)
-    for (Index c = 0; c < C; ++c) {
-      T sum = 0;
-      for (Index r = 0; r < R; ++r)
-        for (Index s = 0; s < R; ++s) {
-          const Index i = pixel / W % H, j = pixel % W, h = i - r + q, w = j - s + q;
-          if (h < 0 || h >= H || w < 0 || w >= W) continue;
-          for (Index k = 0; k < K; ++k)
-            sum += weights[((k * R + r) * R + s) * C + c] * dy.data[(pixel + (h - i) * W + w - j) * dy.stride + k];
-        }
-      T& to = dx.data[pixel * dx.stride + c];
-      to = write == Write::add ? to + sum : sum;
-    }
-}
-
-}  // namespace
-
 template <class T>
 void conv2d_backward_data(Device& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w, T* workspace,
                           const Conv2dGeometry& g, Write write) {
   require_shape(dx, g.pixels(), g.C);
   require_shape(dy, g.pixels(), g.K);
-  if (device.plain_loops()) return conv2d_reference_backward_data(dx, dy, w, g, write);
-  // All methods put zeros around dy, and 0 times a weight that is not finite would be NaN.
-  if (g.R == 3 && !all_finite(w, g.weights())) return backward_data_without_padding(device, dx, dy, w, g, write);
+  // All methods put zeros around dy, and 0 times a weight that is not finite would be NaN: the plain loops do not.
+  const bool needs_loops = g.R == 3 && !all_finite(w, g.weights());
+  if (device.plain_loops() || needs_loops) return conv2d_reference_backward_data(dx, dy, w, g, write);
   const ConvMethod method = conv2d_method(device, g.swapped());
   if (method == ConvMethod::winograd) return conv2d_winograd_backward_data(device, dx, dy, w, workspace, g, write);
   if (method == ConvMethod::direct && g.R == 1)
