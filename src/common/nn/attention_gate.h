@@ -64,6 +64,8 @@ struct AttentionGateTape {
   /// dx [N,H,W,C]
   Gradients<T> input_gradient(Index N) const { return {dx, N * H * W, C}; }
 
+  /// On which side of its kink the ReLU was: for gradient checks.
+  std::vector<Values<const T>> relu_outputs(Index N) const { return {values<const T>(s, N * H * W, C / 2)}; }
   void add_to(MemoryPlan& plan, const std::string& name, Index N) {
     const Index pixels = N * H * W, half = pixels * (C / 2);
     plan.add(name + ".bn_g.mean", bn_g.mean, C / 2);

@@ -325,10 +325,9 @@ void AttentionUNetTape<B>::record_passes(const typename B::Device& real, const A
     planning::caller_reads(device, tape.logits);
     if (tape.purpose == Purpose::explanation)
       for (const DecoderTape<T>& level : tape.decoder) planning::caller_reads(device, level.gate.alpha);
-    if (tape.purpose == Purpose::training_with_input_gradient) {  // checks ask on which sides of its kinks a pass was
-      for (int i = 0; i < blocks; ++i) planning::caller_reads(device, tape.block(i).hidden, tape.block(i).y);
+    if (tape.purpose == Purpose::training_with_input_gradient) {  // checks ask on which side of its kinks a pass was
+      for (const Values<const T>& y : tape.relu_outputs()) planning::caller_reads(device, y.data);
       for (const EncoderTape<T>& level : tape.encoder) planning::caller_reads(device, level.argmax);
-      for (const DecoderTape<T>& level : tape.decoder) planning::caller_reads(device, level.gate.s);
     }
   };
   const Index N = tape.batch;

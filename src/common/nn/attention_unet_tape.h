@@ -80,6 +80,8 @@ struct NetworkTape {
   Values<T> logit_values() const { return values(logits, image_shape()); }
   Gradients<T> logit_gradients() const { return gradients(d_logits, image_shape()); }
   Conv2dGeometry head_geometry(Index N) const { return {N, padded_H, padded_W, encoder[0].block.K, 1, 1}; }
+  /// Of all blocks and gates.
+  std::vector<Values<const T>> relu_outputs() const;
   void add_to(MemoryPlan& plan);
 };
 
@@ -146,6 +148,21 @@ NetworkTape<T>::NetworkTape(const NetworkConfig& config, Index N, Index height, 
     decoder[at].C = decoder[at].gate.C = config.channels(i);
   }
   bottleneck = block(D, config.channels(D - 1), D);
+}
+
+template <class T>
+std::vector<Values<const T>> NetworkTape<T>::relu_outputs() const {
+  std::vector<Values<const T>> all;
+  const auto append = [&](const auto& block) {
+    for (const Values<const T>& y : block.relu_outputs(batch)) all.push_back(y);
+  };
+  for (const EncoderTape<T>& level : encoder) append(level.block);
+  append(bottleneck);
+  for (const DecoderTape<T>& level : decoder) {
+    append(level.gate);
+    append(level.block);
+  }
+  return all;
 }
 
 template <class T>

@@ -28,6 +28,8 @@
 // Proof: tests/double_conv_test.cpp
 #pragma once
 
+#include <vector>
+
 #include "common/core/dropout_key.h"
 #include "common/nn/memory_plan.h"
 #include "common/nn/tensors.h"
@@ -66,6 +68,10 @@ struct DoubleConvTape {
   Values<T> output(Index N) const { return {y, N * H * W, K}; }
   Gradients<T> input_gradient(Index N) const { return {dx, N * H * W, C}; }
 
+  /// On which side of their kinks ReLUs were: for gradient checks.
+  std::vector<Values<const T>> relu_outputs(Index N) const {
+    return {values<const T>(hidden, N * H * W, K), values<const T>(y, N * H * W, K)};
+  }
   void add_to(MemoryPlan& plan, const std::string& name, Index N) {
     const Index pixels = N * H * W;
     plan.add(name + ".bn1.mean", bn1.mean, K);

@@ -38,7 +38,8 @@ LayerCase attention_gate_case(typename B::Device& device, Shape in, std::uint64_
     const auto x = values(block->x, in), cat = values(block->cat, in.pixels(), 2 * in.C);
     planning::caller_fills(run.device, block->x, block->cat);
     attention_gate_forward(run, tape, {p, "block"}, cat, x);
-    planning::caller_reads(run.device, block->cat, tape.s);
+    planning::caller_reads(run.device, block->cat);
+    for (const auto& s : tape.relu_outputs(in.N)) planning::caller_reads(run.device, s.data);
     planning::caller_fills(run.device, block->d_cat);
     attention_gate_backward(run, tape, {p, "block"}, {d, "block"}, cat, x,
                             gradients(block->d_cat, in.pixels(), 2 * in.C));
@@ -62,7 +63,7 @@ LayerCase attention_gate_case(typename B::Device& device, Shape in, std::uint64_
   result.forward = [block, forward, in](const std::vector<Array>& inputs) {
     forward(inputs);
     Forward at{{half_of("out", block->get("", block->cat, 2 * in.size()), 0, in.C)}, {}};
-    append_positive<B>(at.active_set, block->device, block->tape.s, in.pixels() * (in.C / 2));
+    append_positive<B>(at.active_set, block->device, block->tape.relu_outputs(in.N));
     return at;
   };
   result.backward = [block, forward, in](const std::vector<Array>& inputs, const std::vector<Array>& d_outputs) {

@@ -40,20 +40,11 @@ LayerCase attention_unet_case(typename B::Device& device, const NetworkConfig& c
     forward(inputs);
     auto& where = network->device();
     Forward at{{get("logits", tape->logits, tape->image_shape().size())}, {}};
-    const auto add_block = [&](const DoubleConvTape<typename B::Scalar>& block) {
-      append_positive<B>(at.active_set, where, block.hidden, N * block.H * block.W * block.K);
-      append_positive<B>(at.active_set, where, block.y, N * block.H * block.W * block.K);
-    };
-    add_block(tape->bottleneck);
+    append_positive<B>(at.active_set, where, tape->relu_outputs());
     for (const auto& level : tape->encoder) {
-      add_block(level.block);
       std::vector<std::uint8_t> argmax(static_cast<std::size_t>(level.skip_shape(N).size() / 4));
       copy_to_host(where, argmax.data(), level.argmax, static_cast<Index>(argmax.size()));
       at.active_set.insert(at.active_set.end(), argmax.begin(), argmax.end());
-    }
-    for (const auto& level : tape->decoder) {
-      add_block(level.block);
-      append_positive<B>(at.active_set, where, level.gate.s, N * level.H * level.W * (level.C / 2));
     }
     return at;
   };

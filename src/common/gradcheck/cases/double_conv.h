@@ -78,7 +78,7 @@ LayerCase double_conv_case(typename B::Device& device, Shape in, Index K, double
   block->allocate(in.N, [&](const auto& run, const auto& p, const auto& d) {
     planning::caller_fills(run.device, block->x);
     double_conv_forward(run, tape, {p, "block"}, values(block->x, in));
-    planning::caller_reads(run.device, tape.hidden, tape.y);
+    for (const auto& y : tape.relu_outputs(in.N)) planning::caller_reads(run.device, y.data);
     planning::caller_fills(run.device, block->dy);
     double_conv_backward(run, tape, {p, "block"}, {d, "block"}, values(block->x, in),
                          gradients(block->dy, in.pixels(), K), true);
@@ -96,11 +96,10 @@ LayerCase double_conv_case(typename B::Device& device, Shape in, Index K, double
   Random random(seed);
   result.inputs = {random_array("x", in.size(), random)};
   for (Array& array : parameter_arrays(block->architecture, seed)) result.inputs.push_back(std::move(array));
-  result.forward = [block, forward, out](const std::vector<Array>& inputs) {
+  result.forward = [block, forward, in, out](const std::vector<Array>& inputs) {
     forward(inputs);
     Forward at{{block->get("y", block->tape.y, out)}, {}};
-    append_positive<B>(at.active_set, block->device, block->tape.hidden, out);
-    append_positive<B>(at.active_set, block->device, block->tape.y, out);
+    append_positive<B>(at.active_set, block->device, block->tape.relu_outputs(in.N));
     return at;
   };
   result.backward = [block, forward, in, pass](const std::vector<Array>& inputs, const std::vector<Array>& d_outputs) {

@@ -49,12 +49,15 @@ inline Array initial_statistics(const Architecture& architecture) {
   return {"statistics", statistics};
 }
 
+/// Which elements of dense tensors are positive.
 template <class B>
-void append_positive(std::vector<std::uint8_t>& set, typename B::Device& device, const typename B::Scalar* values,
-                     Index n) {
-  std::vector<typename B::Scalar> host(static_cast<std::size_t>(n));
-  copy_to_host(device, host.data(), values, n);
-  for (const auto value : host) set.push_back(value > 0);
+void append_positive(std::vector<std::uint8_t>& set, typename B::Device& device,
+                     const std::vector<Values<const typename B::Scalar>>& tensors) {
+  for (const auto& tensor : tensors) {
+    std::vector<typename B::Scalar> host(static_cast<std::size_t>(tensor.size()));
+    copy_to_host(device, host.data(), tensor.data, tensor.size());
+    for (const auto value : host) set.push_back(value > 0);
+  }
 }
 
 /// NaN in every byte that a pass may use, so that a value that is read before it is written shows.
