@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "common/nn/architecture.h"
+
 namespace attnunet {
 namespace {
 
@@ -104,13 +106,49 @@ TEST(LayerList, ShowsPaddingAndCropping) {
   EXPECT_EQ(list_layers(network(4, 2), 3, 256, 256).size() + 2, padded.size());
 }
 
-// Each layer takes what the one before it gave, except where a branch joins.
+// Each layer takes what earlier layers gave, of the shape they gave it; all but the last one's output is taken.
 TEST(LayerList, ShapesChain) {
-  const auto layers = list_layers(network(3, 4), 2, 40, 24);
-  for (std::size_t i = 1; i < layers.size(); ++i) {
-    if (layers[i].name.find(".wx") != std::string::npos || layers[i].kind == LayerKind::attention_multiply) continue;
-    EXPECT_TRUE(layers[i].input == layers[i - 1].output) << layers[i].name;
+  const Shape image{2, 39, 24, 1};
+  const auto layers = list_layers(network(3, 4), image.N, image.H, image.W);
+  std::vector<bool> taken(layers.size());
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    for (const int operand : layers[i].operands) {
+      ASSERT_LT(operand, static_cast<int>(i)) << layers[i].name;
+      const Shape& shape = operand < 0 ? image : layers[static_cast<std::size_t>(operand)].output;
+      if (operand == layers[i].operands[0]) {
+        EXPECT_TRUE(layers[i].input == shape) << layers[i].name;
+      }
+      EXPECT_EQ(shape.pixels(), layers[i].input.pixels()) << layers[i].name;
+      if (operand >= 0) taken[static_cast<std::size_t>(operand)] = true;
+    }
   }
+  for (std::size_t i = 0; i + 1 < layers.size(); ++i) EXPECT_TRUE(taken[i]) << layers[i].name;
+}
+
+// The branches: what a gate takes and what is concatenated.
+TEST(LayerList, BranchesJoinInTheGate) {
+  const auto layers = list_layers(network(3, 4), 1, 16, 16);
+  const auto operands = [&](const std::string& name) {
+    std::vector<std::string> names;
+    for (const LayerInfo& layer : layers)
+      if (layer.name == name)
+        for (const int operand : layer.operands) names.push_back(layers[static_cast<std::size_t>(operand)].name);
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(operands("decoder.1.up"), (Names{"decoder.2.relu2"}));
+  EXPECT_EQ(operands("decoder.1.gate.wg"), (Names{"decoder.1.up"}));
+  EXPECT_EQ(operands("decoder.1.gate.wx"), (Names{"encoder.1.relu2"}));
+  EXPECT_EQ(operands("decoder.1.gate.add"), (Names{"decoder.1.gate.bn_g", "decoder.1.gate.bn_x"}));
+  EXPECT_EQ(operands("decoder.1.gate.multiply"), (Names{"encoder.1.relu2", "decoder.1.gate.sigmoid"}));
+  EXPECT_EQ(operands("decoder.1.concat"), (Names{"decoder.1.gate.multiply", "decoder.1.up"}));
+  EXPECT_EQ(operands("decoder.1.conv1"), (Names{"decoder.1.concat"}));
+}
+
+// Gradients flow to everything that depends on a parameter.
+TEST(LayerList, OnlyTheImageNeedsNoGradient) {
+  for (const LayerInfo& layer : list_layers(network(4, 2), 1, 30, 32))
+    EXPECT_EQ(layer.input_gradient, layer.name != "pad" && layer.name != "encoder.0.conv1") << layer.name;
 }
 
 }  // namespace

@@ -1,58 +1,62 @@
 #include "common/export/network_graph.h"
 
+#include <stdexcept>
+#include <utility>
+
 namespace attnunet {
 namespace {
 
-/// Appends nodes to the model; each function returns the name of its result.
-struct Builder {
-  onnx::Model model;
-
-  std::string add(const std::string& operation, const std::string& output, const std::vector<std::string>& inputs,
-                  const std::vector<onnx::Attribute>& attributes = {}) {
-    model.nodes.push_back({operation, inputs, output, attributes});
-    return output;
+/// The node that computes the layer from the values `inputs`.
+onnx::Node node_of(const LayerInfo& layer, std::vector<std::string> inputs) {
+  const auto node = [&](const char* operation, std::vector<onnx::Attribute> attributes = {}) {
+    return onnx::Node{operation, std::move(inputs), layer.output_name, std::move(attributes)};
+  };
+  const Index kernel = layer.kernel, pad = (kernel - 1) / 2;
+  switch (layer.kind) {
+    case LayerKind::conv2d:
+      return node("Conv", {{"kernel_shape", {kernel, kernel}}, {"pads", {pad, pad, pad, pad}}});
+    case LayerKind::conv_transpose2d:
+      return node("ConvTranspose", {{"kernel_shape", {2, 2}}, {"strides", {2, 2}}});
+    case LayerKind::relu:
+      return node("Relu");
+    case LayerKind::max_pool:
+      return node("MaxPool", {{"kernel_shape", {2, 2}}, {"strides", {2, 2}}});
+    case LayerKind::add:
+      return node("Add");
+    case LayerKind::sigmoid:
+      return node("Sigmoid");
+    case LayerKind::attention_multiply:
+      return node("Mul");
+    case LayerKind::concat:
+      return node("Concat", {{"axis", {1}, false}});
+    case LayerKind::batch_norm:
+    case LayerKind::dropout:
+    case LayerKind::edge_pad:
+    case LayerKind::crop:
+      break;
   }
-  std::string convolution(const std::string& name, const std::string& x, Index kernel) {
-    const Index pad = (kernel - 1) / 2;
-    return add("Conv", name, {x, name + ".weight", name + ".bias"},
-               {{"kernel_shape", {kernel, kernel}}, {"pads", {pad, pad, pad, pad}}});
-  }
-  std::string double_conv(const std::string& name, std::string x) {
-    for (const char* number : {"1", "2"})
-      x = add("Relu", name + ".relu" + number, {convolution(name + ".conv" + number, x, 3)});
-    return x;
-  }
-  std::string gate(const std::string& name, const std::string& g, const std::string& x) {
-    const std::string sum =
-        add("Add", name + ".sum", {convolution(name + ".wg", g, 1), convolution(name + ".wx", x, 1)});
-    const std::string psi = convolution(name + ".psi", add("Relu", name + ".relu", {sum}), 1);
-    return add("Mul", name + ".out", {x, add("Sigmoid", name + ".alpha", {psi})});
-  }
-};
+  throw std::logic_error("no ONNX operation for layer " + layer.name);
+}
 
 }  // namespace
 
 onnx::Model network_graph(const NetworkConfig& config, const std::vector<FoldedConvolution<float>>& convolutions) {
-  Builder builder;
-  std::vector<std::string> skips;
-  std::string x = "image";
-  for (int i = 0; i < config.levels(); ++i) {
-    const std::string name = "encoder." + std::to_string(i);
-    skips.push_back(builder.double_conv(name, x));
-    x = builder.add("MaxPool", name + ".pool", {skips.back()}, {{"kernel_shape", {2, 2}}, {"strides", {2, 2}}});
+  onnx::Model model;
+  std::vector<std::string> outputs;  // of each layer
+  for (const LayerInfo& layer : list_layers(config, 1, config.multiple(), config.multiple())) {
+    std::vector<std::string> inputs;
+    for (const int operand : layer.operands)
+      inputs.push_back(operand < 0 ? "image" : outputs[static_cast<std::size_t>(operand)]);
+    if (layer.kind == LayerKind::batch_norm || layer.kind == LayerKind::dropout) {  // folded away; nothing to do
+      outputs.push_back(inputs[0]);
+      continue;
+    }
+    if (layer.kernel > 0) inputs.insert(inputs.end(), {layer.name + ".weight", layer.name + ".bias"});
+    model.nodes.push_back(node_of(layer, inputs));
+    outputs.push_back(layer.output_name);
   }
-  x = builder.double_conv("bottleneck", x);
-  for (int i = config.levels(); i-- > 0;) {
-    const std::string name = "decoder." + std::to_string(i), up = name + ".up";
-    const std::string g = builder.add("ConvTranspose", up, {x, up + ".weight", up + ".bias"},
-                                      {{"kernel_shape", {2, 2}}, {"strides", {2, 2}}});
-    const std::string gated = builder.gate(name + ".gate", g, skips[static_cast<std::size_t>(i)]);
-    x = builder.double_conv(name, builder.add("Concat", name + ".concat", {gated, g}, {{"axis", {1}, false}}));
-  }
-  builder.add("Conv", "logits", {x, "head.weight", "head.bias"}, {{"kernel_shape", {1, 1}}, {"pads", {0, 0, 0, 0}}});
-  builder.add("Sigmoid", "probability", {"logits"});
+  model.nodes.push_back({"Sigmoid", {outputs.back()}, "probability", {}});
 
-  onnx::Model& model = builder.model;
   for (const FoldedConvolution<float>& convolution : convolutions) {
     model.tensors.push_back({convolution.name + ".weight", convolution.shape, &convolution.weights});
     model.tensors.push_back(
@@ -63,7 +67,7 @@ onnx::Model network_graph(const NetworkConfig& config, const std::vector<FoldedC
   model.inputs = {{"image", "grey images in [0, 1]; H and W multiples of " + multiple, shape}};
   model.outputs = {{"logits", "above 0 where a lesion is predicted", shape},
                    {"probability", "of lesion: the sigmoid of the logits", shape}};
-  return std::move(model);
+  return model;
 }
 
 }  // namespace attnunet

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <stdexcept>
+#include <utility>
 
 #include "common/core/error.h"
 #include "common/core/random.h"
+#include "common/nn/attention_unet.h"
 
 namespace attnunet {
 
@@ -29,46 +32,41 @@ const TensorSpec& find(const std::vector<TensorSpec>& specs, const std::string& 
   throw std::out_of_range("no tensor named " + name);
 }
 
-// Appends the tensors of each part in the order of PyTorch's state_dict.
-struct Builder {
-  Architecture& architecture;
+/// PyTorch lists modules in the order in which they were made. The stages of a decoder are made as those of the encoder
+/// are, 0 first, but run the other way round. So the layers are sorted by stage: "decoder.2.up" belongs to number 2 of
+/// "decoder", and "decoder" comes after all names that the list has before it.
+std::vector<const LayerInfo*> in_order_of_state_dict(const std::vector<LayerInfo>& layers) {
+  std::vector<std::string> parts;
+  const auto stage = [&](const std::string& name) {
+    const std::string part = name.substr(0, name.find('.'));
+    const auto place = std::find(parts.begin(), parts.end(), part);
+    const std::size_t number = static_cast<std::size_t>(place - parts.begin());
+    if (place == parts.end()) parts.push_back(part);
+    return std::pair(number, part.size() < name.size() ? std::atoi(name.c_str() + part.size() + 1) : 0);
+  };
+  std::vector<std::pair<std::pair<std::size_t, int>, const LayerInfo*>> order;
+  for (const LayerInfo& layer : layers) order.emplace_back(stage(layer.name), &layer);
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<const LayerInfo*> result;
+  for (const auto& entry : order) result.push_back(entry.second);
+  return result;
+}
 
-  static void append(std::vector<TensorSpec>& specs, Index& elements, TensorSpec spec) {
-    spec.size = 1;
-    for (Index extent : spec.shape) spec.size *= extent;
+Architecture architecture_of(const LayerList& list) {
+  Architecture architecture;
+  const auto append = [](std::vector<TensorSpec>& specs, Index& elements, TensorSpec spec) {
     spec.offset = elements;
     elements += (spec.size + 15) / 16 * 16;
     specs.push_back(std::move(spec));
-  }
-  void parameter(const std::string& name, TensorKind kind, std::vector<Index> shape) {
-    append(architecture.parameters, architecture.parameter_elements, {name, kind, std::move(shape)});
-  }
-  void conv(const std::string& name, Index C, Index K, Index R) {
-    parameter(name + ".weight", TensorKind::conv_weight, {K, C, R, R});
-  }
-  void batch_norm(const std::string& name, Index C) {
-    parameter(name + ".weight", TensorKind::gamma, {C});
-    parameter(name + ".bias", TensorKind::beta, {C});
-    append(architecture.statistics, architecture.statistics_elements,
-           {name + ".running_mean", TensorKind::running_mean, {C}});
-    append(architecture.statistics, architecture.statistics_elements,
-           {name + ".running_var", TensorKind::running_var, {C}});
-  }
-  void double_conv(const std::string& name, Index C, Index K) {
-    conv(name + ".conv1", C, K, 3);
-    batch_norm(name + ".bn1", K);
-    conv(name + ".conv2", K, K, 3);
-    batch_norm(name + ".bn2", K);
-  }
-  void gate(const std::string& name, Index C) {
-    conv(name + ".wg", C, C / 2, 1);
-    batch_norm(name + ".bn_g", C / 2);
-    conv(name + ".wx", C, C / 2, 1);
-    batch_norm(name + ".bn_x", C / 2);
-    conv(name + ".psi", C / 2, 1, 1);
-    batch_norm(name + ".bn_psi", 1);
-  }
-};
+  };
+  for (const LayerInfo* layer : in_order_of_state_dict(list.layers()))
+    for (const TensorSpec& spec : layer->tensors)
+      if (spec.is_learned())
+        append(architecture.parameters, architecture.parameter_elements, spec);
+      else
+        append(architecture.statistics, architecture.statistics_elements, spec);
+  return architecture;
+}
 
 }  // namespace
 
@@ -85,36 +83,30 @@ Architecture make_architecture(const NetworkConfig& config) {
     throw UsageError("base " + std::to_string(config.base) + " is out of range: an even number from 2 to 512");
   if (config.dropout && !(*config.dropout >= 0 && *config.dropout < 1))
     throw UsageError("dropout is out of range: at least 0 and below 1");
-  Architecture architecture;
+  LayerList list;
+  describe_attention_unet(list, config, {1, config.multiple(), config.multiple(), 1});
+  Architecture architecture = architecture_of(list);
   architecture.config = config;
-  Builder build{architecture};
-  const int D = config.levels();
-  for (int i = 0; i < D; ++i)
-    build.double_conv("encoder." + std::to_string(i), i == 0 ? 1 : config.channels(i - 1), config.channels(i));
-  build.double_conv("bottleneck", config.channels(D - 1), config.channels(D));
-  for (int i = 0; i < D; ++i) {
-    const std::string name = "decoder." + std::to_string(i);
-    const Index c = config.channels(i);
-    build.parameter(name + ".up.weight", TensorKind::conv_transpose_weight, {config.channels(i + 1), c, 2, 2});
-    build.parameter(name + ".up.bias", TensorKind::bias, {c});
-    build.gate(name + ".gate", c);
-    build.double_conv(name, 2 * c, c);
-  }
-  build.conv("head", config.channels(0), 1, 1);
-  build.parameter("head.bias", TensorKind::bias, {1});
   return architecture;
+}
+
+std::vector<LayerInfo> list_layers(const NetworkConfig& config, Index N, Index H, Index W) {
+  LayerList list;
+  describe_attention_unet(list, config, {N, H, W, 1});
+  return list.layers();
 }
 
 Architecture double_conv_architecture(Index C, Index K) {
-  Architecture architecture;
-  Builder{architecture}.double_conv("block", C, K);
-  return architecture;
+  LayerList list;
+  describe_double_conv(list, "block", list.input({1, 1, 1, C}), K, 0);
+  return architecture_of(list);
 }
 
 Architecture attention_gate_architecture(Index C) {
-  Architecture architecture;
-  Builder{architecture}.gate("block", C);
-  return architecture;
+  LayerList list;
+  const LayerOutput g = list.input({1, 1, 1, C}), x = g;
+  describe_attention_gate(list, "block", g, x);
+  return architecture_of(list);
 }
 
 namespace {

@@ -2,16 +2,16 @@
 //
 // Source: Laghmati et al., IJACSA 2023 (attention3: 3 encoder levels, attention4: 4), after Oktay et al. 2018.
 // Level i works at H/2^i x W/2^i with base * 2^i channels; level `levels` is the bottleneck.
-// Everything that needs the list of tensors reads it here: the networks, initial weights, checkpoints, gradient
-// checks, `info`.
+// Which layers there are is described beside the forward passes (layer_list.h). Everything that needs the list of
+// tensors reads it here: the networks, initial weights, checkpoints, gradient checks, `info`.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "common/core/geometry.h"
 #include "common/core/names.h"
+#include "common/nn/layer_list.h"
 
 namespace attnunet {
 
@@ -37,18 +37,6 @@ struct NetworkConfig {
   double dropout_rate(int level) const;
 };
 
-enum class TensorKind { conv_weight, conv_transpose_weight, bias, gamma, beta, running_mean, running_var };
-
-/// One named tensor. Outside (checkpoints, initial weights) it has PyTorch's layout, inside the layout the kernels
-/// like: conv weights [K,C,R,R] become [K,R,R,C], transposed conv weights [C,K,2,2] become [2,2,K,C]; vectors stay.
-struct TensorSpec {
-  std::string name;  ///< PyTorch's, e.g. "encoder.0.conv1.weight"
-  TensorKind kind;
-  std::vector<Index> shape;  ///< PyTorch's
-  Index offset = 0;          ///< first element in the flat buffer of parameters (or of running statistics)
-  Index size = 0;
-};
-
 struct Architecture {
   NetworkConfig config;
   std::vector<TensorSpec> parameters;  ///< learned; in the order of PyTorch's state_dict
@@ -63,8 +51,12 @@ struct Architecture {
   const TensorSpec& statistic(const std::string& name) const;
 };
 
-/// Throws UsageError where the configuration is out of range.
+/// Throws UsageError if the configuration is out of range.
 Architecture make_architecture(const NetworkConfig& config);
+
+/// All layers for N images of H x W, both at least 2^levels. If a side is not a multiple of that, the first layer pads
+/// and the last crops.
+std::vector<LayerInfo> list_layers(const NetworkConfig& config, Index N, Index H, Index W);
 
 /// The tensors of one block alone, named "block.conv1.weight" and so on: for checking a block by itself.
 Architecture double_conv_architecture(Index C, Index K);

@@ -87,6 +87,18 @@ struct AttentionGateTape {
   }
 };
 
+/// The block's layers, appended to the list: out of g and x.
+inline LayerOutput describe_attention_gate(LayerList& list, const std::string& name, const LayerOutput& g,
+                                           const LayerOutput& x) {
+  const Index half_channels = x.shape.C / 2;
+  const LayerOutput a = list.batch_norm(name + ".bn_g", list.conv2d(name + ".wg", g, half_channels, 1));
+  const LayerOutput b = list.batch_norm(name + ".bn_x", list.conv2d(name + ".wx", x, half_channels, 1));
+  const LayerOutput s = list.relu(name + ".relu", list.name_output(list.add(name + ".add", a, b), name + ".sum"));
+  const LayerOutput q = list.batch_norm(name + ".bn_psi", list.conv2d(name + ".psi", s, 1, 1));
+  const LayerOutput alpha = list.name_output(list.sigmoid(name + ".sigmoid", q), name + ".alpha");
+  return list.name_output(list.attention_multiply(name + ".multiply", x, alpha), name + ".out");
+}
+
 /// With the batch's statistics, which are saved and update the running ones.
 template <class B, class T>
 void batch_norm(const Run<B>& run, Values<T> y, BatchStatistics<T> saved, Values<T> x,

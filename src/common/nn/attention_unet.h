@@ -35,6 +35,31 @@
 
 namespace attnunet {
 
+/// All layers, appended to the list in the order of execution.
+inline void describe_attention_unet(LayerList& list, const NetworkConfig& config, const Shape& image) {
+  const Index padded_H = config.padded(image.H), padded_W = config.padded(image.W);
+  const bool pads = padded_H != image.H || padded_W != image.W;
+  LayerOutput x = list.input(image);
+  if (pads) x = list.edge_pad("pad", x, padded_H, padded_W);
+  std::vector<LayerOutput> skips;
+  for (int i = 0; i < config.levels(); ++i) {
+    const std::string name = "encoder." + std::to_string(i);
+    skips.push_back(describe_double_conv(list, name, x, config.channels(i), config.dropout_rate(i)));
+    x = list.max_pool(name + ".pool", skips.back());
+  }
+  x = describe_double_conv(list, "bottleneck", x, config.channels(config.levels()),
+                           config.dropout_rate(config.levels()));
+  for (int i = config.levels(); i-- > 0;) {
+    const std::string name = "decoder." + std::to_string(i);
+    const LayerOutput up = list.conv_transpose2d(name + ".up", x, config.channels(i));
+    const LayerOutput gated = describe_attention_gate(list, name + ".gate", up, skips[static_cast<std::size_t>(i)]);
+    const LayerOutput cat = list.concat(name + ".concat", gated, up);
+    x = describe_double_conv(list, name, cat, config.channels(i), config.dropout_rate(i));
+  }
+  x = list.name_output(list.conv2d("head", x, 1, 1, true), "logits");
+  if (pads) list.crop("crop", x, image.H, image.W);
+}
+
 /// Pointers to all parameters (or all gradients) of the network, resolved once.
 template <class T>
 struct AttentionUNetTensors {

@@ -88,6 +88,23 @@ struct DoubleConvTape {
   }
 };
 
+/// The layers of one half of the block: number "1" or "2".
+inline LayerOutput describe_conv_norm_relu_dropout(LayerList& list, const std::string& block, const std::string& number,
+                                                   const LayerOutput& x, Index K, double rate) {
+  const LayerOutput conv = list.conv2d(block + ".conv" + number, x, K, 3);
+  LayerOutput y = list.relu(block + ".relu" + number, list.batch_norm(block + ".bn" + number, conv));
+  if (rate > 0) y = list.dropout(block + ".dropout", y, rate);
+  list.fuse(conv, rate);
+  return y;
+}
+
+/// The block's layers, appended to the list: y of x.
+inline LayerOutput describe_double_conv(LayerList& list, const std::string& name, const LayerOutput& x, Index K,
+                                        double rate) {
+  const LayerOutput hidden = describe_conv_norm_relu_dropout(list, name, "1", x, K, rate);
+  return describe_conv_norm_relu_dropout(list, name, "2", hidden, K, 0);
+}
+
 /// A convolution's output and its statistics, which backward needs. Inference has neither.
 template <class T>
 struct ConvNormSaved {

@@ -1,77 +1,17 @@
 #include "common/nn/layer_list.h"
 
+#include <utility>
+
 namespace attnunet {
 namespace {
 
-constexpr Index float_bytes = 4;
-
-struct Builder {
-  std::vector<LayerInfo> layers;
-  Shape at;  // the tensor that the next layer takes
-
-  LayerInfo& append(const std::string& name, LayerKind kind, Shape input, Shape output) {
-    LayerInfo layer;
-    layer.name = name;
-    layer.kind = kind;
-    layer.input = input;
-    layer.output = output;
-    layer.activation_bytes = output.size() * float_bytes;
-    layers.push_back(layer);
-    at = output;
-    return layers.back();
-  }
-  void in_place(const std::string& name, LayerKind kind, double dropout_rate = 0) {
-    LayerInfo& layer = append(name, kind, at, at);
-    layer.activation_bytes = 0;
-    layer.dropout_rate = dropout_rate;
-  }
-  void conv(const std::string& name, Shape input, Index K, Index kernel, bool bias = false) {
-    LayerInfo& layer = append(name, LayerKind::conv2d, input, {input.N, input.H, input.W, K});
-    layer.kernel = kernel;
-    layer.bias = bias;
-    layer.parameters = kernel * kernel * input.C * K + (bias ? K : 0);
-    layer.forward_flops = 2.0 * static_cast<double>(kernel * kernel * input.C) * static_cast<double>(at.size());
-  }
-  void conv_transpose(const std::string& name, Index K) {
-    const Shape input = at;
-    LayerInfo& layer = append(name, LayerKind::conv_transpose2d, input, {input.N, 2 * input.H, 2 * input.W, K});
-    layer.kernel = 2;
-    layer.bias = true;
-    layer.parameters = 4 * input.C * K + K;
-    layer.forward_flops = 2.0 * static_cast<double>(input.C) * static_cast<double>(at.size());
-  }
-  void batch_norm(const std::string& name) { append(name, LayerKind::batch_norm, at, at).parameters = 2 * at.C; }
-  void double_conv(const std::string& name, Index K, double dropout_rate) {
-    const std::size_t first = layers.size();
-    conv(name + ".conv1", at, K, 3);
-    batch_norm(name + ".bn1");
-    layers.back().dropout_rate = dropout_rate;
-    in_place(name + ".relu1", LayerKind::relu);
-    if (dropout_rate > 0) in_place(name + ".dropout", LayerKind::dropout, dropout_rate);
-    conv(name + ".conv2", at, K, 3);
-    batch_norm(name + ".bn2");
-    in_place(name + ".relu2", LayerKind::relu);
-    for (std::size_t i = first; i < layers.size(); ++i) layers[i].fused = true;
-  }
-  void max_pool(const std::string& name) {
-    const Shape output{at.N, at.H / 2, at.W / 2, at.C};
-    append(name, LayerKind::max_pool, at, output).activation_bytes += output.size();
-  }
-  // The gating signal and the skip have the same shape.
-  void gate(const std::string& name) {
-    const Shape skip = at;
-    conv(name + ".wg", skip, skip.C / 2, 1);
-    batch_norm(name + ".bn_g");
-    conv(name + ".wx", skip, skip.C / 2, 1);
-    batch_norm(name + ".bn_x");
-    in_place(name + ".add", LayerKind::add);
-    in_place(name + ".relu", LayerKind::relu);
-    conv(name + ".psi", at, 1, 1);
-    batch_norm(name + ".bn_psi");
-    in_place(name + ".sigmoid", LayerKind::sigmoid);
-    append(name + ".multiply", LayerKind::attention_multiply, skip, skip);
-  }
-};
+void add_tensor(LayerInfo& layer, const std::string& name, TensorKind kind, std::vector<Index> shape) {
+  TensorSpec spec{layer.name + "." + name, kind, std::move(shape)};
+  spec.size = 1;
+  for (const Index extent : spec.shape) spec.size *= extent;
+  if (spec.is_learned()) layer.parameters += spec.size;
+  layer.tensors.push_back(std::move(spec));
+}
 
 }  // namespace
 
@@ -105,34 +45,118 @@ std::string layer_kind_name(LayerKind kind) {
   return "";
 }
 
-std::vector<LayerInfo> list_layers(const NetworkConfig& config, Index N, Index H, Index W) {
-  const Index multiple = config.multiple();
-  const Shape image{N, H, W, 1};
-  const Shape padded{N, (H + multiple - 1) / multiple * multiple, (W + multiple - 1) / multiple * multiple, 1};
-  const bool pads = !(padded == image);
-  const int D = config.levels();
-  Builder build{{}, image};
-  if (pads) build.append("pad", LayerKind::edge_pad, image, padded).input_gradient = false;
-  const std::size_t first = build.layers.size();
-  for (int i = 0; i < D; ++i) {
-    const std::string name = "encoder." + std::to_string(i);
-    build.double_conv(name, config.channels(i), config.dropout_rate(i));
-    build.max_pool(name + ".pool");
+LayerInfo& LayerList::append(const std::string& name, LayerKind kind, const std::vector<LayerOutput>& operands,
+                             const Shape& output) {
+  LayerInfo layer;
+  layer.name = layer.output_name = name;
+  layer.kind = kind;
+  layer.input = operands.front().shape;
+  layer.output = output;
+  layer.input_gradient = false;
+  for (const LayerOutput& operand : operands) {
+    layer.operands.push_back(operand.layer);
+    layer.input_gradient = layer.input_gradient || operand.learned;
   }
-  build.double_conv("bottleneck", config.channels(D), config.dropout_rate(D));
-  for (int i = D; i-- > 0;) {
-    const std::string name = "decoder." + std::to_string(i);
-    const Index C = config.channels(i);
-    build.conv_transpose(name + ".up", C);
-    build.gate(name + ".gate");
-    const Shape gated = build.at;
-    build.append(name + ".concat", LayerKind::concat, gated, {gated.N, gated.H, gated.W, 2 * C}).activation_bytes = 0;
-    build.double_conv(name, C, config.dropout_rate(i));
+  constexpr Index float_bytes = 4;
+  const bool in_place = kind == LayerKind::relu || kind == LayerKind::dropout || kind == LayerKind::add ||
+                        kind == LayerKind::sigmoid || kind == LayerKind::concat;
+  layer.activation_bytes = in_place ? 0 : output.size() * float_bytes;
+  layers_.push_back(std::move(layer));
+  return layers_.back();
+}
+
+LayerOutput LayerList::last() const {
+  const LayerInfo& layer = layers_.back();
+  return {static_cast<int>(layers_.size()) - 1, layer.output, layer.input_gradient || layer.parameters > 0};
+}
+
+LayerOutput LayerList::conv2d(const std::string& name, const LayerOutput& x, Index K, Index kernel, bool bias) {
+  const Shape &in = x.shape, out{in.N, in.H, in.W, K};
+  LayerInfo& layer = append(name, LayerKind::conv2d, {x}, out);
+  layer.kernel = kernel;
+  layer.bias = bias;
+  add_tensor(layer, "weight", TensorKind::conv_weight, {K, in.C, kernel, kernel});
+  if (bias) add_tensor(layer, "bias", TensorKind::bias, {K});
+  layer.forward_flops = 2.0 * static_cast<double>(kernel * kernel * in.C) * static_cast<double>(out.size());
+  return last();
+}
+
+LayerOutput LayerList::conv_transpose2d(const std::string& name, const LayerOutput& x, Index K) {
+  const Shape &in = x.shape, out{in.N, 2 * in.H, 2 * in.W, K};
+  LayerInfo& layer = append(name, LayerKind::conv_transpose2d, {x}, out);
+  layer.kernel = 2;
+  layer.bias = true;
+  add_tensor(layer, "weight", TensorKind::conv_transpose_weight, {in.C, K, 2, 2});
+  add_tensor(layer, "bias", TensorKind::bias, {K});
+  layer.forward_flops = 2.0 * static_cast<double>(in.C) * static_cast<double>(out.size());
+  return last();
+}
+
+LayerOutput LayerList::batch_norm(const std::string& name, const LayerOutput& x) {
+  LayerInfo& layer = append(name, LayerKind::batch_norm, {x}, x.shape);
+  add_tensor(layer, "weight", TensorKind::gamma, {x.shape.C});
+  add_tensor(layer, "bias", TensorKind::beta, {x.shape.C});
+  add_tensor(layer, "running_mean", TensorKind::running_mean, {x.shape.C});
+  add_tensor(layer, "running_var", TensorKind::running_var, {x.shape.C});
+  return last();
+}
+
+LayerOutput LayerList::relu(const std::string& name, const LayerOutput& x) {
+  append(name, LayerKind::relu, {x}, x.shape);
+  return last();
+}
+
+LayerOutput LayerList::dropout(const std::string& name, const LayerOutput& x, double rate) {
+  append(name, LayerKind::dropout, {x}, x.shape).dropout_rate = rate;
+  return last();
+}
+
+LayerOutput LayerList::max_pool(const std::string& name, const LayerOutput& x) {
+  const Shape out{x.shape.N, x.shape.H / 2, x.shape.W / 2, x.shape.C};
+  append(name, LayerKind::max_pool, {x}, out).activation_bytes += out.size();  // argmax, a byte each
+  return last();
+}
+
+LayerOutput LayerList::add(const std::string& name, const LayerOutput& a, const LayerOutput& b) {
+  append(name, LayerKind::add, {a, b}, a.shape);
+  return last();
+}
+
+LayerOutput LayerList::sigmoid(const std::string& name, const LayerOutput& x) {
+  append(name, LayerKind::sigmoid, {x}, x.shape);
+  return last();
+}
+
+LayerOutput LayerList::attention_multiply(const std::string& name, const LayerOutput& x, const LayerOutput& alpha) {
+  append(name, LayerKind::attention_multiply, {x, alpha}, x.shape);
+  return last();
+}
+
+LayerOutput LayerList::concat(const std::string& name, const LayerOutput& a, const LayerOutput& b) {
+  append(name, LayerKind::concat, {a, b}, {a.shape.N, a.shape.H, a.shape.W, a.shape.C + b.shape.C});
+  return last();
+}
+
+LayerOutput LayerList::edge_pad(const std::string& name, const LayerOutput& x, Index H, Index W) {
+  append(name, LayerKind::edge_pad, {x}, {x.shape.N, H, W, x.shape.C});
+  return last();
+}
+
+LayerOutput LayerList::crop(const std::string& name, const LayerOutput& x, Index H, Index W) {
+  append(name, LayerKind::crop, {x}, {x.shape.N, H, W, x.shape.C});
+  return last();
+}
+
+LayerOutput LayerList::name_output(const LayerOutput& output, const std::string& name) {
+  layers_[static_cast<std::size_t>(output.layer)].output_name = name;
+  return output;
+}
+
+void LayerList::fuse(const LayerOutput& first, double dropout_rate) {
+  for (std::size_t i = static_cast<std::size_t>(first.layer); i < layers_.size(); ++i) {
+    layers_[i].fused = true;
+    if (layers_[i].kind == LayerKind::batch_norm) layers_[i].dropout_rate = dropout_rate;
   }
-  build.conv("head", build.at, 1, 1, true);
-  if (pads) build.append("crop", LayerKind::crop, padded, image);
-  build.layers[first].input_gradient = false;
-  return build.layers;
 }
 
 }  // namespace attnunet
