@@ -478,7 +478,7 @@ TYPED_TEST(Conv2dThreads, GiveTheSameBits) {
 // Left to choose: by the channels in and out; Winograd's algorithm knows no 1x1 kernels.
 TEST(Conv2dMethod, FollowsTheDeviceAndTheShape) {
   const cpu::Device by_itself(1), direct(1, ConvMethod::direct), gemm(1, ConvMethod::gemm);
-  const cpu::Device winograd(1, ConvMethod::winograd);
+  const cpu::Device winograd(1, ConvMethod::winograd), reference(1, ConvMethod::reference);
   EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 16, 3}), ConvMethod::winograd);
   EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 15, 16, 3}), ConvMethod::direct);
   EXPECT_EQ(cpu::conv2d_method(by_itself, {1, 8, 8, 16, 15, 3}), ConvMethod::direct);
@@ -490,6 +490,8 @@ TEST(Conv2dMethod, FollowsTheDeviceAndTheShape) {
   EXPECT_EQ(cpu::conv2d_method(direct, {1, 8, 8, 16, 1, 1}), ConvMethod::direct);
   EXPECT_EQ(cpu::conv2d_method(gemm, {1, 8, 8, 16, 16, 1}), ConvMethod::gemm);
   EXPECT_EQ(cpu::conv2d_method(winograd, {1, 8, 8, 16, 16, 1}), ConvMethod::direct);
+  EXPECT_EQ(cpu::conv2d_method(reference, {1, 8, 8, 16, 16, 3}), ConvMethod::reference);
+  EXPECT_EQ(cpu::conv2d_method(reference, {1, 8, 8, 16, 16, 1}), ConvMethod::reference);
 }
 
 }  // namespace

@@ -35,6 +35,7 @@
 //            is read once, in blocks that stay in the L1 cache, and each block twice: its mean, then the squares about
 //            it with the correction for that mean's rounding; blocks are merged in double (both after Chan, Golub and
 //            LeVeque 1983).
+// Loops      batch_norm_reference.cpp: these formulas as plain loops. Read it first.
 // Proof      tests/batch_norm_test.cpp
 #pragma once
 

@@ -27,6 +27,7 @@
 //
 // Method     Forward: a chunk of pixels is normalised and clipped, and its mask applied while it lies in the cache.
 //            Backward: g is made, and kept in dx, by the pass in which batch norm's backward sums it.
+// Loops      batch_norm_relu_dropout_reference.cpp: these formulas as plain loops. Read it first.
 // Proof      tests/batch_norm_relu_dropout_test.cpp
 #pragma once
 

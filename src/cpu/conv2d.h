@@ -22,10 +22,11 @@
 //
 // Inference  adds to y, and takes max(., 0) of what it writes, in the same pass over y: see Epilogue.
 //
-// Methods    Three, and conv2d_method says which: matrix products, the one to read first, described here; the same
-//            sums kept in registers, conv2d_direct.h and conv2d_pointwise.h (1x1); and with a quarter of the
-//            multiplications, conv2d_winograd.h (3x3).
-//            The command line chooses by --conv.
+// Loops      conv2d_reference.cpp: these formulas as plain loops. Read it first.
+//
+// Methods    Three faster ones, and conv2d_method says which: matrix products, described here; the same sums kept in
+//            registers, conv2d_direct.h and conv2d_pointwise.h (1x1); and with a quarter of the multiplications,
+//            conv2d_winograd.h (3x3). On the command line --conv chooses; bench --ladder compares them.
 //
 // Products   As column-major matrices, x is C x (pixels) and the 1x1 convolution is one product, Y = W^T X.
 //            For 3x3, copy some rows of an image into a tile with zero pixels around them. Pixels are C consecutive

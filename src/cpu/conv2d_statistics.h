@@ -12,7 +12,8 @@
 //            is what batch norm's backward contains as its second and third term: batch_norm_relu_dropout_backward
 //            gives the whole dL/dy, and from that conv2d_backward_weights and conv2d_backward_data give dw and dx.
 //
-// Method     Here: the convolution, then the statistics in a pass of their own.
+// Method     Here: the convolution, then the statistics in a pass of their own. (Plain loops: conv2d_reference.cpp,
+//            batch_norm_reference.cpp.)
 // Proof      tests/conv2d_statistics_test.cpp
 #pragma once
 

@@ -23,6 +23,7 @@
 //
 // Sources    Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning", chapter 4;
 //            Zeiler et al. 2010, "Deconvolutional Networks".
+// Loops      conv_transpose2d_reference.cpp: these formulas as plain loops. Read it first.
 // Proof      tests/conv_transpose2d_test.cpp
 #pragma once
 

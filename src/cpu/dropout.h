@@ -5,6 +5,7 @@
 //            again.
 // Backward   dx_i = dy_i m_i. Both passes are the same function; they have two names because they mean two things.
 // NaN        a dropped element is multiplied by 0: NaN if it is NaN or infinite, as in PyTorch.
+// Loops      dropout_reference.cpp: these formulas as plain loops. Read it first.
 // Proof      tests/dropout_test.cpp
 #pragma once
 

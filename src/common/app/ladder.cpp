@@ -176,16 +176,15 @@ void run_ladder(const LadderOptions& options) {
   if (!options.json.empty()) file.emplace(options.json);
   cpu::Device device(options.threads);
   const std::string name = device.name();
-  std::printf("%s, %s, %d threads; 3x3 convolution of %lld images of %lld x %lld, %lld -> %lld channels, float32\n",
-              name.c_str(), cpu::instruction_set().name, options.threads, static_cast<long long>(g.N),
-              static_cast<long long>(g.H), static_cast<long long>(g.W), static_cast<long long>(g.C),
-              static_cast<long long>(g.K));
+  std::printf("%s, %s, %d threads\n", name.c_str(), cpu::instruction_set().name, options.threads);
+  std::printf("3x3 convolution of %lld images of %lld x %lld, %lld -> %lld channels, float32\n",
+              static_cast<long long>(g.N), static_cast<long long>(g.H), static_cast<long long>(g.W),
+              static_cast<long long>(g.C), static_cast<long long>(g.K));
   const MachinePeaks peaks = measure_machine_peaks(device);
-  std::printf(
-      "Peak measured here: %.1f GFLOP/s (float32 multiply-add). GFLOP/s count the operations of the plain sum.\n",
-      peaks.gigaflops);
-  std::printf("Speed-up: against the method above. Difference: the largest from the reference's result, relative to\n");
-  std::printf("its largest value. The reference runs once, the others %d times (median).\n\n", options.repeats);
+  std::printf("Peak measured here: %.1f GFLOP/s (float32 multiply-add).\n", peaks.gigaflops);
+  std::printf("GFLOP/s: operations of the plain sum per second. Speed-up: against the method above.\n");
+  std::printf("Difference: the largest from the reference's result, relative to its largest value.\n");
+  std::printf("The reference runs once, the others %d times (median).\n\n", options.repeats);
   try {
     const std::vector<Result> results = climb(options, g);
     print(results, peaks);

@@ -30,7 +30,9 @@ struct BlockRun {
   void allocate(Index N, Record record) {
     tape.add_to(plan, "block", N);
     planning::Device<B> recorder{device, plan};
-    const auto outside = [this](Index elements) { return static_cast<T*>(plan.outside(elements)); };
+    const auto outside = [this](Index elements) {
+      return static_cast<T*>(plan.outside(elements * static_cast<Index>(sizeof(T))));
+    };
     const FlatTensors<const T> p{architecture, outside(architecture.parameter_elements),
                                  outside(architecture.statistics_elements)};
     const FlatTensors<T> d{architecture, outside(architecture.parameter_elements), nullptr};
