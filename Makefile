@@ -1,28 +1,36 @@
 # Everything a user does starts here; CMakeLists.txt knows how things are built.
-#   make          ./attnunet                  make test          every test
-#   make demo     a network, trained          make bench         speed of a training step and of every layer
-#   make format   clang-format the sources    make check-format  fail where that would change something
-#   make CUDA_ARCH=90  for GPUs of compute capability 9.0 alone, which compiles faster
+#   make          ./attnunet for this machine make dist          the same for every x86-64 processor and GPU
+#   make demo     a network, trained          make test          every test
+#   make bench    speed of a training step and of every layer
+#   make deps     install the packages that building needs (as root or through sudo)
+#   make install PREFIX=/usr/local            what `make` or `make dist` built
+#   make format   clang-format the sources    make check-format  fail if that would change something
 #   make soak     hours of what `make test` does for seconds: fuzzing, kills
 #   make clean    remove what was built (not data/, not runs/)
+# Also: make CUDA_ARCH=90 (GPUs of compute capability 9.0), make CPU_ARCH=x86-64-v3, make WERROR=1 (warnings are errors).
 
 MAKEFLAGS += --no-print-directory
 
 BUILD := build
 JOBS := $(shell nproc)
 BENCH := --variant attention4 --batch 4
-CMAKE_FLAGS := -DCMAKE_BUILD_TYPE=Release
-ifdef CUDA_ARCH
-CMAKE_FLAGS += -DATTNUNET_CUDA_ARCH='$(CUDA_ARCH)'
-endif
+CPU_ARCH := best
+CUDA_ARCH := present
+PREFIX := /usr/local
 SOURCES = $(shell find src tests -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 
-attnunet: dependencies
-	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS)
+attnunet:
+	@tools/install_deps.sh --check
+	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release -DATTNUNET_CPU_ARCH=$(CPU_ARCH) \
+	  -DATTNUNET_CUDA_ARCH="$(CUDA_ARCH)" -DATTNUNET_WERROR=$(if $(WERROR),ON,OFF)
 	@cmake --build $(BUILD) --target attnunet -j $(JOBS)
 	@ln -sf $(BUILD)/attnunet attnunet
 
-demo: attnunet
+dist:
+	@$(MAKE) attnunet CPU_ARCH=all CUDA_ARCH=all
+
+demo: deps
+	@$(MAKE) attnunet
 	@tools/demo.sh
 
 # The tests share the cores: an OpenMP thread that waits must not keep a core busy.
@@ -36,18 +44,22 @@ soak: attnunet
 bench: attnunet
 	./attnunet bench $(BENCH)
 
+deps:
+	@tools/install_deps.sh
+
+install:
+	@[ -x $(BUILD)/attnunet ] || $(MAKE) attnunet
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
 format:
-	@tools/install_deps.sh clang-format
+	@tools/install_deps.sh --check clang-format
 	clang-format -i $(SOURCES)
 
 check-format:
-	@tools/install_deps.sh clang-format
+	@tools/install_deps.sh --check clang-format
 	clang-format --dry-run --Werror $(SOURCES)
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-sanitize $(BUILD)-tsan build-fuzz attnunet
 
-dependencies:
-	@tools/install_deps.sh
-
-.PHONY: attnunet demo test soak bench format check-format clean dependencies
+.PHONY: attnunet dist demo test soak bench deps install format check-format clean

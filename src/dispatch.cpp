@@ -1,33 +1,40 @@
-// The start of a program that serves every x86-64 machine: it holds the host's code once for each instruction set
-// (CMakeLists.txt, attnunet_add_copy), and this chooses one. Compiled, as all common code is, for any x86-64.
+// The start of the program: it holds the host's code once for each instruction set that it is built for
+// (cmake/copies.cmake), and this chooses one. Compiled, as all common code is, for any x86-64.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
+// The copies, best first: build/copies/list.inc names each to a macro ATTNUNET_COPY(set, main_of_copy).
 extern "C" {
-// src/main.cpp's main, of each copy.
-int attnunet_main_x86_64_v4(int argc, char** argv);
-int attnunet_main_x86_64_v3(int argc, char** argv);
-int attnunet_main_x86_64(int argc, char** argv);
+#define ATTNUNET_COPY(set, main_of_copy) int main_of_copy(int argc, char** argv);
+#include "list.inc"
+#undef ATTNUNET_COPY
 }
 
 int main(int argc, char** argv) {
-  struct {
+  const struct {
     const char* name;
     bool here;  // the processor has it, and the system keeps its registers
     int (*main)(int, char**);
-  } const sets[] = {
-      {"x86-64-v4", __builtin_cpu_supports("x86-64-v4") != 0, attnunet_main_x86_64_v4},
-      {"x86-64-v3", __builtin_cpu_supports("x86-64-v3") != 0, attnunet_main_x86_64_v3},
-      {"x86-64", true, attnunet_main_x86_64},
+  } copies[] = {
+#define ATTNUNET_COPY(set, main_of_copy) {set, __builtin_cpu_supports(set) != 0, main_of_copy},
+#include "list.inc"
+#undef ATTNUNET_COPY
   };
   const char* asked = std::getenv("ATTNUNET_CPU");
-  for (const auto& set : sets) {
-    if (asked != nullptr ? std::strcmp(asked, set.name) != 0 : !set.here) continue;
-    if (set.here) return set.main(argc, argv);
+  for (const auto& copy : copies) {
+    if (asked != nullptr ? std::strcmp(asked, copy.name) != 0 : !copy.here) continue;
+    if (copy.here) return copy.main(argc, argv);
     std::fprintf(stderr, "attnunet: ATTNUNET_CPU=%s: this processor lacks that instruction set\n", asked);
     return 2;
   }
-  std::fprintf(stderr, "attnunet: ATTNUNET_CPU=%s: not one of x86-64-v4, x86-64-v3, x86-64\n", asked);
+  std::fprintf(stderr, "attnunet: ");
+  if (asked == nullptr)
+    std::fprintf(stderr, "this processor lacks the instruction set that this build is for");
+  else
+    std::fprintf(stderr, "ATTNUNET_CPU=%s: not in this build", asked);
+  std::fprintf(stderr, ", which has");
+  for (const auto& copy : copies) std::fprintf(stderr, " %s", copy.name);
+  std::fprintf(stderr, "; `make dist` builds for every x86-64 processor\n");
   return 2;
 }

@@ -1,8 +1,14 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building and testing need, and those given as arguments (each a package that
 # brings a command of its own name, or qemu-user: chromium, clang, clang-format, curl, unzip). Asks nothing; does nothing
-# where all are there.
+# if all are there. With --check as the first argument it installs nothing: it names what is missing and fails.
 set -euo pipefail
+
+check_only=no
+if [ "${1:-}" = --check ]; then
+  check_only=yes
+  shift
+fi
 
 header() { [ -e "/usr/include/$1" ] || [ -e "/usr/local/include/$1" ]; }
 
@@ -30,6 +36,14 @@ check_all() {
 
 check_all "$@"
 [ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$check_only" = yes ]; then
+  command="make deps"
+  if [ $# -gt 0 ]; then command="tools/install_deps.sh $*"; fi
+  echo "Debian packages are missing: ${missing[*]}" >&2
+  echo "This installs them, as root or through sudo: $command" >&2
+  exit 1
+fi
 
 if ! command -v apt-get > /dev/null; then
   echo "install_deps: no apt-get here; install what these Debian packages hold: ${missing[*]}" >&2

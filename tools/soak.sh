@@ -16,7 +16,7 @@ kills=${SOAK_KILLS:-200}
 targets=${SOAK_TARGETS:-image safetensors lists command_line}
 jobs=$(nproc)
 
-tools/install_deps.sh clang
+tools/install_deps.sh --check clang
 cmake --build "$build" --target attnunet_archive attnunet -j "$jobs"
 cmake -S tests/fuzz -B build-fuzz -DATTNUNET_BUILD="$build"
 cmake --build build-fuzz -j "$jobs"

@@ -1,0 +1,38 @@
+# What the build needs from the system. Fails naming the Debian package of what is missing.
+
+function(attnunet_require found what package)
+  if(NOT ${found})
+    message(FATAL_ERROR "${what} not found. On Debian: apt-get install ${package} (`make deps` installs everything that "
+                        "the build needs).")
+  endif()
+endfunction()
+
+find_package(Eigen3 3.4 QUIET NO_MODULE)
+attnunet_require(Eigen3_FOUND "Eigen 3.4" libeigen3-dev)
+find_package(CLI11 QUIET)
+attnunet_require(CLI11_FOUND "CLI11" libcli11-dev)
+find_package(nlohmann_json QUIET)
+attnunet_require(nlohmann_json_FOUND "nlohmann-json" nlohmann-json3-dev)
+find_library(LODEPNG_LIBRARY lodepng)
+attnunet_require(LODEPNG_LIBRARY "LodePNG" liblodepng-dev)
+find_path(STB_INCLUDE_DIR stb/stb_image.h)
+attnunet_require(STB_INCLUDE_DIR "stb_image" libstb-dev)
+# GCC's OpenMP runtime as a static library: src/wait_policy.cpp must run before its constructors.
+find_library(ATTNUNET_LIBGOMP libgomp.a PATHS ${CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES} NO_DEFAULT_PATH)
+if(ATTNUNET_LIBGOMP)
+  set(OpenMP_gomp_LIBRARY ${ATTNUNET_LIBGOMP} CACHE FILEPATH "GCC's OpenMP runtime" FORCE)
+else()
+  message(STATUS "attnunet: no libgomp.a; on a busy machine, run the program with OMP_WAIT_POLICY=passive")
+endif()
+find_package(OpenMP QUIET COMPONENTS CXX)
+attnunet_require(OpenMP_CXX_FOUND "OpenMP (part of GCC)" g++)
+find_package(Threads REQUIRED)
+if(ATTNUNET_TESTS)
+  find_package(GTest QUIET)
+  attnunet_require(GTest_FOUND "GoogleTest (for the tests; -DATTNUNET_TESTS=OFF builds without them)" libgtest-dev)
+endif()
+
+find_package(Boost 1.70 QUIET COMPONENTS context)
+if(NOT Boost_FOUND)
+  message(STATUS "attnunet: no Boost.Context (libboost-context-dev): the simulator uses ucontext, which is slower")
+endif()
