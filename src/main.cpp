@@ -1,5 +1,4 @@
 // Exit codes and what stands on standard error. The commands are in src/common/app.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -31,15 +30,12 @@ int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
 
   int exit_code = done;
-  const std::unique_ptr<CLI::App> parser = app::make_parser(exit_code);
+  const std::unique_ptr<app::CommandLine> command_line = app::make_command_line(exit_code);
   try {
-    parser->parse(argc, argv);
+    command_line->run(argc, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
       return fail(failed, "standard output cannot be written: is its disk full?");
     return exit_code;
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return parser->exit(error);
-    return fail(wrong_usage, std::string(error.what()) + " (attnunet --help, attnunet COMMAND --help)");
   } catch (const UsageError& error) {
     return fail(wrong_usage, error.what());
   } catch (const std::bad_alloc&) {

@@ -234,10 +234,10 @@ bool run(const Options& options, const std::set<std::string>& given) {
 
 }  // namespace
 
-void add_audit_command(CLI::App& app, int& exit_code) {
+void add_audit_command(Command& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
   TrainConfig& config = options->config;
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "audit", "The paper's Table I beside what predicting nothing scores under its split and metric");
   command->add_option("--data", config.data, "dataset folder in BUSI's layout");
   command->add_option("--checkpoint", options->checkpoint, "a model to score under the same protocol, at its own size");
@@ -249,7 +249,7 @@ void add_audit_command(CLI::App& app, int& exit_code) {
   add_threads_option(*command, config.threads);
   command->add_option("--json", options->json, "file for the numbers that were computed");
   command->callback([options, command, &exit_code] {
-    if (!run(*options, given_options(*command))) exit_code = 130;
+    if (!run(*options, command->given())) exit_code = 130;
   });
 }
 

@@ -8,11 +8,11 @@
 // Proof: tests/audit_test.cpp
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 namespace attnunet::app {
 
+class Command;
+
 /// Sets exit_code to 130 where it was interrupted.
-void add_audit_command(CLI::App& app, int& exit_code);
+void add_audit_command(Command& app, int& exit_code);
 
 }  // namespace attnunet::app

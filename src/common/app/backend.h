@@ -7,6 +7,7 @@
 
 #include "common/app/layer_timing.h"
 #include "common/app/options.h"
+#include "common/gradcheck/examples.h"
 #include "common/gradcheck/run_all.h"
 #include "common/report/gradcam.h"
 #include "common/train/trainer.h"
@@ -17,14 +18,19 @@
 
 namespace attnunet {
 
-#define ATTNUNET_BACKEND(prefix, B)                                                                     \
-  prefix template class AttentionUNetTape<B<float>>;                                                    \
-  prefix template class AttentionUNet<B<float>>;                                                        \
-  prefix template class Evaluator<B<float>>;                                                            \
-  prefix template class report::Explainer<B<float>>;                                                    \
-  prefix template class Trainer<B<float>>;                                                              \
-  prefix template app::LayerTiming app::time_layer<B<float>>(B<float>::Device&, const LayerInfo&, int); \
-  prefix template void gradcheck::run_all<B<double>>(B<double>::Device&,                                \
+#define ATTNUNET_BACKEND(prefix, B)                                                                         \
+  prefix template class AttentionUNetTape<B<float>>;                                                        \
+  prefix template class AttentionUNet<B<float>>;                                                            \
+  prefix template class Evaluator<B<float>>;                                                                \
+  prefix template class report::Explainer<B<float>>;                                                        \
+  prefix template class Trainer<B<float>>;                                                                  \
+  prefix template app::LayerTiming app::time_layer<B<float>>(B<float>::Device&, const LayerInfo&, int);     \
+  prefix template std::vector<gradcheck::LayerCase> gradcheck::layer_cases<B<double>>(B<double>::Device&,   \
+                                                                                      std::uint64_t);       \
+  prefix template std::vector<gradcheck::LayerCase> gradcheck::network_cases<B<double>>(B<double>::Device&, \
+                                                                                        std::uint64_t);     \
+  prefix template std::vector<gradcheck::Example> gradcheck::examples<B<double>>(B<double>::Device&);       \
+  prefix template void gradcheck::run_all<B<double>>(B<double>::Device&, const std::string&,                \
                                                      const std::function<void(const gradcheck::Result&)>&);
 
 ATTNUNET_BACKEND(extern, Cpu)

@@ -218,9 +218,9 @@ void require_options(const Options& options, const std::set<std::string>& given)
 
 }  // namespace
 
-void add_bench_command(CLI::App& app) {
+void add_bench_command(Command& app) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "bench", "Time a training step, inference and every layer, or one convolution by every method");
   add_backend_option(*command, options->backend);
   add_precision_option(*command, options->precision);
@@ -238,7 +238,7 @@ void add_bench_command(CLI::App& app) {
   command->add_option("--shape", options->shape, "of that convolution: images, height, width, channels in and out")
       ->check(ladder_shape());
   command->callback([command, options] {
-    require_options(*options, given_options(*command));
+    require_options(*options, command->given());
     if (options->ladder)
       run_ladder({options->shape, options->threads, options->warmup, options->repeats, options->json});
     else

@@ -1,10 +1,10 @@
 // attnunet bench: how fast a training step, inference and every layer are on this machine.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 namespace attnunet::app {
 
-void add_bench_command(CLI::App& app);
+class Command;
+
+void add_bench_command(Command& app);
 
 }  // namespace attnunet::app

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "common/app/command.h"
 #include "common/core/error.h"
 #include "common/io/atomic_file.h"
 #include "common/io/table.h"
@@ -218,13 +219,13 @@ void compare(const std::vector<std::string>& folders, const std::string& out) {
 
 }  // namespace
 
-void add_compare_command(CLI::App& app) {
+void add_compare_command(Command& app) {
   struct Options {
     std::vector<std::string> folders;
     std::string out = "compare.html";
   };
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("compare", "Runs on one page: their curves, results and configurations");
+  Command* command = app.add_subcommand("compare", "Runs on one page: their curves, results and configurations");
   command->add_option("RUN", options->folders, "folders that train wrote, 2 to 32")
       ->required()
       ->expected(2, most_runs)

@@ -1,14 +1,15 @@
 #include "common/app/data.h"
 
+#include "common/app/command.h"
 #include "common/app/data_check.h"
 #include "common/app/data_show.h"
 #include "common/app/data_synth.h"
 
 namespace attnunet::app {
 
-void add_data_command(CLI::App& app, int& exit_code) {
-  CLI::App& data = *app.add_subcommand("data", "Datasets");
-  data.require_subcommand(1);
+void add_data_command(Command& app, int& exit_code) {
+  Command& data = *app.add_subcommand("data", "Datasets");
+  data.require_subcommand();
   add_data_check_command(data);
   add_data_show_command(data, exit_code);
   add_data_synth_command(data);

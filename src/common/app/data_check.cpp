@@ -245,9 +245,9 @@ void run(const Options& options, const std::set<std::string>& given) {
 
 }  // namespace
 
-void add_data_check_command(CLI::App& data) {
+void add_data_check_command(Command& data) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = data.add_subcommand(
+  Command* command = data.add_subcommand(
       "check",
       "What is odd in a dataset. With --split, --folds or lists: how many validation images have a twin among "
       "the training images. Exit code 0 whatever it finds.");
@@ -256,7 +256,7 @@ void add_data_check_command(CLI::App& data) {
   command->add_option("--seed", options->config.seed, "of the split")->check(whole_number(0, largest_seed));
   command->add_option("--json", options->json, "file for all findings");
   command->add_option("--html", options->html, "file for a contact sheet of the near-duplicates, to open in a browser");
-  command->callback([options, command] { run(*options, given_options(*command)); });
+  command->callback([options, command] { run(*options, command->given()); });
 }
 
 }  // namespace attnunet::app

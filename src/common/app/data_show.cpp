@@ -135,14 +135,14 @@ bool run(const Options& options) {
 
 }  // namespace
 
-void add_data_show_command(CLI::App& data, int& exit_code) {
+void add_data_show_command(Command& data, int& exit_code) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = data.add_subcommand("show", "Images with the outline of their true mask");
+  Command* command = data.add_subcommand("show", "Images with the outline of their true mask");
   command->add_option("--data", options->config.data, "dataset folder in BUSI's layout");
   command->add_option("--out", options->out, "folder for CLASS/NAME_outline.png of every case");
   command->add_option("--sheet", options->sheet, "PNG file with all of them, in rows by class");
   command->add_option("--classes", options->config.classes, "classes to show, separated by commas")->delimiter(',');
-  CLI::Option* cases = command->add_option("--cases", options->cases, "names of cases, separated by commas");
+  Option* cases = command->add_option("--cases", options->cases, "names of cases, separated by commas");
   cases->delimiter(',');
   command
       ->add_option("--count", options->count,

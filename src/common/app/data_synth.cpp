@@ -17,9 +17,9 @@ struct Options {
 
 }  // namespace
 
-void add_data_synth_command(CLI::App& data) {
+void add_data_synth_command(Command& data) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = data.add_subcommand("synth", "Make a dataset of phantoms in BUSI's layout");
+  Command* command = data.add_subcommand("synth", "Make a dataset of phantoms in BUSI's layout");
   command->add_option("--out", options->out, "new or empty folder")->required();
   command->add_option("--count", options->count, "images")->check(whole_number(1, 1000000));
   command->add_option("--size", options->size, "sides are within about 12 % of this")->check(whole_number(32, 4096));

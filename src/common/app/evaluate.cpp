@@ -268,10 +268,10 @@ bool run(const Options& options, const std::set<std::string>& given) {
 
 }  // namespace
 
-void add_evaluate_command(CLI::App& app, int& exit_code) {
+void add_evaluate_command(Command& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
   TrainConfig& config = options->config;
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("evaluate", "Metrics of a checkpoint. What is not given comes from the checkpoint.");
   command
       ->add_option(
@@ -301,7 +301,7 @@ void add_evaluate_command(CLI::App& app, int& exit_code) {
   for (const char* name : {"--variant", "--base", "--size", "--data", "--split", "--loss", "--seed"})
     command->get_option(name)->default_str("");  // the checkpoint's
   command->callback([options, command, &exit_code] {
-    if (!run(*options, given_options(*command))) exit_code = 130;
+    if (!run(*options, command->given())) exit_code = 130;
   });
 }
 

@@ -77,9 +77,9 @@ void run(const Options& options) {
 
 }  // namespace
 
-void add_export_command(CLI::App& app) {
+void add_export_command(Command& app) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("export", "The trained network as an ONNX file, for other programs");
+  Command* command = app.add_subcommand("export", "The trained network as an ONNX file, for other programs");
   command->add_option("--checkpoint", options->checkpoint, "the network: a .safetensors file that train wrote")
       ->required();
   command->add_option("--out", options->out, "the file to write, e.g. model.onnx")->required();

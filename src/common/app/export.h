@@ -1,10 +1,10 @@
 // attnunet export: a checkpoint's network as an ONNX file, for other programs.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 namespace attnunet::app {
 
-void add_export_command(CLI::App& app);
+class Command;
+
+void add_export_command(Command& app);
 
 }  // namespace attnunet::app

@@ -9,7 +9,6 @@
 #include "common/core/error.h"
 #include "common/gradcheck/derivations.h"
 #include "common/gradcheck/elements.h"
-#include "common/gradcheck/examples.h"
 
 namespace attnunet::app {
 namespace {
@@ -110,17 +109,8 @@ bool run(const Options& options) {
     ++checks;
     failures += passed ? 0 : 1;
   };
-  with_backend<double>(options.backend, options.threads, Precision::float32, options.conv, [&](auto& device, auto b) {
-    using B = decltype(b);
-    if (options.layer.empty()) return gradcheck::run_all<B>(device, report);
-    constexpr std::uint64_t seed = 1;  // as run_all
-    for (const auto& layer : gradcheck::layer_cases<B>(device, seed))
-      if (gradcheck::layer_of(layer) == options.layer)
-        for (const auto& result : gradcheck::check_layer(layer, seed)) report(result);
-    for (const auto& network : gradcheck::network_cases<B>(device, seed))
-      if (gradcheck::layer_of(network) == options.layer)
-        for (const auto& result : gradcheck::check_network(network, seed)) report(result);
-  });
+  with_backend<double>(options.backend, options.threads, Precision::float32, options.conv,
+                       [&](auto& device, auto b) { gradcheck::run_all<decltype(b)>(device, options.layer, report); });
   std::printf("\n%d gradients checked, %d wrong\n", checks, failures);
   return checks > 0 && failures == 0 && examples_right;
 }
@@ -148,9 +138,9 @@ const std::vector<std::string> layers = {"conv2d",
 
 }  // namespace
 
-void add_gradcheck_command(CLI::App& app) {
+void add_gradcheck_command(Command& app) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("gradcheck", "Check the gradients of every layer, both blocks and both networks numerically");
   add_backend_option(*command, options->backend);
   add_conv_option(*command, options->conv);

@@ -1,10 +1,10 @@
 // attnunet gradcheck: analytic against numeric gradients of every layer, block and network.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 namespace attnunet::app {
 
-void add_gradcheck_command(CLI::App& app);
+class Command;
+
+void add_gradcheck_command(Command& app);
 
 }  // namespace attnunet::app

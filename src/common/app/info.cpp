@@ -81,13 +81,13 @@ void print_checkpoint(const std::string& path, std::optional<Variant> variant, s
 
 }  // namespace
 
-void add_info_command(CLI::App& app) {
+void add_info_command(Command& app) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("info", "A network layer by layer: shapes, parameters, FLOPs, memory");
+  Command* command = app.add_subcommand("info", "A network layer by layer: shapes, parameters, FLOPs, memory");
   add_network_options(*command, options->network);
   add_size_option(*command, options->size);
   command->add_option("--batch", options->batch, "images")->check(whole_number(1, largest_batch));
-  CLI::Option* checkpoint = command->add_option("--checkpoint", options->checkpoint, "what this checkpoint holds");
+  Option* checkpoint = command->add_option("--checkpoint", options->checkpoint, "what this checkpoint holds");
   for (const char* name : {"--size", "--batch"}) checkpoint->excludes(command->get_option(name));
   command->callback([options, command] {
     const auto asked = [&](const char* name, auto value) {

@@ -1,10 +1,10 @@
 // attnunet info: a network layer by layer.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 namespace attnunet::app {
 
-void add_info_command(CLI::App& app);
+class Command;
+
+void add_info_command(Command& app);
 
 }  // namespace attnunet::app

@@ -12,6 +12,7 @@
 #include "common/app/measure.h"
 #include "common/app/options.h"
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 #include "common/io/atomic_file.h"
 #include "common/io/table.h"
 #include "cpu/conv2d.h"
@@ -160,13 +161,13 @@ void write(AtomicFile& file, const std::string& device, const LadderOptions& opt
 
 }  // namespace
 
-CLI::Validator ladder_shape() {
-  return CLI::Validator(
-      [](std::string& text) {
-        if (parse_shape(text)) return std::string();
-        return "'" + text + "' is not a shape: images, height, width, channels in and out as NxHxWxCxK, each 1 to 4096";
-      },
-      "NxHxWxCxK");
+Rule ladder_shape() {
+  return {[](const std::string& text) {
+            if (parse_shape(text)) return std::string();
+            return quoted(text) +
+                   " is not a shape: images, height, width, channels in and out as NxHxWxCxK, each 1 to 4096";
+          },
+          "NxHxWxCxK"};
 }
 
 void run_ladder(const LadderOptions& options) {

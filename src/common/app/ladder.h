@@ -2,8 +2,9 @@
 // changed and what that gained, and compares every result with that of the plain loops.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
+
+#include "common/app/command.h"
 
 namespace attnunet::app {
 
@@ -14,7 +15,7 @@ struct LadderOptions {
 };
 
 /// Rejects what is not a shape that run_ladder takes.
-CLI::Validator ladder_shape();
+Rule ladder_shape();
 void run_ladder(const LadderOptions& options);
 
 }  // namespace attnunet::app

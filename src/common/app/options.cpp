@@ -11,42 +11,39 @@
 
 namespace attnunet::app {
 
-CLI::Validator whole_number(std::uint64_t low, std::uint64_t high) {
+Rule whole_number(std::uint64_t low, std::uint64_t high) {
   const std::string range = std::to_string(low) + " to " + std::to_string(high);
-  return CLI::Validator(
-      [=](std::string& text) {
-        std::uint64_t value = 0;
-        const char* end = text.data() + text.size();
-        const std::from_chars_result parsed = std::from_chars(text.data(), end, value);
-        if (parsed.ec == std::errc() && parsed.ptr == end && value >= low && value <= high) return std::string();
-        return quoted(text) + " is out of range: a whole number from " + range;
-      },
-      std::to_string(low) + ".." + std::to_string(high));
+  return {[=](const std::string& text) {
+            std::uint64_t value = 0;
+            const char* end = text.data() + text.size();
+            const std::from_chars_result parsed = std::from_chars(text.data(), end, value);
+            if (parsed.ec == std::errc() && parsed.ptr == end && value >= low && value <= high) return std::string();
+            return quoted(text) + " is out of range: a whole number from " + range;
+          },
+          std::to_string(low) + ".." + std::to_string(high)};
 }
 
-CLI::Validator number(bool (*allowed)(double), const std::string& range) {
-  return CLI::Validator(
-      [=](std::string& text) {
-        char* end = nullptr;
-        const double value = std::strtod(text.c_str(), &end);
-        if (!text.empty() && *end == '\0' && allowed(value)) return std::string();
-        return quoted(text) + " is out of range: a number " + range;
-      },
-      range);
+Rule number(bool (*allowed)(double), const std::string& range) {
+  return {[=](const std::string& text) {
+            char* end = nullptr;
+            const double value = std::strtod(text.c_str(), &end);
+            if (!text.empty() && *end == '\0' && allowed(value)) return std::string();
+            return quoted(text) + " is out of range: a number " + range;
+          },
+          range};
 }
 
-CLI::Validator one_of(std::vector<std::string> names) {
+Rule one_of(std::vector<std::string> names) {
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : "|") + name;
-  return CLI::Validator(
-      [=](std::string& text) {
-        if (std::find(names.begin(), names.end(), text) != names.end()) return std::string();
-        return quoted(text) + " is unknown: one of " + list;
-      },
-      list);
+  return {[=](const std::string& text) {
+            if (std::find(names.begin(), names.end(), text) != names.end()) return std::string();
+            return quoted(text) + " is unknown: one of " + list;
+          },
+          list};
 }
 
-void add_backend_option(CLI::App& command, Backend& backend) {
+void add_backend_option(Command& command, Backend& backend) {
   add_named_option(command, backend, "what computes");
 }
 
@@ -65,38 +62,37 @@ void require_backend(Backend backend, Precision precision, ConvMethod conv) {
   if (!missing.empty()) throw Error(missing);
 }
 
-void add_precision_option(CLI::App& command, Precision& precision) {
+void add_precision_option(Command& command, Precision& precision) {
   add_named_option(command, precision, "of matrix products; tf32 and bf16 on cuda and cuda-sim only");
 }
 
-void add_conv_option(CLI::App& command, ConvMethod& conv) {
+void add_conv_option(Command& command, ConvMethod& conv) {
   add_named_option(command, conv,
                    "method for convolutions; auto: by their shape; reference: plain loops, for other layers too; all "
                    "but auto on cpu only");
 }
 
-void add_threads_option(CLI::App& command, int& threads) {
+void add_threads_option(Command& command, int& threads) {
   threads = std::min(all_cores(), largest_threads);
   command.add_option("--threads", threads, "OpenMP threads; the result does not depend on it")
       ->check(whole_number(1, largest_threads));
 }
 
-void add_network_options(CLI::App& command, NetworkConfig& network) {
+void add_network_options(Command& command, NetworkConfig& network) {
   add_named_option(command, network.variant, "the network: levels of its encoder");
   command.add_option("--base", network.base, "channels of the first level")
-      ->check(CLI::Validator(
-          [](std::string& text) {
-            int value = 0;
-            const char* end = text.data() + text.size();
-            const std::from_chars_result parsed = std::from_chars(text.data(), end, value);
-            if (parsed.ec == std::errc() && parsed.ptr == end && value >= 2 && value <= 512 && value % 2 == 0)
-              return std::string();
-            return quoted(text) + " is out of range: an even number from 2 to 512";
-          },
-          "2..512, even"));
+      ->check({[](const std::string& text) {
+                 int value = 0;
+                 const char* end = text.data() + text.size();
+                 const std::from_chars_result parsed = std::from_chars(text.data(), end, value);
+                 if (parsed.ec == std::errc() && parsed.ptr == end && value >= 2 && value <= 512 && value % 2 == 0)
+                   return std::string();
+                 return quoted(text) + " is out of range: an even number from 2 to 512";
+               },
+               "2..512, even"});
 }
 
-void add_size_option(CLI::App& command, int& size) {
+void add_size_option(Command& command, int& size) {
   command.add_option("--size", size, "side of the square images; at least 8 (attention3) or 16 (attention4)")
       ->check(whole_number(8, largest_size));
 }
@@ -108,7 +104,7 @@ void require_size(const NetworkConfig& network, int size) {
                      name_of(network.variant));
 }
 
-void add_data_options(CLI::App& command, TrainConfig& config) {
+void add_data_options(Command& command, TrainConfig& config) {
   command.add_option("--data", config.data, "dataset folder in BUSI's layout");
   command.add_option("--classes", config.classes, "classes to use, separated by commas; all where not given")
       ->delimiter(',');
@@ -118,13 +114,6 @@ void add_data_options(CLI::App& command, TrainConfig& config) {
   command.add_option("--fold", config.fold, "the fold that validates, from 0 on")->check(whole_number(0, 999));
   command.add_option("--train-list", config.train_list, "file with the names of the training cases, one a line");
   command.add_option("--val-list", config.val_list, "file with the names of the validation cases");
-}
-
-std::set<std::string> given_options(const CLI::App& command) {
-  std::set<std::string> names;
-  for (const CLI::Option* option : command.get_options())
-    if (option->count() > 0) names.insert(option->get_single_name());
-  return names;
 }
 
 }  // namespace attnunet::app

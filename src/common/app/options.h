@@ -1,36 +1,36 @@
 // What the commands share: options that name their allowed range, and the option every command on a network has.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "common/app/command.h"
 #include "common/core/backend.h"
 #include "common/train/train_config.h"
 
 namespace attnunet::app {
 
 /// Rejects (exit code 2) what is not a whole number from low to high, saying so.
-CLI::Validator whole_number(std::uint64_t low, std::uint64_t high);
+Rule whole_number(std::uint64_t low, std::uint64_t high);
 /// Rejects what is not a number for which allowed(value) holds, NaN included; `range` is the rule in words.
-CLI::Validator number(bool (*allowed)(double), const std::string& range);
+Rule number(bool (*allowed)(double), const std::string& range);
 
 /// Rejects what is not among the names, listing them.
-CLI::Validator one_of(std::vector<std::string> names);
+Rule one_of(std::vector<std::string> names);
 
 /// An option with a list of names (core/names.h); the default is the value at this moment.
 template <class E>
-CLI::Option* add_named_option(CLI::App& command, E& value, const std::string& help) {
+Option* add_named_option(Command& command, E& value, const std::string& help) {
   return command
-      .add_option_function<std::string>(
+      .add_option_function(
           std::string("--") + Names<E>::option, [&value](const std::string& text) { value = parse<E>(text); }, help)
       ->default_str(name_of(value))
       ->check(one_of(names_of<E>()));
 }
 
-void add_backend_option(CLI::App& command, Backend& backend);
+void add_backend_option(Command& command, Backend& backend);
 /// The backends of this build, as in "cpu, cuda-sim".
 std::string built_backends();
 /// Throws Error where this build, or this machine, lacks the backend; UsageError where it has not that precision or
@@ -38,24 +38,21 @@ std::string built_backends();
 void require_backend(Backend backend, Precision precision, ConvMethod conv);
 
 /// --precision of the matrix products.
-void add_precision_option(CLI::App& command, Precision& precision);
+void add_precision_option(Command& command, Precision& precision);
 /// --conv, the method of convolutions on the CPU.
-void add_conv_option(CLI::App& command, ConvMethod& conv);
+void add_conv_option(Command& command, ConvMethod& conv);
 
 /// --threads; the default in `threads` becomes all cores.
-void add_threads_option(CLI::App& command, int& threads);
+void add_threads_option(Command& command, int& threads);
 
 /// --variant and --base, straight into the configuration.
-void add_network_options(CLI::App& command, NetworkConfig& network);
-void add_size_option(CLI::App& command, int& size);
+void add_network_options(Command& command, NetworkConfig& network);
+void add_size_option(Command& command, int& size);
 /// Throws UsageError where the network cannot take images of that size.
 void require_size(const NetworkConfig& network, int size);
 
 /// Where cases come from: --data, --classes, --split, --folds, --fold, --train-list, --val-list.
-void add_data_options(CLI::App& command, TrainConfig& config);
-
-/// The options given on the command line, without dashes.
-std::set<std::string> given_options(const CLI::App& command);
+void add_data_options(Command& command, TrainConfig& config);
 
 constexpr std::uint64_t largest_seed = std::numeric_limits<std::uint64_t>::max();
 constexpr int largest_size = 4096, largest_batch = 4096, largest_threads = 1024;

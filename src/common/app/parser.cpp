@@ -14,22 +14,22 @@
 
 namespace attnunet::app {
 
-std::unique_ptr<CLI::App> make_parser(int& exit_code) {
-  auto parser = std::make_unique<CLI::App>("Attention U-Nets for breast ultrasound, from scratch", "attnunet");
-  parser->set_version_flag("--version", "attnunet " ATTNUNET_VERSION ", backends: " + built_backends());
-  parser->require_subcommand(1);
-  parser->option_defaults()->always_capture_default();
-  add_train_command(*parser, exit_code);
-  add_evaluate_command(*parser, exit_code);
-  add_audit_command(*parser, exit_code);
-  add_predict_command(*parser, exit_code);
-  add_compare_command(*parser);
-  add_export_command(*parser);
-  add_data_command(*parser, exit_code);
-  add_gradcheck_command(*parser);
-  add_info_command(*parser);
-  add_bench_command(*parser);
-  return parser;
+std::unique_ptr<CommandLine> make_command_line(int& exit_code) {
+  auto line = std::make_unique<CommandLine>("attnunet", "Attention U-Nets for breast ultrasound, from scratch",
+                                            "attnunet " ATTNUNET_VERSION ", backends: " + built_backends());
+  Command& program = line->program();
+  program.require_subcommand();
+  add_train_command(program, exit_code);
+  add_evaluate_command(program, exit_code);
+  add_audit_command(program, exit_code);
+  add_predict_command(program, exit_code);
+  add_compare_command(program);
+  add_export_command(program);
+  add_data_command(program, exit_code);
+  add_gradcheck_command(program);
+  add_info_command(program);
+  add_bench_command(program);
+  return line;
 }
 
 }  // namespace attnunet::app

@@ -1,12 +1,13 @@
 // The whole command line: every command with its options.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
+
+#include "common/app/command.h"
 
 namespace attnunet::app {
 
-/// Parsing runs the command. `exit_code` becomes 130 where it was interrupted; it must outlive the parser.
-std::unique_ptr<CLI::App> make_parser(int& exit_code);
+/// `exit_code` becomes 130 if the command that runs is interrupted; it must outlive the command line.
+std::unique_ptr<CommandLine> make_command_line(int& exit_code);
 
 }  // namespace attnunet::app

@@ -180,11 +180,11 @@ bool run(const Options& options) {
 
 }  // namespace
 
-void add_predict_command(CLI::App& app, int& exit_code) {
+void add_predict_command(Command& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
   TrainConfig& config = options->config;
   ResultOptions& results = options->results;
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "predict", "Masks of images (PNG, JPEG, BMP), which are prepared as the checkpoint's training data were");
   command->add_option("inputs", options->inputs, "images, and folders that are searched for them")
       ->required()

@@ -1,11 +1,11 @@
 // attnunet predict: masks, and pictures of how they came about, of one's own images.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 namespace attnunet::app {
 
+class Command;
+
 /// Sets exit_code to 130 where it was interrupted.
-void add_predict_command(CLI::App& app, int& exit_code);
+void add_predict_command(Command& app, int& exit_code);
 
 }  // namespace attnunet::app

@@ -140,9 +140,9 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
 
 }  // namespace
 
-void add_train_command(CLI::App& app, int& exit_code) {
+void add_train_command(Command& app, int& exit_code) {
   const auto config = std::make_shared<TrainConfig>();
-  CLI::App* command = app.add_subcommand("train", "Train a network; writes a run folder");
+  Command* command = app.add_subcommand("train", "Train a network; writes a run folder");
   add_backend_option(*command, config->backend);
   add_precision_option(*command, config->precision);
   add_conv_option(*command, config->conv);
@@ -178,7 +178,7 @@ void add_train_command(CLI::App& app, int& exit_code) {
       ->check(whole_number(0, 100));
   command->add_flag("--quiet", config->quiet, "no progress, only the result");
   command->callback([config, command, &exit_code] {
-    if (!run(*config, given_options(*command))) exit_code = 130;
+    if (!run(*config, command->given())) exit_code = 130;
   });
 }
 

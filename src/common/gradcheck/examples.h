@@ -58,12 +58,4 @@ std::vector<Example> examples(typename B::Device& device) {
   return all;
 }
 
-/// The layer that a case of layer_cases() or network_cases() belongs to: its name's first word.
-inline std::string layer_of(const LayerCase& layer_case) {
-  std::string word = layer_case.name.substr(0, layer_case.name.find(' '));
-  if (word == "batch_norm_inference") return "batch_norm";
-  if (word == "attention3" || word == "attention4") return "attention_unet";
-  return word;
-}
-
 }  // namespace attnunet::gradcheck

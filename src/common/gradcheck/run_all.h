@@ -72,14 +72,26 @@ std::vector<LayerCase> network_cases(typename B::Device& device, std::uint64_t s
   };
 }
 
-/// `progress` is called with each result as it is ready. B::Scalar must be double.
+/// The layer that a case of layer_cases() or network_cases() belongs to: its name's first word.
+inline std::string layer_of(const LayerCase& layer_case) {
+  std::string word = layer_case.name.substr(0, layer_case.name.find(' '));
+  if (word == "batch_norm_inference") return "batch_norm";
+  if (word == "attention3" || word == "attention4") return "attention_unet";
+  return word;
+}
+
+/// The cases of one layer, or of all if `layer` is empty. `progress` is called with each result as it is ready.
+/// B::Scalar must be double.
 template <class B>
-void run_all(typename B::Device& device, const std::function<void(const Result&)>& progress) {
+void run_all(typename B::Device& device, const std::string& layer, const std::function<void(const Result&)>& progress) {
   constexpr std::uint64_t seed = 1;
-  for (const LayerCase& layer : layer_cases<B>(device, seed))
-    for (const Result& result : check_layer(layer, seed)) progress(result);
-  for (const LayerCase& network : network_cases<B>(device, seed))
-    for (const Result& result : check_network(network, seed)) progress(result);
+  const auto asked = [&](const LayerCase& one) { return layer.empty() || layer_of(one) == layer; };
+  for (const LayerCase& one : layer_cases<B>(device, seed))
+    if (asked(one))
+      for (const Result& result : check_layer(one, seed)) progress(result);
+  for (const LayerCase& one : network_cases<B>(device, seed))
+    if (asked(one))
+      for (const Result& result : check_network(one, seed)) progress(result);
 }
 
 }  // namespace attnunet::gradcheck
