@@ -33,13 +33,14 @@ endfunction()
 attnunet_simulated_sources(simulated_sources cuda ${cuda_sources})
 
 # The simulator for one instruction set. Multiply-adds contract nowhere by themselves (src/cuda/kernel.h), but kernels
-# call fma: without the instruction it is a slow library function.
+# call fma: without the instruction it is a slow library function. -O2: they run as fast as with -O3 and compile faster.
 function(attnunet_add_simulator set)
   attnunet_suffix(suffix ${set})
   add_library(attnunet_simulator_${suffix} OBJECT ${simulated_sources} ${engine_sources})
   target_compile_definitions(attnunet_simulator_${suffix} PRIVATE ATTNUNET_SIMULATOR)
-  target_compile_options(attnunet_simulator_${suffix} PRIVATE -march=${set} -ffp-contract=off)
+  target_compile_options(attnunet_simulator_${suffix} PRIVATE -march=${set} -ffp-contract=off $<$<CONFIG:Release>:-O2>)
   target_link_libraries(attnunet_simulator_${suffix} PRIVATE attnunet_options Threads::Threads)
+  target_precompile_headers(attnunet_simulator_${suffix} PRIVATE <algorithm> <cmath> <functional> <string> <vector>)
   if(Boost_FOUND)
     target_link_libraries(attnunet_simulator_${suffix} PRIVATE Boost::context)
   else()
