@@ -1,4 +1,6 @@
-# nvcc, where there is one, and the GPUs to compile for: sets `have_cuda`, `gpus_text` and enables the language CUDA.
+# nvcc, if there is one, and the GPUs to compile for: sets `have_cuda` and `gpus_text` and enables the language CUDA.
+# Sets `tests_cuda`: whether tests of CUDA on GPUs are built. Without a GPU they would all be skipped; then only a build
+# for other machines has them.
 
 set(ATTNUNET_CUDA auto CACHE STRING "CUDA for GPUs: auto (if nvcc is found), on, off; the simulator is always built")
 set(ATTNUNET_CUDA_ARCH present CACHE STRING "GPUs to compile for: present (those that nvidia-smi lists), all, or a list as \
@@ -31,17 +33,20 @@ function(attnunet_gpus_present result)
 endfunction()
 
 set(have_cuda OFF)
+set(tests_cuda OFF)
 if(NOT ATTNUNET_CUDA STREQUAL off AND NOT ATTNUNET_SANITIZE)  # sanitizers are for host code
   # Also where the toolkit's own folder is not on the PATH.
   find_program(ATTNUNET_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATH_SUFFIXES bin PATHS /usr/local/cuda/bin)
   if(ATTNUNET_NVCC)
     set(have_cuda ON)
+    set(tests_cuda ON)
     if(ATTNUNET_CUDA_ARCH STREQUAL all)
       set(gpus ${every_gpu})
     elseif(ATTNUNET_CUDA_ARCH STREQUAL present)
       attnunet_gpus_present(gpus)
       if(NOT gpus)
         set(gpus ${no_gpu})
+        set(tests_cuda OFF)
       endif()
     else()
       set(gpus ${ATTNUNET_CUDA_ARCH})

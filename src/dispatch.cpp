@@ -4,10 +4,10 @@
 #include <cstdlib>
 #include <cstring>
 
-// The copies, best first: build/copies/list.inc names each to a macro ATTNUNET_COPY(set, main_of_copy).
+// The copies, best first: list.inc, which the build makes, names each to a macro ATTNUNET_COPY(set, main_of_copy).
 extern "C" {
 #define ATTNUNET_COPY(set, main_of_copy) int main_of_copy(int argc, char** argv);
-#include "list.inc"
+#include <list.inc>
 #undef ATTNUNET_COPY
 }
 
@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
     int (*main)(int, char**);
   } copies[] = {
 #define ATTNUNET_COPY(set, main_of_copy) {set, __builtin_cpu_supports(set) != 0, main_of_copy},
-#include "list.inc"
+#include <list.inc>
 #undef ATTNUNET_COPY
   };
   const char* asked = std::getenv("ATTNUNET_CPU");

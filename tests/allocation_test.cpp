@@ -12,6 +12,7 @@
 #include "cpu/operations.h"
 #include "cuda/operations.h"
 #include "support/backends.h"
+#include "support/networks.h"
 
 namespace {
 std::atomic<bool> counting{false};

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 
-#include "common/gradcheck/cases/attention_unet.h"
-#include "cpu/operations.h"
-#include "cuda/operations.h"
 #include "support/backends.h"
 #include "support/expect.h"
+#include "support/layer_cases.h"
 
 namespace attnunet {
 namespace {
@@ -27,7 +25,7 @@ class AttentionUNetGradient : public SmallNetworkTest<B> {
         gradcheck::attention_unet_case<B>(this->device, config_of(levels, base), N, H, W, pass, 11), 1, coordinates);
   }
 };
-#ifdef ATTNUNET_HAVE_CUDA
+#ifdef ATTNUNET_TEST_CUDA
 using FastBackends = ::testing::Types<Cpu<double>, Cuda<double>>;
 #else
 using FastBackends = ::testing::Types<Cpu<double>>;

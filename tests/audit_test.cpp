@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "common/data/split.h"
 #include "support/command_line.h"
+#include "support/json.h"
 
 namespace attnunet {
 namespace {
@@ -27,7 +27,7 @@ TEST(Audit, NothingScoresTheShareOfBackground) {
   data::synthesize(more, 40, 32, 5);
   const Finished finished = attnunet_run({"audit", "--data", more, "--size", "48", "--json", json});
   expect_success(finished);
-  const auto object = nlohmann::json::parse(read_text(json));
+  const auto object = read_json(json);
   const std::vector<double> shares = lesion_shares(data::scan(more), 48);
   const auto expect_part = [&](const char* name, std::size_t first, std::size_t last) {
     SCOPED_TRACE(name);
@@ -70,10 +70,10 @@ TEST(Audit, CheckpointUnderTheSameProtocol) {
   const Finished finished = attnunet_run({"audit", "--checkpoint", checkpoint, "--json", json});
   expect_success(finished);
   EXPECT_NE(finished.out.find("trained on 0 of these 4 validation images"), std::string::npos) << finished.out;
-  const auto object = nlohmann::json::parse(read_text(json));
+  const auto object = read_json(json);
   for (const auto& [subset, part] : {std::pair{"train", "training"}, std::pair{"val", "validation"}}) {
     expect_success(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--subset", subset, "--json", metrics}));
-    const auto overall = nlohmann::json::parse(read_text(metrics))["overall"];
+    const auto overall = read_json(metrics)["overall"];
     const auto& column = object[part]["checkpoint"];
     for (const char* key : {"accuracy", "keras_mean_iou", "pooled_iou", "pooled_dice"})
       EXPECT_EQ(column[key], overall[key]) << subset << " " << key;
@@ -99,7 +99,7 @@ TEST(Audit, WhatPredictingNothingScoresOnBusi) {
   const TemporaryFolder folder;
   const std::string json = (folder / "audit.json").string();
   expect_success(attnunet_run({"audit", "--data", root.string(), "--json", json}));
-  const auto object = nlohmann::json::parse(read_text(json));
+  const auto object = read_json(json);
   const auto expect = [&](const char* part, const char* key, double value) {
     EXPECT_NEAR(object[part]["nothing"][key].get<double>(), value, 5e-5) << part << " " << key;
   };

@@ -10,11 +10,9 @@
 #include <sstream>
 
 #include "common/data/phantom.h"
-#include "common/gradcheck/cases/attention_unet.h"
 #include "common/train/loss.h"
-#include "cpu/operations.h"
-#include "cuda/operations.h"
 #include "support/expect.h"
+#include "support/layer_cases.h"
 #include "support/training.h"
 
 namespace attnunet {

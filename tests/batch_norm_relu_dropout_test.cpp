@@ -1,11 +1,9 @@
-#include "common/gradcheck/cases/batch_norm_relu_dropout.h"
 
-#include "cpu/operations.h"
-#include "cuda/operations.h"
 #include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/conv_methods.h"
 #include "support/expect.h"
+#include "support/layer_cases.h"
 
 namespace attnunet {
 namespace {
@@ -24,12 +22,13 @@ TYPED_TEST_SUITE(BatchNormReluDropoutGradient, DoubleBackendsAndReference);
 TYPED_TEST(BatchNormReluDropoutGradient, MatchesNumeric) {
   for (auto [pixels, C] : {std::pair<Index, Index>{35, 1}, {12, 7}, {30, 5}, {133, 2}})
     for (const double rate : {0.0, 0.3})
-      expect_gradients(gradcheck::batch_norm_relu_dropout_case<TypeParam>(this->device, pixels, C, {rate, key}, 3));
+      expect_gradients(
+          gradcheck::batch_norm_relu_dropout_case<Code<TypeParam>>(this->device, pixels, C, {rate, key}, 3));
 }
 
 // More channels than a tile has lanes; spread out for the reason that batch_norm_test.cpp gives.
 TYPED_TEST(BatchNormReluDropoutGradient, MatchesNumericAcrossTiles) {
-  auto layer = gradcheck::batch_norm_relu_dropout_case<TypeParam>(this->device, 3, 300, {0.3, key}, 3);
+  auto layer = gradcheck::batch_norm_relu_dropout_case<Code<TypeParam>>(this->device, 3, 300, {0.3, key}, 3);
   for (double& value : layer.inputs[0].values) value *= 8;
   expect_gradients(layer);
 }
@@ -48,22 +47,22 @@ template <class B>
 Pair both(typename B::Device& device, const std::vector<Array>& inputs, const Array& d_output, double rate,
           Index pixels, Index C) {
   const Index n = pixels * C;
-  const auto x = upload<B>(device, inputs[0]), gamma = upload<B>(device, inputs[1]),
-             beta = upload<B>(device, inputs[2]);
-  const auto dy = upload<B>(device, d_output);
+  const auto x = upload<Code<B>>(device, inputs[0]), gamma = upload<Code<B>>(device, inputs[1]),
+             beta = upload<Code<B>>(device, inputs[2]);
+  const auto dy = upload<Code<B>>(device, d_output);
   const Array zeros{"", std::vector<double>(static_cast<std::size_t>(C))};
-  auto running_mean = upload<B>(device, zeros), running_var = upload<B>(device, zeros);
-  auto mean = poisoned<B>(device, C), inv_std = poisoned<B>(device, C);
-  auto y = poisoned<B>(device, n), dx = poisoned<B>(device, n);
-  auto dgamma = poisoned<B>(device, C), dbeta = poisoned<B>(device, C);
-  auto workspace = poisoned<B>(device, batch_norm_workspace(device, pixels, C));
-  auto fused_workspace = poisoned<B>(device, batch_norm_relu_dropout_workspace(device, pixels, C));
+  auto running_mean = upload<Code<B>>(device, zeros), running_var = upload<Code<B>>(device, zeros);
+  auto mean = poisoned<Code<B>>(device, C), inv_std = poisoned<Code<B>>(device, C);
+  auto y = poisoned<Code<B>>(device, n), dx = poisoned<Code<B>>(device, n);
+  auto dgamma = poisoned<Code<B>>(device, C), dbeta = poisoned<Code<B>>(device, C);
+  auto workspace = poisoned<Code<B>>(device, batch_norm_workspace(device, pixels, C));
+  auto fused_workspace = poisoned<Code<B>>(device, batch_norm_relu_dropout_workspace(device, pixels, C));
   const auto results = [&](const auto& output) {
-    return Results{download<B>(device, "y", output), download<B>(device, "dx", dx),
-                   download<B>(device, "dgamma", dgamma), download<B>(device, "dbeta", dbeta)};
+    return Results{download<Code<B>>(device, "y", output), download<Code<B>>(device, "dx", dx),
+                   download<Code<B>>(device, "dgamma", dgamma), download<Code<B>>(device, "dbeta", dbeta)};
   };
   Pair pair;
-  auto plain = poisoned<B>(device, n);
+  auto plain = poisoned<Code<B>>(device, n);
   using T = typename B::Scalar;
   const Values<const T> x_values = values(x.data(), pixels, C);
   const Values<T> y_values = values(y.data(), pixels, C);
@@ -88,8 +87,8 @@ Pair both(typename B::Device& device, const std::vector<Array>& inputs, const Ar
   batch_norm_backward(device, dx_gradients, d_parameters, dx_gradients, {x_values, batch, parameters},
                       workspace.data());
   pair.plain = results(plain);
-  pair.mean = download<B>(device, "mean", mean);
-  pair.inv_std = download<B>(device, "inv_std", inv_std);
+  pair.mean = download<Code<B>>(device, "mean", mean);
+  pair.inv_std = download<Code<B>>(device, "inv_std", inv_std);
   return pair;
 }
 
@@ -186,20 +185,20 @@ TYPED_TEST(BatchNormReluDropout, BackwardMayWorkInPlace) {
   auto& device = this->device;
   const Pair pair = both<TypeParam>(device, inputs, dy, rate, pixels, C);
   using T = typename TypeParam::Scalar;
-  const auto x = upload<TypeParam>(device, inputs[0]);
-  const auto gamma = upload<TypeParam>(device, inputs[1]), beta = upload<TypeParam>(device, inputs[2]);
-  const auto y = upload<TypeParam>(device, pair.fused.y), mean = upload<TypeParam>(device, pair.mean);
-  const auto inv_std = upload<TypeParam>(device, pair.inv_std);
-  auto dx = upload<TypeParam>(device, dy);
-  auto dgamma = poisoned<TypeParam>(device, C), dbeta = poisoned<TypeParam>(device, C);
-  auto workspace = poisoned<TypeParam>(device, batch_norm_relu_dropout_workspace(device, pixels, C));
+  const auto x = upload<Code<TypeParam>>(device, inputs[0]);
+  const auto gamma = upload<Code<TypeParam>>(device, inputs[1]), beta = upload<Code<TypeParam>>(device, inputs[2]);
+  const auto y = upload<Code<TypeParam>>(device, pair.fused.y), mean = upload<Code<TypeParam>>(device, pair.mean);
+  const auto inv_std = upload<Code<TypeParam>>(device, pair.inv_std);
+  auto dx = upload<Code<TypeParam>>(device, dy);
+  auto dgamma = poisoned<Code<TypeParam>>(device, C), dbeta = poisoned<Code<TypeParam>>(device, C);
+  auto workspace = poisoned<Code<TypeParam>>(device, batch_norm_relu_dropout_workspace(device, pixels, C));
   const Gradients<T> dx_gradients = gradients(dx.data(), pixels, C);
   const BatchNormSaved<T> saved{
       values(x.data(), pixels, C), {mean.data(), inv_std.data()}, {gamma.data(), beta.data()}};
   batch_norm_relu_dropout_backward(device, dx_gradients, BatchNormParameters<T>{dgamma.data(), dbeta.data()},
                                    dx_gradients, values(y.data(), pixels, C), saved, rate, workspace.data());
-  EXPECT_EQ(download<TypeParam>(device, "dx", dx).values, pair.fused.dx.values);
-  EXPECT_EQ(download<TypeParam>(device, "dgamma", dgamma).values, pair.fused.dgamma.values);
+  EXPECT_EQ(download<Code<TypeParam>>(device, "dx", dx).values, pair.fused.dx.values);
+  EXPECT_EQ(download<Code<TypeParam>>(device, "dgamma", dgamma).values, pair.fused.dgamma.values);
 }
 
 template <class B>
@@ -282,12 +281,13 @@ TYPED_TEST(BatchNormReluDropoutAgainstCpu, TheMasksAreTheSame) {
       auto kept = upload<Cpu<double>>(cpu, same(n, 1));
       const Values<double> kept_values = values(kept.data(), n);
       dropout_forward(cpu, kept_values, kept_values, {rate, key});
-      const auto x = upload<TypeParam>(device, upstream(n)), ones = upload<TypeParam>(device, same(C, 1));
-      const auto zeros = upload<TypeParam>(device, same(C, 0)), beta = upload<TypeParam>(device, same(C, 100));
-      auto y = poisoned<TypeParam>(device, n);
+      const auto x = upload<Code<TypeParam>>(device, upstream(n)), ones = upload<Code<TypeParam>>(device, same(C, 1));
+      const auto zeros = upload<Code<TypeParam>>(device, same(C, 0)),
+                 beta = upload<Code<TypeParam>>(device, same(C, 100));
+      auto y = poisoned<Code<TypeParam>>(device, n);
       batch_norm_relu_dropout_forward(device, values(y.data(), pixels, C), values(x.data(), pixels, C),
                                       {zeros.data(), ones.data()}, {ones.data(), beta.data()}, {rate, key});
-      EXPECT_EQ(gradcheck::positive(download<TypeParam>(device, "y", y)),
+      EXPECT_EQ(gradcheck::positive(download<Code<TypeParam>>(device, "y", y)),
                 gradcheck::positive(download<Cpu<double>>(cpu, "kept", kept)))
           << pixels << " x " << C << ", rate " << rate;
     }
@@ -300,18 +300,18 @@ Results moved(typename B::Device& device, const std::vector<Array>& inputs, cons
   const Index n = pixels * C;
   const auto behind = [&](Array array) {
     array.values.insert(array.values.begin(), static_cast<std::size_t>(offset), 0.0);
-    return upload<B>(device, array);
+    return upload<Code<B>>(device, array);
   };
   const auto without = [&](Array array) {
     array.values.erase(array.values.begin(), array.values.begin() + offset);
     return array;
   };
   const auto x = behind(inputs[0]), dy = behind(d_output);
-  const auto gamma = upload<B>(device, inputs[1]), beta = upload<B>(device, inputs[2]);
-  const auto mean = upload<B>(device, statistics.mean), inv_std = upload<B>(device, statistics.inv_std);
-  auto y = poisoned<B>(device, n + offset), dx = poisoned<B>(device, n + offset);
-  auto dgamma = poisoned<B>(device, C), dbeta = poisoned<B>(device, C);
-  auto workspace = poisoned<B>(device, batch_norm_relu_dropout_workspace(device, pixels, C));
+  const auto gamma = upload<Code<B>>(device, inputs[1]), beta = upload<Code<B>>(device, inputs[2]);
+  const auto mean = upload<Code<B>>(device, statistics.mean), inv_std = upload<Code<B>>(device, statistics.inv_std);
+  auto y = poisoned<Code<B>>(device, n + offset), dx = poisoned<Code<B>>(device, n + offset);
+  auto dgamma = poisoned<Code<B>>(device, C), dbeta = poisoned<Code<B>>(device, C);
+  auto workspace = poisoned<Code<B>>(device, batch_norm_relu_dropout_workspace(device, pixels, C));
   using T = typename B::Scalar;
   const BatchNormSaved<T> saved{
       values(x.data() + offset, pixels, C), {mean.data(), inv_std.data()}, {gamma.data(), beta.data()}};
@@ -320,8 +320,8 @@ Results moved(typename B::Device& device, const std::vector<Array>& inputs, cons
   batch_norm_relu_dropout_backward(device, gradients(dx.data() + offset, pixels, C),
                                    BatchNormParameters<T>{dgamma.data(), dbeta.data()},
                                    gradients(dy.data() + offset, pixels, C), y_values, saved, rate, workspace.data());
-  return {without(download<B>(device, "y", y)), without(download<B>(device, "dx", dx)),
-          download<B>(device, "dgamma", dgamma), download<B>(device, "dbeta", dbeta)};
+  return {without(download<Code<B>>(device, "y", y)), without(download<Code<B>>(device, "dx", dx)),
+          download<Code<B>>(device, "dgamma", dgamma), download<Code<B>>(device, "dbeta", dbeta)};
 }
 
 // Float tensors on 16-byte boundaries go to the tuned kernels, those one element further on to the plain ones; for

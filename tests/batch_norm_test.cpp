@@ -1,11 +1,11 @@
 #include "cpu/batch_norm.h"
 
-#include "common/gradcheck/cases/batch_norm.h"
 #include "cuda/batch_norm.h"
 #include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/conv_methods.h"
 #include "support/expect.h"
+#include "support/layer_cases.h"
 #include "support/reference.h"
 
 namespace attnunet {
@@ -20,20 +20,20 @@ TYPED_TEST_SUITE(BatchNormGradient, DoubleBackendsAndReference);
 
 TYPED_TEST(BatchNormGradient, MatchesNumeric) {
   for (auto [pixels, C] : {std::pair<Index, Index>{35, 1}, {12, 7}, {30, 5}, {133, 2}})
-    expect_gradients(gradcheck::batch_norm_case<TypeParam>(this->device, pixels, C, 3));
+    expect_gradients(gradcheck::batch_norm_case<Code<TypeParam>>(this->device, pixels, C, 3));
 }
 
 // More channels than a tile has lanes. The truncation error of the difference quotient is of the order (h /
 // deviation)^2, and three pixels can lie close together: they are spread out, so that the gate keeps its margin.
 TYPED_TEST(BatchNormGradient, MatchesNumericAcrossTiles) {
-  auto layer = gradcheck::batch_norm_case<TypeParam>(this->device, 3, 300, 3);
+  auto layer = gradcheck::batch_norm_case<Code<TypeParam>>(this->device, 3, 300, 3);
   for (double& value : layer.inputs[0].values) value *= 8;
   expect_gradients(layer);
 }
 
 // One pixel is its own mean: y = beta whatever x is.
 TYPED_TEST(BatchNormGradient, OnePixelHasNoGradientButBeta) {
-  const auto layer = gradcheck::batch_norm_case<TypeParam>(this->device, 1, 3, 3);
+  const auto layer = gradcheck::batch_norm_case<Code<TypeParam>>(this->device, 1, 3, 3);
   EXPECT_EQ(layer.forward(layer.inputs).outputs[0].values, layer.inputs[2].values);
   const auto gradients = layer.backward(layer.inputs, {{"dy", {1, 2, 3}}});
   EXPECT_EQ(gradients[0].values, (std::vector<double>{0, 0, 0}));
@@ -43,13 +43,13 @@ TYPED_TEST(BatchNormGradient, OnePixelHasNoGradientButBeta) {
 
 TYPED_TEST(BatchNormGradient, InferenceMatchesNumeric) {
   for (auto [pixels, C] : {std::pair<Index, Index>{1, 1}, {1, 5}, {35, 1}, {12, 7}, {133, 2}, {3, 300}})
-    expect_gradients(gradcheck::batch_norm_inference_case<TypeParam>(this->device, pixels, C, 4));
+    expect_gradients(gradcheck::batch_norm_inference_case<Code<TypeParam>>(this->device, pixels, C, 4));
 }
 
 // The two directions that the second and third term of dx remove.
 TYPED_TEST(BatchNormGradient, IsOrthogonalToOnesAndXhat) {
   const Index pixels = 20000, C = 3;
-  auto layer = gradcheck::batch_norm_case<TypeParam>(this->device, pixels, C, 5);
+  auto layer = gradcheck::batch_norm_case<Code<TypeParam>>(this->device, pixels, C, 5);
   layer.inputs[1].values.assign(C, 1.0);
   layer.inputs[2].values.assign(C, 0.0);
   for (double& value : layer.inputs[0].values) value *= 1e3;  // so that eps does not count
@@ -84,20 +84,20 @@ Statistics statistics(typename B::Device& device, const Array& x, double running
   using gradcheck::upload;
   const Index pixels = static_cast<Index>(x.values.size()) / C;
   auto same = [&](double value) {
-    return upload<B>(device, {"", std::vector<double>(static_cast<std::size_t>(C), value)});
+    return upload<Code<B>>(device, {"", std::vector<double>(static_cast<std::size_t>(C), value)});
   };
   auto new_mean = same(running_mean), new_var = same(running_var);
-  const auto gamma = same(1), beta = same(0), x_device = upload<B>(device, x);
-  auto mean = gradcheck::poisoned<B>(device, C), inv_std = gradcheck::poisoned<B>(device, C);
-  auto y = gradcheck::poisoned<B>(device, pixels * C);
-  auto workspace = gradcheck::poisoned<B>(device, batch_norm_workspace(device, pixels, C));
+  const auto gamma = same(1), beta = same(0), x_device = upload<Code<B>>(device, x);
+  auto mean = gradcheck::poisoned<Code<B>>(device, C), inv_std = gradcheck::poisoned<Code<B>>(device, C);
+  auto y = gradcheck::poisoned<Code<B>>(device, pixels * C);
+  auto workspace = gradcheck::poisoned<Code<B>>(device, batch_norm_workspace(device, pixels, C));
   using T = typename B::Scalar;
   batch_norm_forward(device, values(y.data(), pixels, C), BatchStatistics<T>{mean.data(), inv_std.data()},
                      RunningStatistics<T>{new_mean.data(), new_var.data()}, values(x_device.data(), pixels, C),
                      {gamma.data(), beta.data()}, workspace.data());
-  return {gradcheck::download<B>(device, "mean", mean), gradcheck::download<B>(device, "inv_std", inv_std),
-          gradcheck::download<B>(device, "running_mean", new_mean),
-          gradcheck::download<B>(device, "running_var", new_var)};
+  return {gradcheck::download<Code<B>>(device, "mean", mean), gradcheck::download<Code<B>>(device, "inv_std", inv_std),
+          gradcheck::download<Code<B>>(device, "running_mean", new_mean),
+          gradcheck::download<Code<B>>(device, "running_var", new_var)};
 }
 
 TYPED_TEST(BatchNorm, RunningStatistics) {
@@ -147,7 +147,7 @@ TYPED_TEST(BatchNormThreads, SameBitsForAnyNumberOfThreads) {
     std::vector<std::vector<double>> first;
     for (int threads : {1, 2, 3}) {
       typename TypeParam::Device device(threads);
-      const auto layer = gradcheck::batch_norm_case<TypeParam>(device, pixels, C, 10);
+      const auto layer = gradcheck::batch_norm_case<Code<TypeParam>>(device, pixels, C, 10);
       std::vector<std::vector<double>> now = {layer.forward(layer.inputs).outputs[0].values};
       for (const Array& gradient : layer.backward(layer.inputs, {dy})) now.push_back(gradient.values);
       if (first.empty()) first = now;
@@ -160,26 +160,26 @@ TYPED_TEST(BatchNorm, BackwardMayWorkInPlace) {
   using gradcheck::download;
   using gradcheck::upload;
   const Index pixels = 5003, C = 3;
-  const auto layer = gradcheck::batch_norm_case<TypeParam>(this->device, pixels, C, 16);
+  const auto layer = gradcheck::batch_norm_case<Code<TypeParam>>(this->device, pixels, C, 16);
   Random random(17);
   const Array dy = gradcheck::random_array("dy", pixels * C, random);
   const auto statistic = statistics<TypeParam>(this->device, layer.inputs[0], 0, 0, C);
   using T = typename TypeParam::Scalar;
-  const auto x = upload<TypeParam>(this->device, layer.inputs[0]);
-  const auto gamma = upload<TypeParam>(this->device, layer.inputs[1]);
-  const auto beta = upload<TypeParam>(this->device, layer.inputs[2]);
-  const auto mean = upload<TypeParam>(this->device, statistic.mean);
-  const auto inv_std = upload<TypeParam>(this->device, statistic.inv_std);
-  auto dx = upload<TypeParam>(this->device, dy);
-  auto dgamma = gradcheck::poisoned<TypeParam>(this->device, C),
-       dbeta = gradcheck::poisoned<TypeParam>(this->device, C);
-  auto workspace = gradcheck::poisoned<TypeParam>(this->device, batch_norm_workspace(this->device, pixels, C));
+  const auto x = upload<Code<TypeParam>>(this->device, layer.inputs[0]);
+  const auto gamma = upload<Code<TypeParam>>(this->device, layer.inputs[1]);
+  const auto beta = upload<Code<TypeParam>>(this->device, layer.inputs[2]);
+  const auto mean = upload<Code<TypeParam>>(this->device, statistic.mean);
+  const auto inv_std = upload<Code<TypeParam>>(this->device, statistic.inv_std);
+  auto dx = upload<Code<TypeParam>>(this->device, dy);
+  auto dgamma = gradcheck::poisoned<Code<TypeParam>>(this->device, C),
+       dbeta = gradcheck::poisoned<Code<TypeParam>>(this->device, C);
+  auto workspace = gradcheck::poisoned<Code<TypeParam>>(this->device, batch_norm_workspace(this->device, pixels, C));
   const Gradients<T> dx_gradients = gradients(dx.data(), pixels, C);
   const BatchNormSaved<T> saved{
       values(x.data(), pixels, C), {mean.data(), inv_std.data()}, {gamma.data(), beta.data()}};
   batch_norm_backward(this->device, dx_gradients, BatchNormParameters<T>{dgamma.data(), dbeta.data()}, dx_gradients,
                       saved, workspace.data());
-  EXPECT_EQ(download<TypeParam>(this->device, "x", dx).values, layer.backward(layer.inputs, {dy})[0].values);
+  EXPECT_EQ(download<Code<TypeParam>>(this->device, "x", dx).values, layer.backward(layer.inputs, {dy})[0].values);
 }
 
 template <class B>
@@ -237,7 +237,7 @@ TYPED_TEST(BatchNormFloat, MatchesDouble) {
   using Double = typename Rebind<TypeParam, double>::type;
   TestDevice<Double> exact;
   for (auto [pixels, C] : {std::pair<Index, Index>{50003, 1}, {2001, 3}, {4001, 32}, {301, 300}})
-    expect_float_close(gradcheck::batch_norm_case<TypeParam>(this->device, pixels, C, 13),
+    expect_float_close(gradcheck::batch_norm_case<Code<TypeParam>>(this->device, pixels, C, 13),
                        gradcheck::batch_norm_case<Double>(exact, pixels, C, 13), C);
 }
 
@@ -246,14 +246,14 @@ TYPED_TEST(BatchNormFloat, MatchesDoubleAtALargeMean) {
   TestDevice<Double> exact;
   auto in_double = gradcheck::batch_norm_case<Double>(exact, 4001, 5, 15);
   for (double& value : in_double.inputs[0].values) value += 1e4;
-  expect_float_close(gradcheck::batch_norm_case<TypeParam>(this->device, 4001, 5, 15), in_double, 5);
+  expect_float_close(gradcheck::batch_norm_case<Code<TypeParam>>(this->device, 4001, 5, 15), in_double, 5);
 }
 
 TYPED_TEST(BatchNormFloat, InferenceMatchesDouble) {
   using Double = typename Rebind<TypeParam, double>::type;
   TestDevice<Double> exact;
   for (auto [pixels, C] : {std::pair<Index, Index>{50003, 1}, {2001, 3}, {4001, 32}, {301, 300}})
-    expect_float_close(gradcheck::batch_norm_inference_case<TypeParam>(this->device, pixels, C, 14),
+    expect_float_close(gradcheck::batch_norm_inference_case<Code<TypeParam>>(this->device, pixels, C, 14),
                        gradcheck::batch_norm_inference_case<Double>(exact, pixels, C, 14), C);
 }
 
@@ -263,9 +263,9 @@ void expect_matches_reference(typename B::Device& device) {
   const double unit = sizeof(typename B::Scalar) == 8 ? 2 * 0x1p-29 : 1;
   cpu::Device reference(1, ConvMethod::reference);
   for (auto [pixels, C] : {std::pair<Index, Index>{50003, 1}, {2001, 3}, {4001, 32}, {301, 300}, {35, 1028}}) {
-    expect_float_close(gradcheck::batch_norm_case<B>(device, pixels, C, 18),
+    expect_float_close(gradcheck::batch_norm_case<Code<B>>(device, pixels, C, 18),
                        gradcheck::batch_norm_case<Cpu<double>>(reference, pixels, C, 18), C, unit);
-    expect_float_close(gradcheck::batch_norm_inference_case<B>(device, pixels, C, 19),
+    expect_float_close(gradcheck::batch_norm_inference_case<Code<B>>(device, pixels, C, 19),
                        gradcheck::batch_norm_inference_case<Cpu<double>>(reference, pixels, C, 19), C, unit);
   }
 }
@@ -323,10 +323,10 @@ TYPED_TEST(CombineChannelStatistics, LargeMeanAndRaggedChunks) {
         means.values.push_back(mean);
         m2.values.push_back(squares);
       }
-    const auto chunk_means = upload<B>(device, means), chunk_m2 = upload<B>(device, m2);
-    auto running_mean = upload<B>(device, {"", std::vector<double>(channels, 3)});
-    auto running_var = upload<B>(device, {"", std::vector<double>(channels, 5)});
-    auto mean = gradcheck::poisoned<B>(device, C), inv_std = gradcheck::poisoned<B>(device, C);
+    const auto chunk_means = upload<Code<B>>(device, means), chunk_m2 = upload<Code<B>>(device, m2);
+    auto running_mean = upload<Code<B>>(device, {"", std::vector<double>(channels, 3)});
+    auto running_var = upload<Code<B>>(device, {"", std::vector<double>(channels, 5)});
+    auto mean = gradcheck::poisoned<Code<B>>(device, C), inv_std = gradcheck::poisoned<Code<B>>(device, C);
     combine_channel_statistics(device, BatchStatistics<T>{mean.data(), inv_std.data()},
                                RunningStatistics<T>{running_mean.data(), running_var.data()},
                                cuda::ChunkStatistics<T>{chunk_means.data(), chunk_m2.data(), at.chunk_pixels, pixels},
@@ -344,12 +344,12 @@ TYPED_TEST(CombineChannelStatistics, LargeMeanAndRaggedChunks) {
       running_mean_bound.push_back(2 * e);
       running_var_bound.push_back(0.1 * variance_error * n / (n - 1) + 2 * u * expected.running_var.values[c]);
     }
-    EXPECT_TRUE(close(gradcheck::download<B>(device, "mean", mean), expected.mean, mean_bound));
-    EXPECT_TRUE(close(gradcheck::download<B>(device, "inv_std", inv_std), expected.inv_std, inv_std_bound));
-    EXPECT_TRUE(
-        close(gradcheck::download<B>(device, "running_mean", running_mean), expected.running_mean, running_mean_bound));
-    EXPECT_TRUE(
-        close(gradcheck::download<B>(device, "running_var", running_var), expected.running_var, running_var_bound));
+    EXPECT_TRUE(close(gradcheck::download<Code<B>>(device, "mean", mean), expected.mean, mean_bound));
+    EXPECT_TRUE(close(gradcheck::download<Code<B>>(device, "inv_std", inv_std), expected.inv_std, inv_std_bound));
+    EXPECT_TRUE(close(gradcheck::download<Code<B>>(device, "running_mean", running_mean), expected.running_mean,
+                      running_mean_bound));
+    EXPECT_TRUE(close(gradcheck::download<Code<B>>(device, "running_var", running_var), expected.running_var,
+                      running_var_bound));
   }
 }
 

@@ -4,8 +4,11 @@
 
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
-#include <regex>
+#include <set>
+#include <sstream>
+
+#include "support/json.h"
+#include "support/text.h"
 
 namespace attnunet::report {
 namespace {
@@ -15,21 +18,20 @@ const double nan = std::numeric_limits<double>::quiet_NaN();
 /// The points of every polyline, curve by curve.
 std::vector<std::vector<std::pair<double, double>>> curves(const std::string& html) {
   std::vector<std::vector<std::pair<double, double>>> result;
-  const std::regex polyline("<polyline[^>]*points=\"([^\"]*)\""), point("(-?[0-9.]+),(-?[0-9.]+)");
-  for (std::sregex_iterator line(html.begin(), html.end(), polyline), end; line != end; ++line) {
-    const std::string points = (*line)[1];
+  for (const std::string& points : matches(html, "<polyline[^>]*points=\"([^\"]*)\"")) {
+    std::istringstream text(points);
     result.emplace_back();
-    for (std::sregex_iterator one(points.begin(), points.end(), point); one != end; ++one)
-      result.back().emplace_back(std::stod((*one)[1]), std::stod((*one)[2]));
+    char comma;
+    for (double x, y; text >> x >> comma >> y;) result.back().emplace_back(x, y);
   }
   return result;
 }
 
 /// What the script gets.
 nlohmann::json data_of(const std::string& html) {
-  std::smatch found;
-  EXPECT_TRUE(std::regex_search(html, found, std::regex("data-chart=\"([^\"]*)\"")));
-  return nlohmann::json::parse(std::regex_replace(found[1].str(), std::regex("&quot;"), "\""));
+  std::string text = matches(html, "data-chart=\"([^\"]*)\"").at(0);
+  for (std::size_t i; (i = text.find("&quot;")) != std::string::npos;) text.replace(i, 6, "\"");
+  return parse_json(text);
 }
 
 LineChart chart_of(const std::vector<double>& a, const std::vector<double>& b = {}) {
@@ -107,8 +109,7 @@ TEST(LineChart, SeriesDifferByMoreThanColour) {
   std::set<std::string> styles;
   for (int i = 0; i < 32; ++i) chart.series.push_back({"run", {1, 2}});
   const std::string html = line_chart(chart);
-  const std::regex style("<polyline class=\"curve\" (.*) points");
-  for (std::sregex_iterator one(html.begin(), html.end(), style), end; one != end; ++one) styles.insert((*one)[1]);
+  for (const std::string& style : matches(html, "<polyline class=\"curve\" (.*) points")) styles.insert(style);
   EXPECT_EQ(styles.size(), 32u);
   for (const char* shape : {"<circle", "<polygon", "stroke-dasharray"})
     EXPECT_NE(html.find(shape), std::string::npos) << shape;
@@ -132,9 +133,8 @@ TEST(HistogramChart, BarsAreAsHighAsTheirCounts) {
   chart.stacked = {{"benign", {1, 0, 4}}, {"malignant", {2, 0, 0}}};
   const std::string html = histogram_chart(chart);
   std::vector<double> heights;
-  const std::regex bar("class=\"bar\"[^>]* height=\"([0-9.]+)\"");
-  for (std::sregex_iterator one(html.begin(), html.end(), bar), end; one != end; ++one)
-    heights.push_back(std::stod((*one)[1]));
+  for (const std::string& height : matches(html, "class=\"bar\"[^>]* height=\"([0-9.]+)\""))
+    heights.push_back(std::stod(height));
   ASSERT_EQ(heights.size(), 3u);  // none where there is nothing
   EXPECT_NEAR(heights[1], 2 * heights[0], 0.3);
   EXPECT_NEAR(heights[2], 4 * heights[0], 0.3);

@@ -1,7 +1,5 @@
 // The checkers themselves: a right layer passes, and every way of being wrong that has slipped through somebody's
 // checker is rejected. The broken layers are a right one with its results tampered with.
-#include "common/gradcheck/cases/batch_norm.h"
-#include "common/gradcheck/cases/relu.h"
 #include "common/gradcheck/check.h"
 #include "cpu/batch_norm.h"
 #include "cpu/relu.h"
@@ -9,6 +7,7 @@
 #include "cuda/relu.h"
 #include "support/backends.h"
 #include "support/expect.h"
+#include "support/layer_cases.h"
 
 namespace attnunet {
 namespace {

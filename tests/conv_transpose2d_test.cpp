@@ -3,13 +3,13 @@
 #include <cstring>
 #include <tuple>
 
-#include "common/gradcheck/cases/conv_transpose2d.h"
 #include "cuda/conv_transpose2d.h"
 #include "support/against_cpu.h"
 #include "support/backends.h"
 #include "support/columns.h"
 #include "support/conv_methods.h"
 #include "support/expect.h"
+#include "support/layer_cases.h"
 #include "support/linear.h"
 #include "support/reference.h"
 
@@ -80,12 +80,12 @@ TYPED_TEST_SUITE(ConvTranspose2dGradient, DoubleBackendsAndReference);
 TYPED_TEST(ConvTranspose2dGradient, MatchesNumeric) {
   for (const ConvTranspose2dGeometry& g : small)
     for (bool bias : {false, true})
-      expect_gradients(gradcheck::conv_transpose2d_case<TypeParam>(this->device, g, bias, 7));
+      expect_gradients(gradcheck::conv_transpose2d_case<Code<TypeParam>>(this->device, g, bias, 7));
 }
 
 TYPED_TEST(ConvTranspose2dGradient, MatchesNumericAcrossTiles) {
   for (const ConvTranspose2dGeometry& g : {ConvTranspose2dGeometry{1, 3, 300, 1, 1}, {1, 23, 29, 1, 1}})
-    expect_gradients(gradcheck::conv_transpose2d_case<TypeParam>(this->device, g, true, 3));
+    expect_gradients(gradcheck::conv_transpose2d_case<Code<TypeParam>>(this->device, g, true, 3));
 }
 
 template <class B>
@@ -98,7 +98,7 @@ TYPED_TEST(ConvTranspose2d, MatchesTheDefinition) {
   for (const ConvTranspose2dGeometry& g : all_shapes<TypeParam>()) {
     SCOPED_TRACE(text(g));
     const Data d(g, 11);
-    const auto layer = gradcheck::conv_transpose2d_case<TypeParam>(this->device, g, true, 1);
+    const auto layer = gradcheck::conv_transpose2d_case<Code<TypeParam>>(this->device, g, true, 1);
     const Array y = layer.forward({d.x, d.w, d.b}).outputs[0];
     const Array expected = reference::conv_transpose2d_forward(g, d.x, d.w, d.b);
     const auto bound =
@@ -122,7 +122,7 @@ TYPED_TEST(ConvTranspose2d, WorksWithoutBias) {
   for (const ConvTranspose2dGeometry& g : small) {
     SCOPED_TRACE(text(g));
     const Data d(g, 12);
-    const auto layer = gradcheck::conv_transpose2d_case<TypeParam>(this->device, g, false, 1);
+    const auto layer = gradcheck::conv_transpose2d_case<Code<TypeParam>>(this->device, g, false, 1);
     const Array none = zeros("b", g.K);
     EXPECT_TRUE(close(layer.forward({d.x, d.w}).outputs[0], reference::conv_transpose2d_forward(g, d.x, d.w, none),
                       bounds<T>(reference::conv_transpose2d_forward(g, magnitudes(d.x), magnitudes(d.w), none), g.C)));
@@ -134,10 +134,10 @@ TYPED_TEST(ConvTranspose2d, BackwardDataAdds) {
   for (const ConvTranspose2dGeometry& g : all_shapes<TypeParam>()) {
     SCOPED_TRACE(text(g));
     const Data d(g, 13);
-    const auto w = gradcheck::upload<TypeParam>(this->device, d.w);
-    const auto dy = gradcheck::upload<TypeParam>(this->device, d.dy);
-    auto dx = gradcheck::upload<TypeParam>(this->device, d.before);
-    auto workspace = gradcheck::poisoned<TypeParam>(this->device, conv_transpose2d_workspace(this->device, g));
+    const auto w = gradcheck::upload<Code<TypeParam>>(this->device, d.w);
+    const auto dy = gradcheck::upload<Code<TypeParam>>(this->device, d.dy);
+    auto dx = gradcheck::upload<Code<TypeParam>>(this->device, d.before);
+    auto workspace = gradcheck::poisoned<Code<TypeParam>>(this->device, conv_transpose2d_workspace(this->device, g));
     conv_transpose2d_backward_data(this->device, gradients(dx.data(), g.input_pixels(), g.C),
                                    gradients(dy.data(), g.output_pixels(), g.K), w.data(), workspace.data(), g,
                                    Write::add);
@@ -147,7 +147,8 @@ TYPED_TEST(ConvTranspose2d, BackwardDataAdds) {
       expected.values[i] += d.before.values[i];
       sums.values[i] += std::abs(d.before.values[i]);
     }
-    EXPECT_TRUE(close(gradcheck::download<TypeParam>(this->device, "dx", dx), expected, bounds<T>(sums, 4 * g.K + 1)));
+    EXPECT_TRUE(
+        close(gradcheck::download<Code<TypeParam>>(this->device, "dx", dx), expected, bounds<T>(sums, 4 * g.K + 1)));
   }
 }
 
@@ -164,36 +165,36 @@ TYPED_TEST(ConvTranspose2d, WorksOnColumnsOfAWiderTensor) {
     SCOPED_TRACE(text(g));
     const Data d(g, 16);
     auto& device = this->device;
-    const auto x = gradcheck::upload<TypeParam>(device, widened(d.x, of_x));
-    const auto w = gradcheck::upload<TypeParam>(device, d.w);
-    const auto b = gradcheck::upload<TypeParam>(device, d.b);
-    const auto dy = gradcheck::upload<TypeParam>(device, widened(d.dy, of_y));
+    const auto x = gradcheck::upload<Code<TypeParam>>(device, widened(d.x, of_x));
+    const auto w = gradcheck::upload<Code<TypeParam>>(device, d.w);
+    const auto b = gradcheck::upload<Code<TypeParam>>(device, d.b);
+    const auto dy = gradcheck::upload<Code<TypeParam>>(device, widened(d.dy, of_y));
     const auto x_values = values(x.data(), g.input_pixels(), of_x);
     const auto dy_gradients = gradients(dy.data(), g.output_pixels(), of_y);
-    auto workspace = gradcheck::poisoned<TypeParam>(device, conv_transpose2d_workspace(device, g));
+    auto workspace = gradcheck::poisoned<Code<TypeParam>>(device, conv_transpose2d_workspace(device, g));
 
-    auto y = gradcheck::upload<TypeParam>(device, widened_nan(g.output_pixels(), of_y));
+    auto y = gradcheck::upload<Code<TypeParam>>(device, widened_nan(g.output_pixels(), of_y));
     conv_transpose2d_forward(device, values(y.data(), g.output_pixels(), of_y), x_values, w.data(), b.data(),
                              workspace.data(), g);
     EXPECT_TRUE(close(
-        narrowed(gradcheck::download<TypeParam>(device, "y", y), of_y),
+        narrowed(gradcheck::download<Code<TypeParam>>(device, "y", y), of_y),
         reference::conv_transpose2d_forward(g, d.x, d.w, d.b),
         bounds<T>(reference::conv_transpose2d_forward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.b)), g.C + 1)));
 
     const reference::ConvGradients expected_gradients = reference::conv_transpose2d_backward(g, d.x, d.w, d.dy);
     const reference::ConvGradients sums =
         reference::conv_transpose2d_backward(g, magnitudes(d.x), magnitudes(d.w), magnitudes(d.dy));
-    auto dx = gradcheck::upload<TypeParam>(device, widened_nan(g.input_pixels(), of_x));
-    auto dw = gradcheck::poisoned<TypeParam>(device, w.size());
-    auto db = gradcheck::poisoned<TypeParam>(device, g.K);
+    auto dx = gradcheck::upload<Code<TypeParam>>(device, widened_nan(g.input_pixels(), of_x));
+    auto dw = gradcheck::poisoned<Code<TypeParam>>(device, w.size());
+    auto db = gradcheck::poisoned<Code<TypeParam>>(device, g.K);
     conv_transpose2d_backward_data(device, gradients(dx.data(), g.input_pixels(), of_x), dy_gradients, w.data(),
                                    workspace.data(), g, Write::set);
     conv_transpose2d_backward_weights(device, dw.data(), db.data(), dy_gradients, x_values, workspace.data(), g);
-    EXPECT_TRUE(close(narrowed(gradcheck::download<TypeParam>(device, "dx", dx), of_x), expected_gradients.dx,
+    EXPECT_TRUE(close(narrowed(gradcheck::download<Code<TypeParam>>(device, "dx", dx), of_x), expected_gradients.dx,
                       bounds<T>(sums.dx, 4 * g.K)));
-    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "dw", dw), expected_gradients.dw,
+    EXPECT_TRUE(close(gradcheck::download<Code<TypeParam>>(device, "dw", dw), expected_gradients.dw,
                       bounds<T>(sums.dw, g.input_pixels())));
-    EXPECT_TRUE(close(gradcheck::download<TypeParam>(device, "db", db), expected_gradients.db,
+    EXPECT_TRUE(close(gradcheck::download<Code<TypeParam>>(device, "db", db), expected_gradients.db,
                       bounds<T>(sums.db, g.output_pixels())));
   }
 }
@@ -226,7 +227,7 @@ TYPED_TEST(ConvTranspose2dAdjoint, HoldsForDataAndWeights) {
   for (const ConvTranspose2dGeometry& g : on_cpu<TypeParam> ? for_cpu : for_cuda) {
     SCOPED_TRACE(text(g));
     const Data d(g, 14);
-    const auto layer = gradcheck::conv_transpose2d_case<TypeParam>(this->device, g, false, 1);
+    const auto layer = gradcheck::conv_transpose2d_case<Code<TypeParam>>(this->device, g, false, 1);
     const Array y = layer.forward({d.x, d.w}).outputs[0];
     const std::vector<Array> gradients = layer.backward({d.x, d.w}, {d.dy});
     const double left = dot(y, d.dy), gate = 1e-12 * std::sqrt(dot(y, y) * dot(d.dy, d.dy));
@@ -245,7 +246,7 @@ TYPED_TEST(ConvTranspose2dAgainstCpu, CloseAndTheSameBitsTwice) {
   for (const ConvTranspose2dGeometry& g : all_shapes<TypeParam>()) {
     SCOPED_TRACE(text(g));
     const auto cpu_case = gradcheck::conv_transpose2d_case<CpuLike<TypeParam>>(cpu, g, true, 2);
-    const auto layer = gradcheck::conv_transpose2d_case<TypeParam>(this->device, g, true, 2);
+    const auto layer = gradcheck::conv_transpose2d_case<Code<TypeParam>>(this->device, g, true, 2);
     const BothPasses expected = both_passes(cpu_case), actual = both_passes(layer), again = both_passes(layer);
     std::vector<Array> sizes;
     for (const Array& input : expected.inputs) sizes.push_back(magnitudes(input));
@@ -276,22 +277,22 @@ TYPED_TEST(ConvTranspose2dPlain, AgreesWithTheTuned) {
   for (const ConvTranspose2dGeometry& g : all_shapes<B>()) {
     SCOPED_TRACE(text(g));
     const Data d(g, 17);
-    const auto x = gradcheck::upload<B>(device, d.x), w = gradcheck::upload<B>(device, d.w);
-    const auto b = gradcheck::upload<B>(device, d.b), dy = gradcheck::upload<B>(device, d.dy);
+    const auto x = gradcheck::upload<Code<B>>(device, d.x), w = gradcheck::upload<Code<B>>(device, d.w);
+    const auto b = gradcheck::upload<Code<B>>(device, d.b), dy = gradcheck::upload<Code<B>>(device, d.dy);
     const auto x_values = values(x.data(), g.input_pixels(), g.C);
     const auto dy_gradients = gradients(dy.data(), g.output_pixels(), g.K);
     const auto run = [&](const auto& forward, const auto& data, const auto& weights, Index workspace_size) {
-      auto workspace = gradcheck::poisoned<B>(device, workspace_size);
-      auto y = gradcheck::poisoned<B>(device, dy.size()), dx = gradcheck::poisoned<B>(device, x.size());
-      auto added = gradcheck::upload<B>(device, d.before);
-      auto dw = gradcheck::poisoned<B>(device, w.size()), db = gradcheck::poisoned<B>(device, g.K);
+      auto workspace = gradcheck::poisoned<Code<B>>(device, workspace_size);
+      auto y = gradcheck::poisoned<Code<B>>(device, dy.size()), dx = gradcheck::poisoned<Code<B>>(device, x.size());
+      auto added = gradcheck::upload<Code<B>>(device, d.before);
+      auto dw = gradcheck::poisoned<Code<B>>(device, w.size()), db = gradcheck::poisoned<Code<B>>(device, g.K);
       forward(y.data(), workspace.data());
       data(dx.data(), workspace.data(), Write::set);
       data(added.data(), workspace.data(), Write::add);
       weights(dw.data(), db.data(), workspace.data());
       std::vector<Array> results;
       for (const auto* buffer : {&y, &dx, &added, &dw, &db})
-        results.push_back(gradcheck::download<B>(device, "", *buffer));
+        results.push_back(gradcheck::download<Code<B>>(device, "", *buffer));
       return results;
     };
     const auto tuned = run(
@@ -350,7 +351,7 @@ TYPED_TEST(ConvTranspose2dThreads, GiveTheSameBits) {
     std::vector<std::vector<Array>> results;
     for (int threads : {1, 2, 3}) {
       cpu::Device device(threads);
-      const auto layer = gradcheck::conv_transpose2d_case<B>(device, g, true, 1);
+      const auto layer = gradcheck::conv_transpose2d_case<Code<B>>(device, g, true, 1);
       results.push_back(layer.backward({d.x, d.w, d.b}, {d.dy}));
       results.back().push_back(layer.forward({d.x, d.w, d.b}).outputs[0]);
     }

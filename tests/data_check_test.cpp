@@ -2,10 +2,9 @@
 #include <gtest/gtest.h>
 #include <lodepng.h>
 
-#include <nlohmann/json.hpp>
-
 #include "common/core/random.h"
 #include "support/command_line.h"
+#include "support/json.h"
 
 namespace attnunet {
 namespace {
@@ -49,7 +48,7 @@ struct Folder {
     more.insert(more.begin(), {"data", "check", "--data", root.string(), "--json", json});
     const Finished finished = attnunet_run(more);
     expect_success(finished);
-    return Json::parse(read_text(json));
+    return read_json(json);
   }
 };
 
@@ -207,7 +206,7 @@ TEST(DataCheck, Busi) {
   expect_success(
       attnunet_run({"data", "check", "--data", root.string(), "--json", json, "--train-list",
                     (lists / "busi_train1.txt").string(), "--val-list", (lists / "busi_val1.txt").string()}));
-  const Json found = Json::parse(read_text(json));
+  const Json found = read_json(json);
   EXPECT_EQ(found["cases"], 780);
   EXPECT_EQ(found["classes"], (Json{{"benign", 437}, {"malignant", 210}, {"normal", 133}}));
   EXPECT_EQ(found["masks"], 798);

@@ -4,13 +4,13 @@
 
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "support/places.h"
+#include "support/text.h"
 
 namespace attnunet {
 namespace {
@@ -23,15 +23,6 @@ std::string read(const fs::path& file) {
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
-}
-
-/// The first group of every match.
-std::vector<std::string> matches(const std::string& text, const std::string& pattern) {
-  const std::regex regex(pattern);
-  std::vector<std::string> found;
-  for (std::sregex_iterator match(text.begin(), text.end(), regex), end; match != end; ++match)
-    found.push_back((*match)[1]);
-  return found;
 }
 
 bool is_reference(const std::string& name) {

@@ -20,7 +20,7 @@ TYPED_TEST_SUITE(DropoutGradient, DoubleBackendsAndReference);
 
 TYPED_TEST(DropoutGradient, MatchesNumeric) {
   for (const Index n : {1, 7, 256, 1001}) {
-    const auto layer = gradcheck::dropout_case<TypeParam>(this->device, n, {0.3, {5, 1, 3}}, 7);
+    const auto layer = gradcheck::dropout_case<Code<TypeParam>>(this->device, n, {0.3, {5, 1, 3}}, 7);
     if (n > 1) expect_gradients(layer);
     expect_adjoint(layer);
   }
@@ -35,7 +35,7 @@ TYPED_TEST(Dropout, MaskIsThePhiloxWord) {
   using T = typename TypeParam::Scalar;
   const DropoutKey key{0x123456789ABCDEFull, 7, 41};
   for (const double rate : {0.1, 0.2, 0.3, 0.999}) {
-    const auto layer = gradcheck::dropout_case<TypeParam>(this->device, 1027, {rate, key}, 7);
+    const auto layer = gradcheck::dropout_case<Code<TypeParam>>(this->device, 1027, {rate, key}, 7);
     auto inputs = layer.inputs;
     inputs[0] = rounded_to_float(inputs[0]);
     const std::vector<T> x(inputs[0].values.begin(), inputs[0].values.end());
@@ -48,14 +48,14 @@ TYPED_TEST(Dropout, MaskIsThePhiloxWord) {
 }
 
 TYPED_TEST(Dropout, RateZeroKeepsEverything) {
-  const auto layer = gradcheck::dropout_case<TypeParam>(this->device, 333, {0, {1, 2, 3}}, 7);
+  const auto layer = gradcheck::dropout_case<Code<TypeParam>>(this->device, 333, {0, {1, 2, 3}}, 7);
   const std::vector<gradcheck::Array> inputs{rounded_to_float(layer.inputs[0])};
   EXPECT_EQ(layer.forward(inputs).outputs[0].values, inputs[0].values);
 }
 
 TYPED_TEST(Dropout, StepLayerAndSeedEachChangeTheMask) {
   const auto y = [&](const DropoutKey& key) {
-    const auto layer = gradcheck::dropout_case<TypeParam>(this->device, 400, {0.3, key}, 7);
+    const auto layer = gradcheck::dropout_case<Code<TypeParam>>(this->device, 400, {0.3, key}, 7);
     return layer.forward(layer.inputs).outputs[0].values;
   };
   const auto reference = y({1, 2, 3});
@@ -69,7 +69,7 @@ TYPED_TEST(Dropout, StepLayerAndSeedEachChangeTheMask) {
 // Binomial: the share of dropped elements is within five standard deviations of the rate.
 TYPED_TEST(Dropout, DropsTheRate) {
   const Index n = 100000;
-  const auto layer = gradcheck::dropout_case<TypeParam>(this->device, n, {0.2, {1, 2, 3}}, 7);
+  const auto layer = gradcheck::dropout_case<Code<TypeParam>>(this->device, n, {0.2, {1, 2, 3}}, 7);
   const auto y = layer.forward({{"x", std::vector<double>(n, 1)}}).outputs[0].values;
   double dropped = 0;
   for (const double value : y) dropped += value == 0;
@@ -86,7 +86,7 @@ TYPED_TEST(DropoutAgainstCpu, EqualToTheBit) {
   const DropoutKey key{0xFEDCBA9876543210ull, 3, 77};
   for (const Index n : {1, 3, 4, 256, 1028, 5003})
     for (const double rate : {0.0, 0.1, 0.3, 0.999})
-      expect_equals_cpu(gradcheck::dropout_case<TypeParam>(this->device, n, {rate, key}, 2),
+      expect_equals_cpu(gradcheck::dropout_case<Code<TypeParam>>(this->device, n, {rate, key}, 2),
                         gradcheck::dropout_case<CpuLike<TypeParam>>(cpu, n, {rate, key}, 2));
 }
 

@@ -5,13 +5,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "common/app/backend.h"
 #include "common/report/report.h"
 #include "common/train/cases.h"
 #include "support/command_line.h"
+#include "support/json.h"
 
 namespace attnunet {
 namespace {
@@ -79,7 +79,7 @@ TEST_F(EpochFilesTest, ResumedRunHasThemAll) {
   expect_success(attnunet_run(phantoms.train(phantoms / "run", {"--panels", "2"})));
   expect_success(resume("run", {"--epochs", "3", "--out", phantoms / "other"}));
   expect_same_panels("other", "whole");
-  EXPECT_EQ(nlohmann::json::parse(read_text(phantoms / "other/config.json"))["panels"], 2);
+  EXPECT_EQ(read_json(phantoms / "other/config.json")["panels"], 2);
   // From an earlier state in the same folder: what came after it goes.
   write_text(phantoms / "run/epochs/epoch-007-x.png", "");
   expect_success(resume("run", {"--epochs", "3"}));

@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "support/command_line.h"
+#include "support/json.h"
 
 namespace attnunet {
 namespace {
@@ -63,7 +63,7 @@ class EvaluateCommand : public ::testing::Test {
     const Finished finished = attnunet_run(arguments);
     expect_success(finished);
     out = finished.out;
-    return Json::parse(read_text(json));
+    return read_json(json);
   }
 
   static PhantomFolder* phantoms;

@@ -8,13 +8,11 @@
 // must have the spread's size, no less either: in float32 it would be a thousandth of it.
 #include <cmath>
 
-#include "common/gradcheck/cases/attention_unet.h"
-#include "cpu/operations.h"
 #include "cuda/conv2d_tensor_core.h"
 #include "cuda/conv_transpose2d_tensor_core.h"
-#include "cuda/operations.h"
 #include "support/backends.h"
 #include "support/expect.h"
+#include "support/layer_cases.h"
 
 namespace attnunet {
 namespace perturbed {

@@ -24,7 +24,7 @@ TYPED_TEST(GoldenConv, Conv2d) {
     const Conv2dGeometry g{x.N, x.H, x.W, x.C, golden.dimension("w", 0), golden.dimension("w", 2)};
     for (const char* weights : {"w", "dw"}) golden.tensors[weights] = conv_weights_to_ours(golden.at(weights));
     const bool bias = golden.tensors.count("b") > 0;
-    const auto layer = gradcheck::conv2d_case<TypeParam>(this->device, g, bias, 1);
+    const auto layer = gradcheck::conv2d_case<Code<TypeParam>>(this->device, g, bias, 1);
     expect_golden_layer(layer, golden,
                         bias ? std::vector<std::string>{"x", "w", "b"} : std::vector<std::string>{"x", "w"}, "y");
   }
@@ -38,7 +38,7 @@ TYPED_TEST(GoldenConv, ConvTranspose2d) {
     const ConvTranspose2dGeometry g{x.N, x.H, x.W, x.C, golden.dimension("w", 1)};
     for (const char* weights : {"w", "dw"})
       golden.tensors[weights] = conv_transpose_weights_to_ours(golden.at(weights));
-    const auto layer = gradcheck::conv_transpose2d_case<TypeParam>(this->device, g, true, 1);
+    const auto layer = gradcheck::conv_transpose2d_case<Code<TypeParam>>(this->device, g, true, 1);
     expect_golden_layer(layer, golden, {"x", "w", "b"}, "y");
   }
 }

@@ -1,19 +1,8 @@
 // The layers without parameters, the losses and Adam against PyTorch in float64. Convolutions and batch norm:
 // golden_conv_test.cpp, golden_batch_norm_test.cpp; blocks and networks: golden_network_test.cpp.
-#include "common/gradcheck/cases/attention_multiply.h"
-#include "common/gradcheck/cases/bce.h"
-#include "common/gradcheck/cases/concat.h"
-#include "common/gradcheck/cases/crop.h"
-#include "common/gradcheck/cases/dice.h"
-#include "common/gradcheck/cases/dropout.h"
-#include "common/gradcheck/cases/edge_pad.h"
-#include "common/gradcheck/cases/max_pool.h"
-#include "common/gradcheck/cases/relu.h"
-#include "common/gradcheck/cases/sigmoid.h"
-#include "cpu/operations.h"
-#include "cuda/operations.h"
 #include "support/backends.h"
 #include "support/golden.h"
+#include "support/layer_cases.h"
 
 namespace attnunet {
 namespace {

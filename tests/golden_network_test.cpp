@@ -1,11 +1,8 @@
 // Both blocks, both networks and a short training against PyTorch in float64.
-#include "common/gradcheck/cases/attention_gate.h"
-#include "common/gradcheck/cases/double_conv.h"
 #include "common/nn/attention_unet.h"
-#include "cpu/operations.h"
-#include "cuda/operations.h"
 #include "support/backends.h"
 #include "support/golden.h"
+#include "support/layer_cases.h"
 
 namespace attnunet {
 namespace {

@@ -8,6 +8,7 @@
 #include "support/backends.h"
 #include "support/files.h"
 #include "support/golden.h"
+#include "support/networks.h"
 
 namespace attnunet::report {
 namespace {

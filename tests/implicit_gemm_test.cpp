@@ -19,7 +19,7 @@ using gradcheck::download;
 using gradcheck::poisoned;
 using gradcheck::upload;
 
-#ifdef ATTNUNET_HAVE_CUDA
+#ifdef ATTNUNET_TEST_CUDA
 using TunedBackends = ::testing::Types<CudaSim<float>, Cuda<float>>;
 #else
 using TunedBackends = ::testing::Types<CudaSim<float>>;

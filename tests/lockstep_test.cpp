@@ -3,10 +3,8 @@
 // over everything: there every output is the same.
 #include <set>
 
-#include "common/gradcheck/cases/attention_gate.h"
-#include "common/gradcheck/cases/attention_unet.h"
-#include "common/gradcheck/cases/double_conv.h"
 #include "support/expect.h"
+#include "support/layer_cases.h"
 #include "support/lockstep_operations.h"
 
 namespace attnunet {

@@ -8,26 +8,9 @@
 #include <limits>
 #include <set>
 
-#include "common/gradcheck/cases/add.h"
-#include "common/gradcheck/cases/attention_multiply.h"
-#include "common/gradcheck/cases/attention_unet.h"
-#include "common/gradcheck/cases/batch_norm.h"
-#include "common/gradcheck/cases/batch_norm_relu_dropout.h"
-#include "common/gradcheck/cases/bce.h"
-#include "common/gradcheck/cases/concat.h"
-#include "common/gradcheck/cases/conv2d.h"
-#include "common/gradcheck/cases/conv_transpose2d.h"
-#include "common/gradcheck/cases/crop.h"
-#include "common/gradcheck/cases/dice.h"
-#include "common/gradcheck/cases/dropout.h"
-#include "common/gradcheck/cases/edge_pad.h"
-#include "common/gradcheck/cases/max_pool.h"
-#include "common/gradcheck/cases/relu.h"
-#include "common/gradcheck/cases/sigmoid.h"
-#include "cpu/operations.h"
-#include "cuda/operations.h"
 #include "support/conv_methods.h"
 #include "support/golden.h"
+#include "support/layer_cases.h"
 
 namespace attnunet {
 namespace {
@@ -88,23 +71,27 @@ TYPED_TEST_SUITE(NotFinite, AllBackendsAndReference);
 
 TYPED_TEST(NotFinite, Relu) {
   const Golden golden = golden_case("relu");
-  expect_case<TypeParam>(gradcheck::relu_case<TypeParam>(this->device, golden.shape("x").size(), 1), golden, {"x"});
+  expect_case<TypeParam>(gradcheck::relu_case<Code<TypeParam>>(this->device, golden.shape("x").size(), 1), golden,
+                         {"x"});
 }
 
 TYPED_TEST(NotFinite, Sigmoid) {
   const Golden golden = golden_case("sigmoid");
-  expect_case<TypeParam>(gradcheck::sigmoid_case<TypeParam>(this->device, golden.shape("x").size(), 1), golden, {"x"});
+  expect_case<TypeParam>(gradcheck::sigmoid_case<Code<TypeParam>>(this->device, golden.shape("x").size(), 1), golden,
+                         {"x"});
 }
 
 TYPED_TEST(NotFinite, Add) {
   const Golden golden = golden_case("add");
-  expect_case<TypeParam>(gradcheck::add_case<TypeParam>(this->device, golden.shape("a").size(), 1), golden, {"a", "b"});
+  expect_case<TypeParam>(gradcheck::add_case<Code<TypeParam>>(this->device, golden.shape("a").size(), 1), golden,
+                         {"a", "b"});
 }
 
 TYPED_TEST(NotFinite, MaxPool) {
   for (const char* name : {"max_pool", "max_pool_4"}) {
     const Golden golden = golden_case(name);
-    expect_case<TypeParam>(gradcheck::max_pool_case<TypeParam>(this->device, golden.shape("x"), 1), golden, {"x"});
+    expect_case<TypeParam>(gradcheck::max_pool_case<Code<TypeParam>>(this->device, golden.shape("x"), 1), golden,
+                           {"x"});
   }
 }
 
@@ -113,41 +100,43 @@ constexpr double rate = 0.4;
 
 TYPED_TEST(NotFinite, Dropout) {
   const Golden golden = golden_case("dropout");
-  expect_case<TypeParam>(gradcheck::dropout_case<TypeParam>(this->device, golden.shape("x").size(), {rate, key}, 1),
-                         golden, {"x"});
+  expect_case<TypeParam>(
+      gradcheck::dropout_case<Code<TypeParam>>(this->device, golden.shape("x").size(), {rate, key}, 1), golden, {"x"});
 }
 
 TYPED_TEST(NotFinite, Concat) {
   const Golden golden = golden_case("concat");
   const Shape a = golden.shape("a"), b = golden.shape("b");
-  expect_case<TypeParam>(gradcheck::concat_case<TypeParam>(this->device, a.pixels(), a.C, b.C, 1), golden, {"a", "b"});
+  expect_case<TypeParam>(gradcheck::concat_case<Code<TypeParam>>(this->device, a.pixels(), a.C, b.C, 1), golden,
+                         {"a", "b"});
 }
 
 TYPED_TEST(NotFinite, AttentionMultiply) {
   const Golden golden = golden_case("attention_multiply");
   const Shape x = golden.shape("x");
-  expect_case<TypeParam>(gradcheck::attention_multiply_case<TypeParam>(this->device, x.pixels(), x.C, 1), golden,
+  expect_case<TypeParam>(gradcheck::attention_multiply_case<Code<TypeParam>>(this->device, x.pixels(), x.C, 1), golden,
                          {"x", "alpha"});
 }
 
 TYPED_TEST(NotFinite, EdgePad) {
   const Golden golden = golden_case("edge_pad");
   const Shape y = golden.shape("y");
-  expect_case<TypeParam>(gradcheck::edge_pad_case<TypeParam>(this->device, golden.shape("x"), y.H, y.W, 1), golden,
-                         {"x"});
+  expect_case<TypeParam>(gradcheck::edge_pad_case<Code<TypeParam>>(this->device, golden.shape("x"), y.H, y.W, 1),
+                         golden, {"x"});
 }
 
 TYPED_TEST(NotFinite, Crop) {
   const Golden golden = golden_case("crop");
   const Shape x = golden.shape("x");
-  expect_case<TypeParam>(gradcheck::crop_case<TypeParam>(this->device, golden.shape("y"), x.H, x.W, 1), golden, {"x"});
+  expect_case<TypeParam>(gradcheck::crop_case<Code<TypeParam>>(this->device, golden.shape("y"), x.H, x.W, 1), golden,
+                         {"x"});
 }
 
 // A channel with such a number is lost as a whole, and no other.
 TYPED_TEST(NotFinite, BatchNorm) {
   const Golden golden = golden_case("batch_norm");
   const Shape x = golden.shape("x");
-  expect_case<TypeParam>(gradcheck::batch_norm_case<TypeParam>(this->device, x.pixels(), x.C, 1), golden,
+  expect_case<TypeParam>(gradcheck::batch_norm_case<Code<TypeParam>>(this->device, x.pixels(), x.C, 1), golden,
                          {"x", "gamma", "beta"});
 }
 
@@ -156,7 +145,7 @@ TYPED_TEST(NotFinite, BatchNormReluDropout) {
   const Golden golden = golden_case("batch_norm_relu_dropout");
   const Shape x = golden.shape("x");
   expect_case<TypeParam>(
-      gradcheck::batch_norm_relu_dropout_case<TypeParam>(this->device, x.pixels(), x.C, {rate, key}, 1), golden,
+      gradcheck::batch_norm_relu_dropout_case<Code<TypeParam>>(this->device, x.pixels(), x.C, {rate, key}, 1), golden,
       {"x", "gamma", "beta"}, inf);
 }
 
@@ -164,7 +153,8 @@ TYPED_TEST(NotFinite, BatchNormReluDropout) {
 template <class B, class Forward>
 void expect_losses(typename B::Device& device, const Golden& golden, const Forward& forward) {
   const Shape z = golden.shape("logits");
-  const auto logits = upload<B>(device, golden.array("logits")), target = upload<B>(device, golden.array("target"));
+  const auto logits = upload<Code<B>>(device, golden.array("logits")),
+             target = upload<Code<B>>(device, golden.array("target"));
   typename B::template Buffer<double> losses(device, z.N);
   forward(losses.data(), values(logits.data(), z.N * z.H * z.W), target.data(), z.N);
   Array host{"losses", std::vector<double>(static_cast<std::size_t>(z.N))};
@@ -179,7 +169,7 @@ TYPED_TEST(NotFinite, Bce) {
   expect_losses<TypeParam>(this->device, golden, [&](double* losses, Values<const T> logits, const T* target, Index N) {
     bce_forward(this->device, losses, logits, target, N);
   });
-  const auto layer = gradcheck::bce_case<TypeParam>(this->device, z.N, z.H * z.W, golden.at("target").values, 1);
+  const auto layer = gradcheck::bce_case<Code<TypeParam>>(this->device, z.N, z.H * z.W, golden.at("target").values, 1);
   expect_like_pytorch(layer.backward({golden.array("logits")}, {{"", {1.0}}})[0], golden.at("dlogits"),
                       tolerance<TypeParam>);
 }
@@ -192,7 +182,7 @@ TYPED_TEST(NotFinite, Dice) {
   expect_losses<TypeParam>(this->device, golden, [&](double* losses, Values<const T> logits, const T* target, Index N) {
     dice_forward(this->device, losses, sums.data(), logits, target, N);
   });
-  const auto layer = gradcheck::dice_case<TypeParam>(this->device, z.N, z.H * z.W, golden.at("target").values, 1);
+  const auto layer = gradcheck::dice_case<Code<TypeParam>>(this->device, z.N, z.H * z.W, golden.at("target").values, 1);
   expect_like_pytorch(layer.backward({golden.array("logits")}, {{"", {1.0}}})[0], golden.at("dlogits"),
                       tolerance<TypeParam>);
 }
@@ -200,35 +190,37 @@ TYPED_TEST(NotFinite, Dice) {
 TYPED_TEST(NotFinite, FoldBatchNorm) {
   using T = typename TypeParam::Scalar;
   const Golden golden = golden_case("fold_batch_norm");
-  auto w = upload<TypeParam>(this->device, golden.array("w")),
-       beta = upload<TypeParam>(this->device, golden.array("beta"));
-  auto gamma = upload<TypeParam>(this->device, golden.array("gamma"));
-  const auto mean = upload<TypeParam>(this->device, golden.array("running_mean"));
-  const auto var = upload<TypeParam>(this->device, golden.array("running_var"));
+  auto w = upload<Code<TypeParam>>(this->device, golden.array("w")),
+       beta = upload<Code<TypeParam>>(this->device, golden.array("beta"));
+  auto gamma = upload<Code<TypeParam>>(this->device, golden.array("gamma"));
+  const auto mean = upload<Code<TypeParam>>(this->device, golden.array("running_mean"));
+  const auto var = upload<Code<TypeParam>>(this->device, golden.array("running_var"));
   const Index K = beta.size();
   fold_batch_norm(this->device, w.data(), BatchNormParameters<T>{gamma.data(), beta.data()},
                   RunningStatistics<const T>{mean.data(), var.data()}, K, w.size() / K);
-  expect_like_pytorch(download<TypeParam>(this->device, "w", w), golden.at("after.w"), tolerance<TypeParam>);
-  expect_like_pytorch(download<TypeParam>(this->device, "beta", beta), golden.at("after.beta"), tolerance<TypeParam>);
+  expect_like_pytorch(download<Code<TypeParam>>(this->device, "w", w), golden.at("after.w"), tolerance<TypeParam>);
+  expect_like_pytorch(download<Code<TypeParam>>(this->device, "beta", beta), golden.at("after.beta"),
+                      tolerance<TypeParam>);
 }
 
 TYPED_TEST(NotFinite, Adam) {
   const Golden golden = golden_case("adam");
-  auto w = upload<TypeParam>(this->device, golden.array("w")), m = upload<TypeParam>(this->device, golden.array("m"));
-  auto v = upload<TypeParam>(this->device, golden.array("v"));
-  const auto g = upload<TypeParam>(this->device, golden.array("g"));
+  auto w = upload<Code<TypeParam>>(this->device, golden.array("w")),
+       m = upload<Code<TypeParam>>(this->device, golden.array("m"));
+  auto v = upload<Code<TypeParam>>(this->device, golden.array("v"));
+  const auto g = upload<Code<TypeParam>>(this->device, golden.array("g"));
   AdamOptions options;
   options.step = 2;
   adam_step(this->device, w.data(), m.data(), v.data(), g.data(), w.size(), options);
-  expect_like_pytorch(download<TypeParam>(this->device, "w", w), golden.at("after.w"), tolerance<TypeParam>);
-  expect_like_pytorch(download<TypeParam>(this->device, "m", m), golden.at("after.m"), tolerance<TypeParam>);
-  expect_like_pytorch(download<TypeParam>(this->device, "v", v), golden.at("after.v"), tolerance<TypeParam>);
+  expect_like_pytorch(download<Code<TypeParam>>(this->device, "w", w), golden.at("after.w"), tolerance<TypeParam>);
+  expect_like_pytorch(download<Code<TypeParam>>(this->device, "m", m), golden.at("after.m"), tolerance<TypeParam>);
+  expect_like_pytorch(download<Code<TypeParam>>(this->device, "v", v), golden.at("after.v"), tolerance<TypeParam>);
 }
 
 // PyTorch's logit > 0: false for NaN.
 TYPED_TEST(NotFinite, SegmentationCounts) {
-  const auto logits = upload<TypeParam>(this->device, {"", {nan, inf, -inf, nan, inf, -inf}});
-  const auto target = upload<TypeParam>(this->device, {"", {1, 1, 1, 0, 0, 0}});
+  const auto logits = upload<Code<TypeParam>>(this->device, {"", {nan, inf, -inf, nan, inf, -inf}});
+  const auto target = upload<Code<TypeParam>>(this->device, {"", {1, 1, 1, 0, 0, 0}});
   typename TypeParam::template Buffer<PixelCounts> counts(this->device, 1);
   segmentation_counts(this->device, counts.data(), values(logits.data(), 6), target.data(), Index{1});
   PixelCounts found{};
@@ -241,7 +233,7 @@ TYPED_TEST(NotFinite, SegmentationCounts) {
 
 // ---- convolutions
 
-#ifdef ATTNUNET_HAVE_CUDA
+#ifdef ATTNUNET_TEST_CUDA
 using CudaPrecisions =
     ::testing::Types<CudaIn<CudaSim<float>, Precision::tf32>, CudaIn<CudaSim<float>, Precision::bf16>,
                      CudaIn<Cuda<float>, Precision::tf32>, CudaIn<Cuda<float>, Precision::bf16>>;
@@ -364,7 +356,7 @@ struct Plant {
 
 template <class B>
 void expect_conv2d(typename B::Device& device, const Conv2dGeometry& g, const std::vector<Plant>& plants) {
-  const auto layer = gradcheck::conv2d_case<B>(device, g, true, 3);
+  const auto layer = gradcheck::conv2d_case<Code<B>>(device, g, true, 3);
   Random random(4);
   std::vector<Array> tensors = layer.inputs;
   tensors.push_back(gradcheck::random_array("dy", g.pixels() * g.K, random));
@@ -441,17 +433,17 @@ TYPED_TEST(NotFiniteConv, Activation) {
   auto& device = this->device;
   for (const Conv2dGeometry& g : shapes) {
     SCOPED_TRACE(text(g));
-    const auto layer = gradcheck::conv2d_case<TypeParam>(device, g, true, 3);
+    const auto layer = gradcheck::conv2d_case<Code<TypeParam>>(device, g, true, 3);
     std::vector<Array> inputs = layer.inputs;
     inputs[0].values.front() = nan;
     inputs[0].values.back() = inf;
-    const auto x = upload<TypeParam>(device, inputs[0]), w = upload<TypeParam>(device, inputs[1]);
-    const auto b = upload<TypeParam>(device, inputs[2]);
-    auto y = gradcheck::poisoned<TypeParam>(device, g.pixels() * g.K);
-    auto workspace = gradcheck::poisoned<TypeParam>(device, conv2d_workspace(device, g));
+    const auto x = upload<Code<TypeParam>>(device, inputs[0]), w = upload<Code<TypeParam>>(device, inputs[1]);
+    const auto b = upload<Code<TypeParam>>(device, inputs[2]);
+    auto y = gradcheck::poisoned<Code<TypeParam>>(device, g.pixels() * g.K);
+    auto workspace = gradcheck::poisoned<Code<TypeParam>>(device, conv2d_workspace(device, g));
     conv2d_forward(device, values(y.data(), g.pixels(), g.K), values(x.data(), g.pixels(), g.C), w.data(),
                    {b.data(), Write::set, Activation::relu}, workspace.data(), g);
-    const Array plain = layer.forward(inputs).outputs[0], clipped = download<TypeParam>(device, "y", y);
+    const Array plain = layer.forward(inputs).outputs[0], clipped = download<Code<TypeParam>>(device, "y", y);
     for (std::size_t i = 0; i < plain.values.size(); ++i) {
       const double expected = plain.values[i] <= 0 ? 0 : plain.values[i];
       EXPECT_TRUE(clipped.values[i] == expected || (std::isnan(clipped.values[i]) && std::isnan(expected))) << i;
@@ -467,7 +459,7 @@ TYPED_TEST(NotFiniteConv, ConvTranspose2d) {
     for (const char* weights : {"w", "dw"})
       golden.tensors[weights] = conv_transpose_weights_to_ours(golden.at(weights));
     SCOPED_TRACE(planted);
-    expect_case<TypeParam>(gradcheck::conv_transpose2d_case<TypeParam>(this->device, g, true, 1), golden,
+    expect_case<TypeParam>(gradcheck::conv_transpose2d_case<Code<TypeParam>>(this->device, g, true, 1), golden,
                            {"x", "w", "b"}, this->tolerance);
   }
 }
@@ -481,7 +473,7 @@ TYPED_TEST(NotFiniteConv, Conv2d) {
       const Conv2dGeometry g{x.N, x.H, x.W, x.C, golden.dimension("w", 0), golden.dimension("w", 2)};
       for (const char* weights : {"w", "dw"}) golden.tensors[weights] = conv_weights_to_ours(golden.at(weights));
       if (by_winograd(this->device, g)) continue;  // spreads: the tests above
-      const auto layer = gradcheck::conv2d_case<TypeParam>(this->device, g, true, 1);
+      const auto layer = gradcheck::conv2d_case<Code<TypeParam>>(this->device, g, true, 1);
       expect_case<TypeParam>(layer, golden, {"x", "w", "b"}, this->tolerance);
     }
 }
@@ -497,7 +489,7 @@ TYPED_TEST(NotFiniteNetwork, EveryParameterReachesTheLogits) {
   NetworkConfig config;
   config.variant = Variant::attention3;
   config.base = 2;
-  const auto network = gradcheck::attention_unet_case<TypeParam>(this->device, config, 2, 8, 16, {true, 3, 5}, 6);
+  const auto network = gradcheck::attention_unet_case<Code<TypeParam>>(this->device, config, 2, 8, 16, {true, 3, 5}, 6);
   EXPECT_TRUE(not_finite(network.forward(network.inputs).outputs.at(0).values).empty());
   for (std::size_t i = 0; i < network.inputs.size(); ++i) {
     std::vector<Array> inputs = network.inputs;

@@ -7,6 +7,7 @@
 #include "cuda/operations.h"
 #include "support/backends.h"
 #include "support/files.h"
+#include "support/networks.h"
 
 namespace attnunet {
 namespace {

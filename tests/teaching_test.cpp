@@ -8,6 +8,7 @@
 #include "cuda/operations.h"
 #include "support/backends.h"
 #include "support/command_line.h"
+#include "support/networks.h"
 
 namespace attnunet {
 namespace {

@@ -11,7 +11,7 @@ namespace {
 
 using namespace cuda::test_kernels;
 
-#ifdef ATTNUNET_HAVE_CUDA
+#ifdef ATTNUNET_TEST_CUDA
 using Machines = ::testing::Types<CudaSim<float>, Cuda<float>>;
 #else
 using Machines = ::testing::Types<CudaSim<float>>;

@@ -2,28 +2,20 @@
 // random order must give the same bits. What differs is a missing barrier, a race, or a sum whose order is left to
 // chance. Run under the thread sanitizer, which then sees every kernel of the project, the same file finds races by
 // name.
-#include "common/gradcheck/run_all.h"
-#include "cuda/operations.h"
-#include "support/backends.h"
+#include "support/conv_methods.h"
+#include "support/layer_cases.h"
 #include "support/simulator.h"
 
 namespace attnunet {
 namespace {
 
-template <Precision P>
-struct SimulatorIn : CudaSim<float> {
-  struct Device : CudaSim<float>::Device {
-    Device() : CudaSim<float>::Device(P) {}
-  };
-};
-
 template <class B>
 class ThreadOrder : public ::testing::Test {
  protected:
-  typename B::Device device;
+  TestDevice<B> device;
 };
-using Simulators = ::testing::Types<CudaSim<double>, SimulatorIn<Precision::float32>, SimulatorIn<Precision::tf32>,
-                                    SimulatorIn<Precision::bf16>>;
+using Simulators = ::testing::Types<CudaSim<double>, CudaSim<float>, CudaIn<CudaSim<float>, Precision::tf32>,
+                                    CudaIn<CudaSim<float>, Precision::bf16>>;
 TYPED_TEST_SUITE(ThreadOrder, Simulators);
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -49,23 +41,23 @@ void expect_same_bits(const std::vector<gradcheck::LayerCase>& cases) {
 }
 
 TYPED_TEST(ThreadOrder, Layers) {
-  expect_same_bits(gradcheck::layer_cases<TypeParam>(this->device, 3));
+  expect_same_bits(gradcheck::layer_cases<Code<TypeParam>>(this->device, 3));
 }
 
 // Channels enough for the tiles of the tuned kernels, with ragged edges.
 TYPED_TEST(ThreadOrder, TunedKernels) {
   expect_same_bits({
-      gradcheck::conv2d_case<TypeParam>(this->device, {1, 5, 9, 16, 36, 3}, true, 4),
-      gradcheck::conv2d_case<TypeParam>(this->device, {1, 5, 9, 20, 32, 1}, false, 4),
-      gradcheck::conv_transpose2d_case<TypeParam>(this->device, {1, 3, 5, 32, 16}, true, 4),
-      gradcheck::conv2d_statistics_case<TypeParam>(this->device, {1, 9, 15, 16, 32, 3}, 4),
-      gradcheck::batch_norm_relu_dropout_case<TypeParam>(this->device, 1100, 16, {0.3, {5, 1, 3}}, 4),
+      gradcheck::conv2d_case<Code<TypeParam>>(this->device, {1, 5, 9, 16, 36, 3}, true, 4),
+      gradcheck::conv2d_case<Code<TypeParam>>(this->device, {1, 5, 9, 20, 32, 1}, false, 4),
+      gradcheck::conv_transpose2d_case<Code<TypeParam>>(this->device, {1, 3, 5, 32, 16}, true, 4),
+      gradcheck::conv2d_statistics_case<Code<TypeParam>>(this->device, {1, 9, 15, 16, 32, 3}, 4),
+      gradcheck::batch_norm_relu_dropout_case<Code<TypeParam>>(this->device, 1100, 16, {0.3, {5, 1, 3}}, 4),
   });
 }
 
 #if !defined(__SANITIZE_THREAD__)  // hundreds of launches of the same kernels, a minute each
 TYPED_TEST(ThreadOrder, Networks) {
-  expect_same_bits(gradcheck::network_cases<TypeParam>(this->device, 3));
+  expect_same_bits(gradcheck::network_cases<Code<TypeParam>>(this->device, 3));
 }
 #endif
 

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
 #include "support/command_line.h"
+#include "support/json.h"
 
 namespace attnunet {
 namespace {
@@ -49,7 +49,7 @@ TEST(TrainCommand, WritesARunFolder) {
   for (const char* name : {"config.json", "metrics.csv", "last.safetensors", "best.safetensors"})
     EXPECT_TRUE(fs::is_regular_file(fs::path(phantoms / "run") / name)) << name;
   EXPECT_EQ(lines_of(read_text(phantoms / "run/metrics.csv")).size(), 3u);
-  EXPECT_EQ(nlohmann::json::parse(read_text(phantoms / "run/config.json"))["base"], 2);
+  EXPECT_EQ(read_json(phantoms / "run/config.json")["base"], 2);
 }
 
 TEST(TrainCommand, DefaultFolderIsUnderRuns) {
@@ -107,7 +107,7 @@ TEST(TrainCommand, TrainsInTheSimulator) {
       phantoms.train(phantoms / "run", {"--backend", "cuda-sim", "--precision", "tf32"});
   *(std::find(arguments.begin(), arguments.end(), "--epochs") + 1) = "1";
   expect_success(attnunet_run(arguments));
-  const auto config = nlohmann::json::parse(read_text(phantoms / "run/config.json"));
+  const auto config = read_json(phantoms / "run/config.json");
   EXPECT_EQ(config["backend"], "cuda-sim");
   EXPECT_EQ(config["precision"], "tf32");
   const std::string last = phantoms / "run/last.safetensors";
@@ -137,14 +137,14 @@ TEST(TrainCommand, MethodsOfConvolutionDifferByTheirRoundingOnly) {
   const auto evaluated = [&](const std::string& run, const std::string& conv) {
     expect_success(attnunet_run({"evaluate", "--checkpoint", phantoms / (run + "/last.safetensors"), "--conv", conv,
                                  "--json", validation, "--threads", "1"}));
-    return nlohmann::json::parse(read_text(validation))["overall"]["loss"].get<double>();
+    return read_json(validation)["overall"]["loss"].get<double>();
   };
   const std::vector<std::string> methods = {"reference", "gemm", "direct", "winograd"};
   std::set<double> training, losses, of_the_same_weights;
   for (const std::string& conv : methods) {
     SCOPED_TRACE(conv);
     expect_success(attnunet_run(phantoms.train(phantoms / conv, {"--conv", conv})));
-    EXPECT_EQ(nlohmann::json::parse(read_text(phantoms / (conv + "/config.json")))["conv"], conv);
+    EXPECT_EQ(read_json(phantoms / (conv + "/config.json"))["conv"], conv);
     const std::map<std::string, double> row = last_row(phantoms / (conv + "/metrics.csv"));
     training.insert(row.at("train_loss"));
     losses.insert(row.at("val_loss"));
@@ -283,7 +283,7 @@ TEST_F(TrainResumed, EvaluateReportsEveryImage) {
       attnunet_run({"evaluate", "--checkpoint", phantoms / "run/best.safetensors", "--subset", "all", "--json",
                     phantoms / "e.json", "--csv", phantoms / "e.csv", "--threads", "1"});
   expect_success(finished);
-  const auto json = nlohmann::json::parse(read_text(phantoms / "e.json"));
+  const auto json = read_json(phantoms / "e.json");
   EXPECT_EQ(json["cases"], 20);
   EXPECT_EQ(json["subset"], "all");
   for (const char* key : {"loss", "accuracy", "iou", "dice", "precision", "recall", "specificity", "pooled_iou",
@@ -307,7 +307,7 @@ TEST_F(TrainResumed, EvaluateReportsEveryImage) {
 TEST_F(TrainResumed, EvaluateAgreesWithTraining) {
   expect_success(attnunet_run({"evaluate", "--checkpoint", phantoms / "run/last.safetensors", "--json",
                                phantoms / "e.json", "--threads", "1"}));
-  const auto json = nlohmann::json::parse(read_text(phantoms / "e.json"));
+  const auto json = read_json(phantoms / "e.json");
   const std::map<std::string, double> row = last_row(phantoms / "run/metrics.csv");
   EXPECT_EQ(row.at("val_iou"), json["overall"]["iou"].get<double>());
   EXPECT_EQ(row.at("val_loss"), json["overall"]["loss"].get<double>());

@@ -2,10 +2,10 @@
 
 #include <functional>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "common/core/error.h"
 #include "support/files.h"
+#include "support/json.h"
 
 namespace attnunet {
 namespace {
@@ -42,7 +42,7 @@ TrainConfig by_winograd() {
 }
 
 TEST(TrainConfig, Defaults) {
-  const auto json = nlohmann::json::parse(deciding_json(TrainConfig()));
+  const auto json = parse_json(deciding_json(TrainConfig()));
   EXPECT_EQ(json["variant"], "attention4");
   EXPECT_EQ(json["base"], 32);
   EXPECT_EQ(json["size"], 256);
@@ -95,7 +95,7 @@ TEST(TrainConfig, WhatDoesNotDecide) {
   b.train_list = "t";
   b.val_list = "v";
   EXPECT_EQ(deciding_json(a), deciding_json(b));
-  const auto json = nlohmann::json::parse(config_json(b));
+  const auto json = parse_json(config_json(b));
   EXPECT_EQ(json["threads"], 7);
   EXPECT_EQ(json["data"], "elsewhere");
   EXPECT_EQ(json["out"], "o");
@@ -153,7 +153,7 @@ TEST(TrainConfig, DamagedJson) {
   reject("{}", "lacks variant");
   reject(std::string(1'000'000, '['), "too deeply");
   const auto change = [](const std::string& key, const nlohmann::json& value) {
-    auto json = nlohmann::json::parse(deciding_json(TrainConfig()));
+    auto json = parse_json(deciding_json(TrainConfig()));
     json[key] = value;
     return json.dump();
   };
@@ -187,14 +187,14 @@ TEST(TrainConfig, DamagedJson) {
 
 // Checkpoints of before there was a choice.
 TEST(TrainConfig, PrecisionThatIsNotThereIsFloat32) {
-  auto json = nlohmann::json::parse(deciding_json(unusual()));
+  auto json = parse_json(deciding_json(unusual()));
   json.erase("precision");
   EXPECT_EQ(parse_deciding_json(json.dump()).precision, Precision::float32);
   json.erase("backend");
   EXPECT_THROW(parse_deciding_json(json.dump()), Error);
 }
 TEST(TrainConfig, ConvThatIsNotThereIsAuto) {
-  auto json = nlohmann::json::parse(deciding_json(by_winograd()));
+  auto json = parse_json(deciding_json(by_winograd()));
   json.erase("conv");
   EXPECT_EQ(parse_deciding_json(json.dump()).conv, ConvMethod::automatic);
   json.erase("precision");

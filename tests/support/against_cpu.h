@@ -10,7 +10,7 @@
 
 namespace attnunet {
 
-#ifdef ATTNUNET_HAVE_CUDA
+#ifdef ATTNUNET_TEST_CUDA
 using CudaBackends = ::testing::Types<CudaSim<float>, CudaSim<double>, Cuda<float>, Cuda<double>>;
 #else
 using CudaBackends = ::testing::Types<CudaSim<float>, CudaSim<double>>;

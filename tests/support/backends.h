@@ -36,7 +36,7 @@ void convolve_directly(Device& device) {
     static_cast<cpu::Device&>(device) = cpu::Device(device.threads(), ConvMethod::direct);
 }
 
-#ifdef ATTNUNET_HAVE_CUDA
+#ifdef ATTNUNET_TEST_CUDA
 using DoubleBackends = ::testing::Types<Cpu<double>, CudaSim<double>, Cuda<double>>;
 using FloatBackends = ::testing::Types<Cpu<float>, CudaSim<float>, Cuda<float>>;
 using AllBackends =
@@ -47,7 +47,7 @@ using FloatBackends = ::testing::Types<Cpu<float>, CudaSim<float>>;
 using AllBackends = ::testing::Types<Cpu<float>, Cpu<double>, CudaSim<float>, CudaSim<double>>;
 #endif
 /// For what is held against the CPU.
-#ifdef ATTNUNET_HAVE_CUDA
+#ifdef ATTNUNET_TEST_CUDA
 using CudaDoubleBackends = ::testing::Types<CudaSim<double>, Cuda<double>>;
 using CudaFloatBackends = ::testing::Types<CudaSim<float>, Cuda<float>>;
 #else
@@ -65,18 +65,19 @@ struct Rebind<Backend<From>, T> {
   using type = Backend<T>;
 };
 
-/// Why tests of backend B cannot run here; empty where they can.
+/// The backend whose code B runs: B itself, but for those that only choose another device for it (conv_methods.h).
+template <class B>
+struct CodeOf {
+  using type = B;
+};
+template <class B>
+using Code = typename CodeOf<B>::type;
+
+/// Why tests of backend B cannot run here; empty if they can.
 template <class B>
 std::string backend_missing() {
-  return "";
-}
-template <>
-inline std::string backend_missing<Cuda<float>>() {
-  return cuda::gpu_missing();
-}
-template <>
-inline std::string backend_missing<Cuda<double>>() {
-  return cuda::gpu_missing();
+  using T = typename B::Scalar;
+  return std::is_same_v<Code<B>, Cuda<T>> ? cuda::gpu_missing() : "";
 }
 
 /// Fixture of a typed test: a backend's device.

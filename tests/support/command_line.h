@@ -14,25 +14,12 @@
 
 namespace attnunet {
 
-inline Finished attnunet_run(std::vector<std::string> arguments, const ProcessOptions& options = {}) {
-  arguments.insert(arguments.begin(), program());
-  return run_process(arguments, options);
-}
+Finished attnunet_run(std::vector<std::string> arguments, const ProcessOptions& options = {});
 
 /// The exit code, nothing but one line on standard error, and every one of the words in it.
-inline void expect_failure(const Finished& finished, int exit_code, const std::vector<std::string>& words) {
-  EXPECT_EQ(finished.exit_code, exit_code) << finished.out << finished.err;
-  EXPECT_FALSE(finished.err.empty());
-  EXPECT_EQ(finished.err.find('\n'), finished.err.size() - 1) << "not one line: " << finished.err;
-  EXPECT_EQ(finished.err.rfind("attnunet: ", 0), 0u) << finished.err;
-  for (const std::string& word : words)
-    EXPECT_NE(finished.err.find(word), std::string::npos) << "'" << word << "' is not in: " << finished.err;
-}
+void expect_failure(const Finished& finished, int exit_code, const std::vector<std::string>& words);
 
-inline void expect_success(const Finished& finished) {
-  EXPECT_EQ(finished.exit_code, 0) << finished.out << finished.err;
-  EXPECT_EQ(finished.err, "");
-}
+void expect_success(const Finished& finished);
 
 /// A folder with a few phantoms in `data`.
 struct PhantomFolder {

@@ -13,6 +13,11 @@ struct TestDevice<CpuBy<T, method>> : cpu::Device {
   explicit TestDevice(int threads = most_test_threads) : cpu::Device(threads, method) {}
 };
 
+template <class T, ConvMethod method>
+struct CodeOf<CpuBy<T, method>> {
+  using type = Cpu<T>;
+};
+
 /// The CPU's plain loops (src/cpu/*_reference.cpp).
 template <class T>
 using CpuReference = CpuBy<T, ConvMethod::reference>;
@@ -28,6 +33,10 @@ template <class B, Precision precision>
 struct TestDevice<CudaIn<B, precision>> : B::Device {
   explicit TestDevice(int /*threads*/ = most_test_threads) : B::Device(precision) {}
 };
+template <class B, Precision precision>
+struct CodeOf<CudaIn<B, precision>> {
+  using type = B;
+};
 
 template <class Some, class Others>
 struct Joined;
@@ -37,8 +46,10 @@ struct Joined<::testing::Types<A...>, ::testing::Types<B...>> {
 };
 
 template <class T>
-using CpuMethods = ::testing::Types<CpuBy<T, ConvMethod::gemm>, CpuBy<T, ConvMethod::direct>,
-                                    CpuBy<T, ConvMethod::winograd>, CpuReference<T>>;
+using CpuFastMethods =
+    ::testing::Types<CpuBy<T, ConvMethod::gemm>, CpuBy<T, ConvMethod::direct>, CpuBy<T, ConvMethod::winograd>>;
+template <class T>
+using CpuMethods = typename Joined<CpuFastMethods<T>, ::testing::Types<CpuReference<T>>>::type;
 
 /// The backends and the CPU's plain loops, for layers that have such.
 using DoubleBackendsAndReference = Joined<DoubleBackends, ::testing::Types<CpuReference<double>>>::type;

@@ -10,7 +10,7 @@
 
 namespace attnunet {
 
-#ifdef ATTNUNET_HAVE_CUDA
+#ifdef ATTNUNET_TEST_CUDA
 using TensorCoreBackends = ::testing::Types<CudaSim<float>, Cuda<float>>;
 #else
 using TensorCoreBackends = ::testing::Types<CudaSim<float>>;

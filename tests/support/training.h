@@ -12,6 +12,7 @@
 #include "common/train/trainer.h"
 #include "support/backends.h"
 #include "support/files.h"
+#include "support/networks.h"
 
 namespace attnunet {
 

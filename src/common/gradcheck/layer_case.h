@@ -39,11 +39,7 @@ struct LayerCase {
 };
 
 /// n normal numbers of the given mean and standard deviation.
-inline Array random_array(const std::string& name, Index n, Random& random, double mean = 0, double deviation = 1) {
-  Array array{name, std::vector<double>(static_cast<std::size_t>(n))};
-  for (double& value : array.values) value = mean + deviation * random.normal();
-  return array;
-}
+Array random_array(const std::string& name, Index n, Random& random, double mean = 0, double deviation = 1);
 
 template <class B>
 typename B::template Buffer<typename B::Scalar> upload(typename B::Device& device, const Array& array) {
@@ -69,10 +65,6 @@ Array download(typename B::Device& device, const std::string& name, const Buffer
 }
 
 /// The side of zero of every value: the active set of a ReLU.
-inline std::vector<std::uint8_t> positive(const Array& array) {
-  std::vector<std::uint8_t> set;
-  for (double value : array.values) set.push_back(value > 0);
-  return set;
-}
+std::vector<std::uint8_t> positive(const Array& array);
 
 }  // namespace attnunet::gradcheck

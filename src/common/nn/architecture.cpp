@@ -149,7 +149,7 @@ template void from_pytorch_layout(const TensorSpec&, double*, const double*);
 void initial_values(const Architecture& architecture, std::uint64_t seed, std::vector<double>& parameters,
                     std::vector<double>& statistics) {
   parameters.assign(static_cast<std::size_t>(architecture.parameter_elements), 0.0);
-  statistics.assign(static_cast<std::size_t>(architecture.statistics_elements), 0.0);
+  statistics = initial_statistics(architecture);
   std::uint32_t tensor = 0;
   for (const TensorSpec& spec : architecture.parameters) {
     double* values = parameters.data() + spec.offset;
@@ -165,8 +165,13 @@ void initial_values(const Architecture& architecture, std::uint64_t seed, std::v
       std::fill(values, values + spec.size, 1.0);
     }
   }
+}
+
+std::vector<double> initial_statistics(const Architecture& architecture) {
+  std::vector<double> statistics(static_cast<std::size_t>(architecture.statistics_elements), 0.0);
   for (const TensorSpec& spec : architecture.statistics)
     if (spec.kind == TensorKind::running_var) std::fill_n(statistics.data() + spec.offset, spec.size, 1.0);
+  return statistics;
 }
 
 }  // namespace attnunet

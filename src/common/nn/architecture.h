@@ -74,5 +74,7 @@ void from_pytorch_layout(const TensorSpec& spec, T* destination, const T* source
 /// so that they depend on the seed alone. Both vectors have the flat buffers' lengths.
 void initial_values(const Architecture& architecture, std::uint64_t seed, std::vector<double>& parameters,
                     std::vector<double>& statistics);
+/// The statistics of these alone.
+std::vector<double> initial_statistics(const Architecture& architecture);
 
 }  // namespace attnunet

@@ -15,11 +15,11 @@ LayerCase attention_unet_case(typename B::Device& device, const NetworkConfig& c
   const auto network = std::make_shared<AttentionUNet<B>>(device, architecture, true);
   const auto tape =
       std::make_shared<AttentionUNetTape<B>>(device, architecture, N, H, W, Purpose::training_with_input_gradient);
+  poison_memory<B>(device, tape->memory(), tape->bytes());
   const auto forward = [network, tape, pass](const std::vector<Array>& inputs) {
     auto& where = network->device();
     const Architecture& what = network->architecture();
-    poison_memory<B>(where, tape->memory(), tape->bytes());
-    network->load(flat_parameters(what, inputs, 1).values, initial_statistics(what).values);
+    network->load(flat_parameters(what, inputs, 1).values, initial_statistics(what));
     const auto images = upload<B>(where, inputs[0]);
     copy_on_device(where, tape->input, images.data(), images.size());
     network->forward(*tape, pass);

@@ -41,7 +41,7 @@ struct BlockRun {
     plan.place();
     memory = typename B::template Buffer<std::byte>(device, plan.bytes());
     plan.bind(memory.data());
-    statistics = upload<B>(device, initial_statistics(architecture));
+    statistics = upload<B>(device, {"statistics", initial_statistics(architecture)});
   }
   FlatTensors<const T> p() { return {architecture, parameters.data(), statistics.data()}; }
   FlatTensors<T> d() { return {architecture, gradients.data(), nullptr}; }
