@@ -60,6 +60,6 @@ check-format:
 	clang-format --dry-run --Werror $(SOURCES)
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-sanitize $(BUILD)-tsan build-fuzz attnunet
+	rm -rf $(BUILD) build-dist build-debug build-sanitize build-tsan build-fuzz attnunet
 
 .PHONY: attnunet dist demo test soak bench deps install format check-format clean
