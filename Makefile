@@ -22,12 +22,12 @@ SOURCES = $(shell find src tests -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 attnunet:
 	@tools/install_deps.sh --check
 	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release -DATTNUNET_CPU_ARCH=$(CPU_ARCH) \
-	  -DATTNUNET_CUDA_ARCH="$(CUDA_ARCH)" -DATTNUNET_WERROR=$(if $(WERROR),ON,OFF)
+	  -DATTNUNET_CUDA_ARCH="$(CUDA_ARCH)" -DATTNUNET_WERROR=$(if $(filter 1,$(WERROR)),ON,OFF)
 	@cmake --build $(BUILD) --target attnunet -j $(JOBS)
 	@ln -sf $(BUILD)/attnunet attnunet
 
 dist:
-	@$(MAKE) attnunet CPU_ARCH=all CUDA_ARCH=all
+	@$(MAKE) attnunet BUILD=build-dist CPU_ARCH=all CUDA_ARCH="$(CUDA_ARCH:present=all)"
 
 demo: deps
 	@$(MAKE) attnunet
@@ -47,9 +47,11 @@ bench: attnunet
 deps:
 	@tools/install_deps.sh
 
+# From the folder that ./attnunet points to. The list of files that CMake leaves there would be root's after sudo.
 install:
-	@[ -x $(BUILD)/attnunet ] || $(MAKE) attnunet
-	@cmake --install $(BUILD) --prefix $(PREFIX)
+	@[ -x attnunet ] || $(MAKE) attnunet
+	@build=$$(dirname "$$(readlink attnunet)") && cmake --install "$$build" --prefix "$(PREFIX)" && \
+	  rm -f "$$build/install_manifest.txt"
 
 format:
 	@tools/install_deps.sh --check clang-format

@@ -33,8 +33,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "this processor lacks the instruction set that this build is for");
   else
     std::fprintf(stderr, "ATTNUNET_CPU=%s: not in this build", asked);
-  std::fprintf(stderr, ", which has");
-  for (const auto& copy : copies) std::fprintf(stderr, " %s", copy.name);
-  std::fprintf(stderr, "; `make dist` builds for every x86-64 processor\n");
+  for (const auto& copy : copies) std::fprintf(stderr, "%s %s", &copy == copies ? ", which has" : ",", copy.name);
+  const bool for_one = sizeof copies == sizeof copies[0];
+  std::fprintf(stderr, "%s\n", for_one ? "; `make dist` builds for every x86-64 processor" : "");
   return 2;
 }

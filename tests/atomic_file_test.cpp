@@ -78,6 +78,27 @@ TEST(AtomicFile, FolderInItsPlace) {
   EXPECT_EQ(files_in(folder.path()), 1u);
 }
 
+// Before the work whose results the file would hold.
+TEST(AtomicFile, FolderInItsPlaceShowsAtOnce) {
+  TemporaryFolder folder;
+  const std::string message = message_of<Error>([&] { AtomicFile file(folder.path()); });
+  EXPECT_NE(message.find("a folder has its name"), std::string::npos) << message;
+}
+
+TEST(AtomicFile, TwoOfOneNameAreRefused) {
+  TemporaryFolder folder;
+  AtomicFile first(folder / "a");
+  first.write("1", 1);
+  const std::string same = (folder / "." / "a").string();
+  const std::string message = message_of<Error>([&] { AtomicFile second(same); });
+  EXPECT_NE(message.find(same), std::string::npos) << message;
+  EXPECT_NE(message.find("another output has the same name"), std::string::npos) << message;
+  first.commit("2");
+  EXPECT_EQ(read_text(folder / "a"), "12");
+  write_file_atomically(folder / "a", "again");
+  EXPECT_EQ(read_text(folder / "a"), "again");
+}
+
 TEST(AtomicFile, MissingFolder) {
   TemporaryFolder folder;
   const std::string message = message_of<Error>([&] { write_file_atomically(folder / "none" / "a", "new"); });

@@ -174,6 +174,25 @@ TEST(CommandLine, GradcheckByPlainLoops) {
   }
 }
 
+// As from a shell variable that is not set.
+TEST(CommandLine, EmptyTextIsNoDefault) {
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"train", "--resume", ""},
+                                             {"train", "--out", ""},
+                                             {"info", "--checkpoint", ""},
+                                             {"bench", "--json", ""},
+                                             {"bench", "--ladder", "--shape", ""},
+                                             {"evaluate", "--checkpoint", "x", "--csv", ""},
+                                             {"predict", "", "--checkpoint", "x", "--out", "y"}})
+    expect_failure(attnunet_run(command), 2, {"'' is empty"});
+}
+
+TEST(CommandLine, UnknownCommandIsNamed) {
+  expect_failure(attnunet_run({"nonsense"}), 2, {"'nonsense' is no command", "train", "audit"});
+  expect_failure(attnunet_run({"data", "nonsense"}), 2, {"'nonsense' is no command", "synth", "check"});
+  expect_failure(attnunet_run({}), 2, {"subcommand"});
+}
+
 TEST(CommandLine, NoDatasetNamesTheWaysToOne) {
   TemporaryFolder folder;
   ProcessOptions options;
@@ -268,7 +287,7 @@ TEST(CommandLine, BenchLadderComparesTheMethods) {
 
 TEST(CommandLine, BenchLadderTakesItsOwnOptionsOnly) {
   TemporaryFolder folder;
-  for (const char* shape : {"", "4x64x64x64", "4x64x64x64x64x1", "4x64x64x0x64", "4x64x64x64x64 ", "4x64x64x5000x64",
+  for (const char* shape : {"4x64x64x64", "4x64x64x64x64x1", "4x64x64x0x64", "4x64x64x64x64 ", "4x64x64x5000x64",
                             "x4x64x64x64x64", "4,64,64,64,64"})
     expect_failure(attnunet_run({"bench", "--ladder", "--shape", shape}), 2, {"NxHxWxCxK"});
   expect_failure(attnunet_run({"bench", "--shape", "1x4x4x4x4"}), 2, {"--shape", "--ladder"});

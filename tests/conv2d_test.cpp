@@ -21,8 +21,7 @@ namespace {
 
 using CpuFastMethodsOfBoth = Joined<CpuFastMethods<float>, CpuFastMethods<double>>::type;
 using Doubles = Joined<DoubleBackends, CpuMethods<double>>::type;
-// The plain loops in double are what the results are held against.
-using All = Joined<AllBackends, Joined<CpuFastMethodsOfBoth, ::testing::Types<CpuReference<float>>>::type>::type;
+using All = Joined<AllBackendsAndFloatReference, CpuFastMethodsOfBoth>::type;
 
 using gradcheck::Array;
 using gradcheck::random_array;

@@ -18,7 +18,8 @@ fail() {
   echo "check_instruction_sets: $1" >&2
   failed=1
 }
-if [ ! -d "$build/copies" ]; then
+mapfile -t sets < <(sed -n 's/^ATTNUNET_COPY("\([^"]*\)".*/\1/p' "$build/copies/list.inc" 2> /dev/null)
+if [ "${#sets[@]}" -lt 2 ]; then
   echo "check_instruction_sets: $build is for one instruction set: nothing to check"
   exit 0
 fi
@@ -40,8 +41,8 @@ objects_of() { find "$build/CMakeFiles/$1.dir" -name '*.o' | sort; }
 mapfile -t common < <(objects_of attnunet_common; objects_of attnunet_main)
 functions_of "${common[@]}" > "$work/common"
 
-for copy in "$build"/copies/*.o; do
-  set_name=$(basename "$copy" .o)
+for set_name in "${sets[@]}"; do
+  copy=$build/copies/$set_name.o
   suffix=${set_name//-/_}
   symbols=$(nm --defined-only --extern-only "$copy" | awk 'NF == 3 { print $3 }')
   [ "$symbols" = "attnunet_main_$suffix" ] || fail "$copy defines more than its main: $(head -n 3 <<< "$symbols" | xargs)"

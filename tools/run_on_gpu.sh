@@ -3,7 +3,7 @@
 # check, speed against PyTorch, times by layer and by kernel, a training on BUSI that is repeated and read by the other
 # backends, both networks trained, compute-sanitizer on the layer tests. Raw output goes to the folder given.
 #   tools/run_on_gpu.sh OUT [BUSI_FOLDER] [PART...]     parts: tests gradcheck bench layers kernels repeat train sanitizers
-# Wants the build (make) and, for the comparison, python3 with a torch that knows the GPU. What is missing is skipped by
+# Wants the tests built (make test) and, for the comparison, python3 with a torch that knows the GPU. What is missing is skipped by
 # name. Every command has a time limit; the exit code is 1 where one failed or ran out of time.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +16,13 @@ attnunet=$build/attnunet
 mkdir -p "$out"
 failed=0
 
+# The suites of the GPU, by the type that gtest lists beside their numbers.
+gpu_suites() { "$build/attnunet_tests" --gtest_list_tests | awk '/TypeParam = .*Cuda</ { printf "%s*:", $1 }'; }
+if [ -z "$(gpu_suites)" ]; then
+  echo "run_on_gpu: $build/attnunet_tests has no tests on GPUs; build it with: make test CUDA_ARCH=90 (the GPU's)" >&2
+  exit 1
+fi
+
 # run NAME SECONDS COMMAND...: its output in OUT/NAME.txt, its last lines here.
 run() {
   local name=$1 limit=$2 start=$SECONDS status=0
@@ -25,9 +32,6 @@ run() {
   tail -n "${lines:-6}" "$out/$name.txt"
   [ "$status" -eq 0 ] || failed=1
 }
-
-# The suites of the GPU, by the type that gtest lists beside their numbers.
-gpu_suites() { "$build/attnunet_tests" --gtest_list_tests | awk '/TypeParam = .*Cuda</ { printf "%s*:", $1 }'; }
 
 part_tests() { run tests 240 "$build/attnunet_tests" --gtest_brief=1 --gtest_filter="$(gpu_suites)"; }
 

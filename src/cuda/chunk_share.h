@@ -1,11 +1,10 @@
 // How threads share a [pixels, C] tensor if each works for one channel, or one group of channels, from start to end.
 //
 // Chunks    Consecutive pixels, one block each (for every 256 groups); see chunks.h.
-// Groups    One channel, or a few neighbouring ones that a thread reads as a vector. A block's 256 threads cover
-// `width`
-//           groups and 256 / width pixels at a time: thread t has group t % width of pixel t / width. So neighbouring
-//           threads read neighbouring elements even if C is small, and no thread divides by C in its loop. The threads
-//           that are left over have an empty loop.
+// Groups    One channel, or a few neighbouring ones that a thread reads as a vector (a channel group). A block's 256
+//           threads cover `width` groups and 256 / width pixels at a time: thread t has group t % width of pixel
+//           t / width. So neighbouring threads read neighbouring elements even if C is small, and no thread divides by
+//           C in its loop. The threads that are left over have an empty loop.
 #pragma once
 
 #include "cuda/chunks.h"

@@ -229,7 +229,8 @@ struct Output {
 };
 
 /// Writes element (m, n) of A B^T as the data's gradient has it, without the products with padding: its zeros would
-/// make NaN of weights that are not finite. Slow: for tiles in which some sum is NaN.
+/// make NaN of weights that are not finite. Slow: for tiles in which some sum is NaN. Ends at the first NaN, so that
+/// the steps after a training has diverged, whose numbers are all NaN, take no longer.
 template <class T>
 static __device__ __forceinline__ void write_without_padding(const PixelRows<T>& a, const FlippedWeights<T>& b,
                                                              const Output<T>& output, int m, int n) {
@@ -240,7 +241,7 @@ static __device__ __forceinline__ void write_without_padding(const PixelRows<T>&
   const auto channel = b.row(n);
   const int depth = b.K * b.taps;
   T sum = 0;
-  for (int d = 0; d < depth; ++d) {
+  for (int d = 0; d < depth && sum == sum; ++d) {
     const GuardedPointer<T> dy = a.at(pixel, a.depth(d, depth)), w = b.at(channel, b.depth(d, depth));
     if (dy.inside) sum = fma(*dy.address, *w.address, sum);
   }

@@ -54,5 +54,7 @@ using CpuMethods = typename Joined<CpuFastMethods<T>, ::testing::Types<CpuRefere
 /// The backends and the CPU's plain loops, for layers that have such.
 using DoubleBackendsAndReference = Joined<DoubleBackends, ::testing::Types<CpuReference<double>>>::type;
 using AllBackendsAndReference = Joined<AllBackends, ::testing::Types<CpuReference<float>, CpuReference<double>>>::type;
+/// For suites that expect what the plain loops make in double: these are not held against themselves.
+using AllBackendsAndFloatReference = Joined<AllBackends, ::testing::Types<CpuReference<float>>>::type;
 
 }  // namespace attnunet

@@ -231,7 +231,7 @@ void add_bench_command(Command& app) {
   add_threads_option(*command, options->threads);
   command->add_option("--warmup", options->warmup, "runs that are not counted")->check(whole_number(0, 1000));
   command->add_option("--repeats", options->repeats, "runs that are")->check(whole_number(1, 1000));
-  command->add_option("--json", options->json, "file for the times of the whole network");
+  command->add_option("--json", options->json, "file for the times of the whole network, or for the ladder");
   command->add_flag("--no-layers", options->no_layers, "leave out the table of layers");
   command->add_flag("--ladder", options->ladder,
                     "instead of the network, one 3x3 convolution by reference, gemm, direct and winograd");

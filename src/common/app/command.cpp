@@ -4,8 +4,18 @@
 #include <utility>
 
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 
 namespace attnunet::app {
+namespace {
+
+// A shell variable that is not set must not stand for the default.
+const Rule not_empty{[](const std::string& text) {
+                       return text.empty() ? "'' is empty: give it a value or leave it out" : std::string();
+                     },
+                     ""};
+
+}  // namespace
 
 Option* Option::check(const Rule& rule) {
   option_->check(
@@ -73,11 +83,11 @@ Option* Command::add_option(const std::string& name, std::optional<double>& valu
 }
 
 Option* Command::add_option(const std::string& name, std::string& value, const std::string& description) {
-  return keep(app_->add_option(name, value, description));
+  return keep(app_->add_option(name, value, description))->check(not_empty);
 }
 
 Option* Command::add_option(const std::string& name, std::vector<std::string>& value, const std::string& description) {
-  return keep(app_->add_option(name, value, description));
+  return keep(app_->add_option(name, value, description))->check(not_empty);
 }
 
 Option* Command::add_option_function(const std::string& name, const std::function<void(const std::string&)>& set,
@@ -116,10 +126,27 @@ CommandLine::CommandLine(const std::string& name, const std::string& description
 
 CommandLine::~CommandLine() = default;
 
+// The word in place of a command if it is none; CLI11 only says that a command is missing.
+void CommandLine::refuse_unknown_command(int argc, const char* const* argv) const {
+  const auto command_of = [](const CLI::App* app, const char* name) -> const CLI::App* {
+    for (const CLI::App* one : app->get_subcommands({}))
+      if (one->get_name() == name) return one;
+    return nullptr;
+  };
+  const CLI::App* app = parser_.get();
+  int i = 1;
+  for (; i < argc && command_of(app, argv[i]) != nullptr; ++i) app = command_of(app, argv[i]);
+  if (i == argc || argv[i][0] == '-' || app->get_require_subcommand_min() == 0) return;
+  std::string list;
+  for (const CLI::App* command : app->get_subcommands({})) list += (list.empty() ? "" : ", ") + command->get_name();
+  throw UsageError(quoted(argv[i]) + " is no command: one of " + list);
+}
+
 void CommandLine::run(int argc, const char* const* argv) {
   try {
     parser_->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != 0) refuse_unknown_command(argc, argv);
     if (error.get_exit_code() != 0)
       throw UsageError(std::string(error.what()) + " (attnunet --help, attnunet COMMAND --help)");
     parser_->exit(error);

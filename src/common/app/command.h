@@ -93,6 +93,8 @@ class CommandLine {
   void run(int argc, const char* const* argv);
 
  private:
+  void refuse_unknown_command(int argc, const char* const* argv) const;
+
   std::unique_ptr<CLI::App> parser_;
   std::unique_ptr<Command> program_;
 };

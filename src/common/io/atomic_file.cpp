@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <mutex>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -47,6 +49,28 @@ void sync_folder(const std::filesystem::path& path) {
   if (code != 0 && code != EINVAL) throw file_error("cannot sync the folder of", path, code);
 }
 
+// The files that this process is writing. Two of one name would take each other's temporary file away.
+class FilesInWork {
+ public:
+  bool add(const std::filesystem::path& path) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return paths_.insert(path).second;
+  }
+  void remove(const std::filesystem::path& path) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    paths_.erase(path);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::filesystem::path> paths_;
+};
+
+FilesInWork& files_in_work() {
+  static FilesInWork files;
+  return files;
+}
+
 }  // namespace
 
 Error file_error(const std::string& what, const std::filesystem::path& path, int code) {
@@ -55,16 +79,30 @@ Error file_error(const std::string& what, const std::filesystem::path& path, int
 
 AtomicFile::AtomicFile(std::filesystem::path path, Durability durability)
     : path_(std::move(path)), durability_(durability) {
-  temporary_ = folder_of(path_) / ("." + path_.filename().string() + "." + std::to_string(getpid()) + ".tmp");
+  // Seen now and not when it is renamed, after the work whose results it would hold.
+  if (std::filesystem::is_directory(path_)) throw file_error("cannot write", path_, EISDIR);
+  const std::filesystem::path temporary =
+      std::filesystem::absolute(folder_of(path_) /
+                                ("." + path_.filename().string() + "." + std::to_string(getpid()) + ".tmp"))
+          .lexically_normal();
+  if (!files_in_work().add(temporary))
+    throw Error("cannot write " + path_.string() + ": another output has the same name; give each a name of its own");
   // A file of that name can only be left over from a process that was killed.
-  unlink(temporary_.c_str());
-  descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) throw file_error("cannot write", path_, errno);
+  unlink(temporary.c_str());
+  descriptor_ = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) {
+    const int code = errno;
+    files_in_work().remove(temporary);
+    throw file_error("cannot write", path_, code);
+  }
+  temporary_ = temporary;
 }
 
 AtomicFile::~AtomicFile() {
   if (descriptor_ >= 0) close(descriptor_);
-  if (!temporary_.empty()) unlink(temporary_.c_str());
+  if (temporary_.empty()) return;
+  unlink(temporary_.c_str());
+  files_in_work().remove(temporary_);
 }
 
 void AtomicFile::write(const void* data, std::size_t bytes) {
@@ -84,7 +122,7 @@ void AtomicFile::commit() {
   if (synced && fsync(descriptor_) != 0) throw file_error("cannot write", path_, errno);
   if (close(std::exchange(descriptor_, -1)) != 0) throw file_error("cannot write", path_, errno);
   if (rename(temporary_.c_str(), path_.c_str()) != 0) throw file_error("cannot write", path_, errno);
-  temporary_.clear();
+  files_in_work().remove(std::exchange(temporary_, {}));
   if (synced) sync_folder(path_);
 }
 

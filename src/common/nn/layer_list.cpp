@@ -1,5 +1,6 @@
 #include "common/nn/layer_list.h"
 
+#include <stdexcept>
 #include <utility>
 
 namespace attnunet {
@@ -42,7 +43,7 @@ std::string layer_kind_name(LayerKind kind) {
     case LayerKind::crop:
       return "crop";
   }
-  return "";
+  throw std::logic_error("a layer of no kind");
 }
 
 LayerInfo& LayerList::append(const std::string& name, LayerKind kind, const std::vector<LayerOutput>& operands,

@@ -298,15 +298,15 @@ std::vector<std::size_t> Trainer<B>::epoch_order(int epoch) const {
 /// Device to host. A state with a number that is not finite must not replace a good checkpoint.
 template <class B>
 void Trainer<B>::fetch_state() {
-  const auto fetch = [&](std::vector<float>& host, const T* source) {
+  const auto fetch = [&](const char* what, std::vector<float>& host, const T* source) {
     copy_to_host(device_, host.data(), source, static_cast<Index>(host.size()));
     if (!std::all_of(host.begin(), host.end(), [](float value) { return std::isfinite(value); }))
-      throw diverged("a weight", state_.step);
+      throw diverged(what, state_.step);
   };
-  fetch(state_.parameters, network_.parameters());
-  fetch(state_.statistics, network_.statistics());
-  fetch(state_.adam_m, adam_m_.data());
-  fetch(state_.adam_v, adam_v_.data());
+  fetch("a weight", state_.parameters, network_.parameters());
+  fetch("a running statistic", state_.statistics, network_.statistics());
+  fetch("a moment of Adam", state_.adam_m, adam_m_.data());
+  fetch("a moment of Adam", state_.adam_v, adam_v_.data());
 }
 
 template <class B>
