@@ -50,7 +50,8 @@ endfunction()
 if(ATTNUNET_SANITIZE MATCHES thread)
   # Between two stacks no instrumented call may return: it would be taken off the wrong one's record.
   set_source_files_properties(src/cuda/sim/fiber.cpp PROPERTIES
-                              COMPILE_OPTIONS -fno-sanitize=thread COMPILE_DEFINITIONS ATTNUNET_TSAN)
+                              COMPILE_OPTIONS -fno-sanitize=thread COMPILE_DEFINITIONS ATTNUNET_TSAN
+                              SKIP_PRECOMPILE_HEADERS ON)
 endif()
 
 set(simulator_sets)
