@@ -24,8 +24,8 @@ enum class Durability {
 
 class AtomicFile {
  public:
-  /// Makes the temporary file. Every member throws Error naming the file if the system refuses. Throws too if the path is
-  /// a folder, or if this process is writing a file of that name already.
+  /// Makes the temporary file. Every member throws Error naming the file if the system refuses. Throws too if the path
+  /// is a folder, or if this process is writing a file of that name already.
   explicit AtomicFile(std::filesystem::path path, Durability durability = Durability::synced);
   /// Without commit: removes the temporary, the old file stays.
   ~AtomicFile();
