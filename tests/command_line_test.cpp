@@ -153,25 +153,13 @@ TEST(CommandLine, MethodsOfConvolutionThatOnlyTheCpuHas) {
 // Both networks too, most of whose layers are too narrow here for auto to take anything but direct. The numbers are the
 // same in both, their rounding is not, and so the errors shown.
 TEST(CommandLine, GradcheckByOtherMethodsOfConvolution) {
-  const Finished gemm = attnunet_run({"gradcheck", "--conv", "gemm"});
-  const Finished winograd = attnunet_run({"gradcheck", "--conv", "winograd"});
-  expect_success(gemm);
-  expect_success(winograd);
-  EXPECT_NE(gemm.out, winograd.out);
-}
-
-// Without the networks, which only join the blocks and would take half a minute by plain loops.
-TEST(CommandLine, GradcheckByPlainLoops) {
-  for (const char* layer : {"conv2d", "conv_transpose2d", "batch_norm", "conv2d_statistics", "batch_norm_relu_dropout",
-                            "dropout", "double_conv", "attention_gate"}) {
-    const Finished reference = attnunet_run({"gradcheck", "--conv", "reference", "--layer", layer});
-    const Finished direct = attnunet_run({"gradcheck", "--conv", "direct", "--layer", layer});
-    expect_success(reference);
-    expect_success(direct);
-    if (layer != std::string("dropout")) {  // which rounds nothing
-      EXPECT_NE(reference.out, direct.out) << layer;
-    }
+  std::set<std::string> outputs;
+  for (const char* conv : {"reference", "gemm", "winograd"}) {
+    const Finished finished = attnunet_run({"gradcheck", "--conv", conv});
+    expect_success(finished);
+    outputs.insert(finished.out);
   }
+  EXPECT_EQ(outputs.size(), 3u);
 }
 
 // As from a shell variable that is not set.

@@ -146,9 +146,10 @@ void CommandLine::run(int argc, const char* const* argv) {
   try {
     parser_->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() != 0) refuse_unknown_command(argc, argv);
-    if (error.get_exit_code() != 0)
+    if (error.get_exit_code() != 0) {
+      refuse_unknown_command(argc, argv);
       throw UsageError(std::string(error.what()) + " (attnunet --help, attnunet COMMAND --help)");
+    }
     parser_->exit(error);
   }
 }
