@@ -7,7 +7,8 @@
 #   make format   clang-format the sources    make check-format  fail if that would change something
 #   make soak     hours of what `make test` does for seconds: fuzzing, kills
 #   make clean    remove what was built (not data/, not runs/)
-# Also: make CUDA_ARCH=90 (GPUs of compute capability 9.0), make CPU_ARCH=x86-64-v3, make WERROR=1 (warnings are errors).
+# Also: make CUDA_ARCH=90 (GPUs of compute capability 9.0), make CPU_ARCH=x86-64-v3, make WERROR=1 (warnings are errors),
+# make UNITY=OFF (each file by itself: the first build takes longer, the next after an edit less).
 
 MAKEFLAGS += --no-print-directory
 
@@ -16,18 +17,20 @@ JOBS := $(shell nproc)
 BENCH := --variant attention4 --batch 4
 CPU_ARCH := best
 CUDA_ARCH := present
+UNITY := ON
 PREFIX := /usr/local
 SOURCES = $(shell find src tests -name '*.h' -o -name '*.cpp' -o -name '*.cu')
 
 attnunet:
 	@tools/install_deps.sh --check
 	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release -DATTNUNET_CPU_ARCH=$(CPU_ARCH) \
-	  -DATTNUNET_CUDA_ARCH="$(CUDA_ARCH)" -DATTNUNET_WERROR=$(if $(filter 1,$(WERROR)),ON,OFF)
+	  -DATTNUNET_CUDA_ARCH="$(CUDA_ARCH)" -DATTNUNET_WERROR=$(if $(filter 1,$(WERROR)),ON,OFF) \
+	  -DCMAKE_UNITY_BUILD=$(UNITY)
 	@cmake --build $(BUILD) --target attnunet -j $(JOBS)
 	@ln -sf $(BUILD)/attnunet attnunet
 
 dist:
-	@$(MAKE) attnunet BUILD=build-dist CPU_ARCH=all CUDA_ARCH="$(CUDA_ARCH:present=all)"
+	@$(MAKE) attnunet BUILD=build-dist CPU_ARCH=all CUDA_ARCH="$(CUDA_ARCH:present=all)" UNITY=OFF
 
 demo: deps
 	@$(MAKE) attnunet
@@ -38,8 +41,8 @@ test: attnunet
 	@cmake --build $(BUILD) -j $(JOBS)
 	@OMP_WAIT_POLICY=passive ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure --progress
 
-soak: attnunet
-	@BUILD=$(BUILD) tools/soak.sh
+soak: dist
+	@BUILD=build-dist tools/soak.sh
 
 bench: attnunet
 	./attnunet bench $(BENCH)

@@ -22,7 +22,7 @@ foreach(set ${instruction_sets})
   attnunet_suffix(suffix ${set})
   attnunet_simulator_set(simulator ${set})
   attnunet_suffix(simulator ${simulator})
-  set(parts attnunet_main attnunet_common attnunet_cpu_${suffix} attnunet_simulator_${simulator})
+  set(parts attnunet_main attnunet_common attnunet_pixels attnunet_cpu_${suffix} attnunet_simulator_${simulator})
   set(objects)
   foreach(part ${parts})
     list(APPEND objects $<FILTER:$<TARGET_OBJECTS:${part}>,INCLUDE,[.]o$>)  # not its precompiled header

@@ -9,8 +9,8 @@ in CMake's CUDA_ARCHITECTURES")
 # The kernels use what compute capability 8.0 has and nothing that later ones add. 90 and 120 bring PTX as well, which
 # the driver compiles when the program starts: GPUs of compute capability 10 take that of 90, later ones that of 120.
 set(every_gpu 80-real 86-real 89-real 90 120)
-# Without a GPU to ask: the machine code and the PTX of 8.0 run, compiled by the driver where need be, on all of them.
-set(no_gpu 80)
+# Without a GPU to ask: the PTX of 8.0, which the driver compiles when the program first starts, runs on all of them.
+set(no_gpu 80-virtual)
 
 # Whether nvcc can compile for compute capability `number`, as in 90.
 function(attnunet_nvcc_knows number result)

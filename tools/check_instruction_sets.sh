@@ -38,7 +38,7 @@ avx512='%zmm|%k[0-7]|%[xy]mm(1[6-9]|2[0-9]|3[01])'
 functions_of() { nm --defined-only --extern-only "$@" | awk 'NF == 3 && $2 ~ /[TW]/ { print $3 }' | sort -u; }
 
 objects_of() { find "$build/CMakeFiles/$1.dir" -name '*.o' | sort; }
-mapfile -t common < <(objects_of attnunet_common; objects_of attnunet_main)
+mapfile -t common < <(objects_of attnunet_common; objects_of attnunet_pixels; objects_of attnunet_main)
 functions_of "${common[@]}" > "$work/common"
 
 for set_name in "${sets[@]}"; do

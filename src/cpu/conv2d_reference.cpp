@@ -1,13 +1,14 @@
 #include "cpu/conv2d_reference.h"
 
 namespace attnunet::cpu {
+
 namespace {
 
-// x_{nijc}, which is 0 outside the image.
+// x_{nij}, C numbers; null outside the image, where x is 0.
 template <class T>
-double padded(const Values<const T>& x, const Conv2dGeometry& g, Index n, Index i, Index j, Index c) {
+const T* pixel(const Values<const T>& x, const Conv2dGeometry& g, Index n, Index i, Index j) {
   const bool inside = i >= 0 && i < g.H && j >= 0 && j < g.W;
-  return inside ? x.data[((n * g.H + i) * g.W + j) * x.stride + c] : 0;
+  return inside ? x.data + ((n * g.H + i) * g.W + j) * x.stride : nullptr;
 }
 
 }  // namespace
@@ -23,9 +24,11 @@ void conv2d_reference_forward(Values<T> y, Const<Values<T>> x, const T* weights,
         for (Index k = 0; k < K; ++k) {
           double sum = epilogue.bias != nullptr ? epilogue.bias[k] : 0;
           for (Index r = 0; r < R; ++r)
-            for (Index s = 0; s < R; ++s)
+            for (Index s = 0; s < R; ++s) {
+              const T* in = pixel(x, g, n, h + r - q, w + s - q);
               for (Index c = 0; c < C; ++c)
-                sum += weights[((k * R + r) * R + s) * C + c] * padded(x, g, n, h + r - q, w + s - q, c);
+                sum += weights[((k * R + r) * R + s) * C + c] * (in != nullptr ? double{in[c]} : 0);
+            }
           T& out = y.data[((n * H + h) * W + w) * y.stride + k];
           if (epilogue.write == Write::add) sum += out;
           out = epilogue.activation == Activation::relu && sum <= 0 ? T(0) : static_cast<T>(sum);
@@ -66,8 +69,10 @@ void conv2d_reference_backward_weights(T* dw, T* db, Const<Gradients<T>> dy, Con
           double sum = 0;
           for (Index n = 0; n < g.N; ++n)
             for (Index h = 0; h < H; ++h)
-              for (Index w = 0; w < W; ++w)
-                sum += dy.data[((n * H + h) * W + w) * dy.stride + k] * padded(x, g, n, h + r - q, w + s - q, c);
+              for (Index w = 0; w < W; ++w) {
+                const T* in = pixel(x, g, n, h + r - q, w + s - q);
+                sum += dy.data[((n * H + h) * W + w) * dy.stride + k] * (in != nullptr ? double{in[c]} : 0);
+              }
           dw[((k * R + r) * R + s) * C + c] = static_cast<T>(sum);
         }
   for (Index k = 0; k < K && db != nullptr; ++k) {

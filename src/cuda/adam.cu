@@ -7,8 +7,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 256;
-
 // What one step has in common for all parameters.
 template <class T>
 struct Step {
@@ -62,12 +60,12 @@ void adam_step(Device<M>& device, T* w, T* m, T* v, const T* g, Index n, const A
   const Step<T> step(options);
   if constexpr (std::is_same_v<T, float>) {
     if (quad_aligned(w, m, v, g)) {
-      launch(device, {"adam_step_quads", blocks_for((n + 3) / 4, threads), threads}, adam_step_quads_kernel, w, m, v, g,
-             n, step);
+      launch(device, {"adam_step_quads", blocks_for((n + 3) / 4, block_threads), block_threads}, adam_step_quads_kernel,
+             w, m, v, g, n, step);
       return;
     }
   }
-  launch(device, {"adam_step", blocks_for(n, threads), threads}, adam_step_kernel<T>, w, m, v, g, n, step);
+  launch(device, {"adam_step", blocks_for(n, block_threads), block_threads}, adam_step_kernel<T>, w, m, v, g, n, step);
 }
 
 template void adam_step(ThisDevice&, float*, float*, float*, const float*, Index, const AdamOptions&);

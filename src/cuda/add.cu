@@ -5,8 +5,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 256;
-
 template <class T>
 __global__ void add_forward_kernel(T* y, const T* a, const T* b, Index n) {
   const Index i = thread_of_grid();
@@ -30,12 +28,13 @@ void add_forward(Device<M>& device, Values<T> y, Const<Values<T>> a, Const<Value
   const Index n = size_of_same(y, a, b);
   if constexpr (std::is_same_v<T, float>) {
     if (n % 4 == 0 && quad_aligned(y.data, a.data, b.data)) {
-      launch(device, {"add_forward_quads", blocks_for(n / 4, threads), threads}, add_forward_quads_kernel, y.data,
-             a.data, b.data, n / 4);
+      launch(device, {"add_forward_quads", blocks_for(n / 4, block_threads), block_threads}, add_forward_quads_kernel,
+             y.data, a.data, b.data, n / 4);
       return;
     }
   }
-  launch(device, {"add_forward", blocks_for(n, threads), threads}, add_forward_kernel<T>, y.data, a.data, b.data, n);
+  launch(device, {"add_forward", blocks_for(n, block_threads), block_threads}, add_forward_kernel<T>, y.data, a.data,
+         b.data, n);
 }
 
 template void add_forward(ThisDevice&, Values<float>, Values<const float>, Values<const float>);

@@ -5,7 +5,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 256;
 constexpr unsigned team = 8;               // lanes of a warp that share a pixel
 constexpr Index team_channels = 4 * team;  // they take these at a time
 
@@ -85,12 +84,13 @@ void attention_multiply_forward(Device<M>& device, Values<T> y, Const<Values<T>>
   require_dense(alpha, pixels, 1);
   if constexpr (std::is_same_v<T, float>) {
     if (C % 4 == 0 && y.stride % 4 == 0 && quad_aligned(y.data, x.data)) {
-      launch(device, {"attention_multiply_forward_quads", blocks_for(pixels * Index{team}, threads), threads},
+      launch(device,
+             {"attention_multiply_forward_quads", blocks_for(pixels * Index{team}, block_threads), block_threads},
              attention_multiply_forward_quads_kernel, y, x.data, alpha.data);
       return;
     }
   }
-  launch(device, {"attention_multiply_forward", blocks_for(pixels * C, threads), threads},
+  launch(device, {"attention_multiply_forward", blocks_for(pixels * C, block_threads), block_threads},
          attention_multiply_forward_kernel<T>, y, x.data, alpha.data);
 }
 
@@ -103,15 +103,15 @@ void attention_multiply_backward(Device<M>& device, Gradients<T> dx, Gradients<T
   require_shape(dy, pixels, C);
   require_dense(x, pixels, C);
   require_dense(alpha, pixels, 1);
-  const unsigned blocks = blocks_for(pixels * Index{team}, threads);
+  const unsigned blocks = blocks_for(pixels * Index{team}, block_threads);
   if constexpr (std::is_same_v<T, float>) {
     if (C % 4 == 0 && dy.stride % 4 == 0 && quad_aligned(dx.data, dy.data, x.data)) {
-      launch(device, {"attention_multiply_backward_quads", blocks, threads}, attention_multiply_backward_quads_kernel,
-             dx.data, dalpha.data, dy, x.data, alpha.data);
+      launch(device, {"attention_multiply_backward_quads", blocks, block_threads},
+             attention_multiply_backward_quads_kernel, dx.data, dalpha.data, dy, x.data, alpha.data);
       return;
     }
   }
-  launch(device, {"attention_multiply_backward", blocks, threads}, attention_multiply_backward_kernel<T>, dx.data,
+  launch(device, {"attention_multiply_backward", blocks, block_threads}, attention_multiply_backward_kernel<T>, dx.data,
          dalpha.data, dy, x.data, alpha.data);
 }
 

@@ -4,8 +4,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 256;
-
 template <class T>
 __global__ void batch_input_kernel(T* input, T* target, const std::uint8_t* images, const std::uint8_t* masks,
                                    const std::int32_t* cases, Index pixels, Index P) {
@@ -24,8 +22,8 @@ void batch_input(Device<M>& device, Values<T> input, T* target, const std::uint8
                  const std::int32_t* cases, Index n) {
   const Index P = input.pixels / n;
   require_dense(input, n * P, 1);
-  launch(device, {"batch_input", blocks_for(n * P, threads), threads}, batch_input_kernel<T>, input.data, target,
-         images, masks, cases, n * P, P);
+  launch(device, {"batch_input", blocks_for(n * P, block_threads), block_threads}, batch_input_kernel<T>, input.data,
+         target, images, masks, cases, n * P, P);
 }
 
 template void batch_input(ThisDevice&, Values<float>, float*, const std::uint8_t*, const std::uint8_t*,

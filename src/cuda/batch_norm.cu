@@ -192,8 +192,8 @@ __global__ void __launch_bounds__(most_combining_threads)
 
 // dx = gamma inv_std (dy - dy_mean - (x - mean) slope)
 template <class T>
-__global__ void backward_kernel(T* dx, const T* dy, BatchNormSaved<T> saved, InputGradientCoefficients<T> coefficients,
-                                Index chunk_pixels) {
+__global__ void batch_norm_backward_kernel(T* dx, const T* dy, BatchNormSaved<T> saved,
+                                           InputGradientCoefficients<T> coefficients, Index chunk_pixels) {
   const T* x = saved.x.data;
   const Index C = saved.x.channels;
   const ChunkShare share = chunk_share(chunk_pixels, saved.x.pixels, C);
@@ -207,8 +207,8 @@ __global__ void backward_kernel(T* dx, const T* dy, BatchNormSaved<T> saved, Inp
 }
 
 template <class T>
-__global__ void inference_backward_kernel(T* dx, const T* dy, const T* running_var, const T* gamma, Index chunk_pixels,
-                                          Index pixels, Index C) {
+__global__ void batch_norm_inference_backward_kernel(T* dx, const T* dy, const T* running_var, const T* gamma,
+                                                     Index chunk_pixels, Index pixels, Index C) {
   const ChunkShare share = chunk_share(chunk_pixels, pixels, C);
   const T scale = inverse_deviation(running_var[share.group]) * gamma[share.group];
   for (Index p = share.first; p < share.end; p += share.step) dx[p * C + share.group] = scale * dy[p * C + share.group];
@@ -281,8 +281,8 @@ void batch_norm_backward(Device<M>& device, Gradients<T> dx, BatchNormParameters
   const InputGradientCoefficients<T> coefficients{dy_mean, dy_mean + C};
   chunk_gradient_sums(device, partial, dy, saved.x, saved.statistics.mean, chunks);
   combine_gradient_sums(device, d_parameters, coefficients, partial, saved.statistics.inv_std, chunks.count, pixels, C);
-  launch(device, {"batch_norm_backward", share_grid(small, C), share_threads}, backward_kernel<T>, dx.data, dy.data,
-         saved, coefficients, small.pixels);
+  launch(device, {"batch_norm_backward", share_grid(small, C), share_threads}, batch_norm_backward_kernel<T>, dx.data,
+         dy.data, saved, coefficients, small.pixels);
 }
 
 template <class M, class T>
@@ -306,8 +306,9 @@ void batch_norm_inference_backward(Device<M>& device, Gradients<T> dx, BatchNorm
   chunk_gradient_sums(device, partial, dy, x, running.mean, chunks);
   launch(device, {"combine_inference_sums", blocks_for(C, combined_channels), combining_threads(chunks.count)},
          combine_inference_sums_kernel<T>, d_parameters, partial, running.var, chunks.count, C);
-  launch(device, {"batch_norm_inference_backward", share_grid(small, C), share_threads}, inference_backward_kernel<T>,
-         dx.data, dy.data, running.var, parameters.gamma, small.pixels, pixels, C);
+  launch(device, {"batch_norm_inference_backward", share_grid(small, C), share_threads},
+         batch_norm_inference_backward_kernel<T>, dx.data, dy.data, running.var, parameters.gamma, small.pixels, pixels,
+         C);
 }
 
 template Index batch_norm_workspace(const ThisDevice&, Index, Index);

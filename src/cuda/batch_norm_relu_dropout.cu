@@ -45,7 +45,7 @@ __device__ __forceinline__ T input_gradient(T g, T x, T mean, T scale, T g_mean,
 // ---- plain kernels
 
 template <class T>
-__global__ void forward_kernel(T* y, BatchNormSaved<T> in, Mask mask, Index chunk_pixels) {
+__global__ void batch_norm_relu_dropout_forward_kernel(T* y, BatchNormSaved<T> in, Mask mask, Index chunk_pixels) {
   const T* x = in.x.data;
   const Index C = in.x.channels;
   const ChunkShare share = chunk_share(chunk_pixels, in.x.pixels, C);
@@ -88,8 +88,9 @@ __global__ void gradient_sums_kernel(double* partial, const T* dy, const T* y, B
 }
 
 template <class T>
-__global__ void backward_kernel(T* dx, const T* dy, const T* y, BatchNormSaved<T> saved,
-                                InputGradientCoefficients<T> coefficients, T dropout_scale, Index chunk_pixels) {
+__global__ void batch_norm_relu_dropout_backward_kernel(T* dx, const T* dy, const T* y, BatchNormSaved<T> saved,
+                                                        InputGradientCoefficients<T> coefficients, T dropout_scale,
+                                                        Index chunk_pixels) {
   const T* x = saved.x.data;
   const Index C = saved.x.channels;
   const ChunkShare share = chunk_share(chunk_pixels, saved.x.pixels, C);
@@ -224,8 +225,8 @@ void batch_norm_relu_dropout_forward(Device<M>& device, Values<T> y, Const<Value
       return;
     }
   }
-  launch(device, {"batch_norm_relu_dropout_forward", share_grid(chunks, C), share_threads}, forward_kernel<T>, y.data,
-         in, mask, chunks.pixels);
+  launch(device, {"batch_norm_relu_dropout_forward", share_grid(chunks, C), share_threads},
+         batch_norm_relu_dropout_forward_kernel<T>, y.data, in, mask, chunks.pixels);
 }
 
 template <class M, class T>
@@ -256,8 +257,9 @@ void batch_norm_relu_dropout_backward(Device<M>& device, Gradients<T> dx, BatchN
   launch(device, {"batch_norm_relu_dropout_sums", share_grid(chunks, C), share_threads}, gradient_sums_kernel<T>,
          partial, dy.data, y.data, saved, scale, chunks.pixels);
   combine_gradient_sums(device, d_parameters, coefficients, partial, inv_std, chunks.count, pixels, C);
-  launch(device, {"batch_norm_relu_dropout_backward", share_grid(small, C), share_threads}, backward_kernel<T>, dx.data,
-         dy.data, y.data, saved, coefficients, scale, small.pixels);
+  launch(device, {"batch_norm_relu_dropout_backward", share_grid(small, C), share_threads},
+         batch_norm_relu_dropout_backward_kernel<T>, dx.data, dy.data, y.data, saved, coefficients, scale,
+         small.pixels);
 }
 
 template Index batch_norm_relu_dropout_workspace(const ThisDevice&, Index, Index);

@@ -8,8 +8,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 256;
-
 template <class T>
 __global__ void __launch_bounds__(most_threads_of_sum)
     bce_forward_kernel(double* loss, const T* logits, const T* target, Index P) {
@@ -46,8 +44,8 @@ template <class M, class T>
 void bce_backward(Device<M>& device, Gradients<T> d_logits, Const<Values<T>> logits, const T* target, Write write) {
   const Index n = size_of_same(d_logits, logits);
   const T scale = static_cast<T>(1.0 / static_cast<double>(n));
-  launch(device, {"bce_backward", blocks_for(n, threads), threads}, bce_backward_kernel<T>, d_logits.data, logits.data,
-         target, scale, n, write);
+  launch(device, {"bce_backward", blocks_for(n, block_threads), block_threads}, bce_backward_kernel<T>, d_logits.data,
+         logits.data, target, scale, n, write);
 }
 
 template void bce_forward(ThisDevice&, double*, Values<const float>, const float*, Index);

@@ -4,8 +4,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 256;
-
 template <class T>
 __global__ void concat_forward_kernel(T* y, const T* a, const T* b, Index pixels, Index Ca, Index Cb) {
   const Index i = thread_of_grid();
@@ -30,8 +28,8 @@ void concat_forward(Device<M>& device, Values<T> y, Const<Values<T>> a, Const<Va
   require_dense(y, pixels, Ca + Cb);
   require_dense(a, pixels, Ca);
   require_dense(b, pixels, Cb);
-  launch(device, {"concat_forward", blocks_for(y.size(), threads), threads}, concat_forward_kernel<T>, y.data, a.data,
-         b.data, pixels, Ca, Cb);
+  launch(device, {"concat_forward", blocks_for(y.size(), block_threads), block_threads}, concat_forward_kernel<T>,
+         y.data, a.data, b.data, pixels, Ca, Cb);
 }
 
 template <class M, class T>
@@ -40,8 +38,8 @@ void concat_backward(Device<M>& device, Gradients<T> da, Gradients<T> db, Const<
   require_dense(dy, pixels, Ca + Cb);
   require_dense(da, pixels, Ca);
   require_dense(db, pixels, Cb);
-  launch(device, {"concat_backward", blocks_for(dy.size(), threads), threads}, concat_backward_kernel<T>, da.data,
-         db.data, dy.data, pixels, Ca, Cb);
+  launch(device, {"concat_backward", blocks_for(dy.size(), block_threads), block_threads}, concat_backward_kernel<T>,
+         da.data, db.data, dy.data, pixels, Ca, Cb);
 }
 
 template void concat_forward(ThisDevice&, Values<float>, Values<const float>, Values<const float>);

@@ -10,8 +10,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 256;
-
 template <class T>
 __global__ void conv2d_forward_kernel(Values<T> y, Values<const T> x, const T* w, Epilogue<T> epilogue,
                                       Conv2dGeometry g) {
@@ -89,14 +87,14 @@ namespace plain {
 template <class M, class T>
 void conv2d_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const T* w, const Epilogue<T>& epilogue,
                     T* /*workspace*/, const Conv2dGeometry& g) {
-  launch(device, {"plain conv2d_forward", blocks_for(g.pixels() * g.K, threads), threads}, conv2d_forward_kernel<T>, y,
-         x, w, epilogue, g);
+  launch(device, {"plain conv2d_forward", blocks_for(g.pixels() * g.K, block_threads), block_threads},
+         conv2d_forward_kernel<T>, y, x, w, epilogue, g);
 }
 
 template <class M, class T>
 void conv2d_backward_data(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w, T* /*workspace*/,
                           const Conv2dGeometry& g, Write write) {
-  launch(device, {"plain conv2d_backward_data", blocks_for(g.pixels() * g.C, threads), threads},
+  launch(device, {"plain conv2d_backward_data", blocks_for(g.pixels() * g.C, block_threads), block_threads},
          conv2d_backward_data_kernel<T>, dx, dy, w, g, write);
 }
 
@@ -106,7 +104,7 @@ void conv2d_backward_weights(Device<M>& device, T* dw, T* db, Const<Gradients<T>
   if (db != nullptr) bias_gradient(device, db, dy, workspace);
   const Index chunks = weight_gradient_chunks(g.pixels(), g.weights());
   T* partials = chunks == 1 ? dw : workspace;
-  launch(device, {"plain conv2d_backward_weights", blocks_for(chunks * g.weights(), threads), threads},
+  launch(device, {"plain conv2d_backward_weights", blocks_for(chunks * g.weights(), block_threads), block_threads},
          conv2d_backward_weights_kernel<T>, partials, dy, x, g, chunks);
   add_weight_gradients(device, dw, partials, chunks, g.weights());
 }

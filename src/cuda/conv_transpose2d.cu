@@ -10,8 +10,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 256;
-
 // Rows of the output are numbered through the batch: 2H to an image, so row 2h + i belongs to input row h of all N*H.
 template <class T>
 __global__ void conv_transpose2d_forward_kernel(Values<T> y, Values<const T> x, const T* w, const T* bias,
@@ -75,14 +73,15 @@ namespace plain {
 template <class M, class T>
 void conv_transpose2d_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const T* w, const T* bias,
                               T* /*workspace*/, const ConvTranspose2dGeometry& g) {
-  launch(device, {"plain conv_transpose2d_forward", blocks_for(g.output_pixels() * g.K, threads), threads},
+  launch(device, {"plain conv_transpose2d_forward", blocks_for(g.output_pixels() * g.K, block_threads), block_threads},
          conv_transpose2d_forward_kernel<T>, y, x, w, bias, g);
 }
 
 template <class M, class T>
 void conv_transpose2d_backward_data(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const T* w,
                                     T* /*workspace*/, const ConvTranspose2dGeometry& g, Write write) {
-  launch(device, {"plain conv_transpose2d_backward_data", blocks_for(g.input_pixels() * g.C, threads), threads},
+  launch(device,
+         {"plain conv_transpose2d_backward_data", blocks_for(g.input_pixels() * g.C, block_threads), block_threads},
          conv_transpose2d_backward_data_kernel<T>, dx, dy, w, g, write);
 }
 
@@ -92,7 +91,8 @@ void conv_transpose2d_backward_weights(Device<M>& device, T* dw, T* db, Const<Gr
   if (db != nullptr) bias_gradient(device, db, dy, workspace);
   const Index chunks = weight_gradient_chunks(g.input_pixels(), g.weights());
   T* partials = chunks == 1 ? dw : workspace;
-  launch(device, {"plain conv_transpose2d_backward_weights", blocks_for(chunks * g.weights(), threads), threads},
+  launch(device,
+         {"plain conv_transpose2d_backward_weights", blocks_for(chunks * g.weights(), block_threads), block_threads},
          conv_transpose2d_backward_weights_kernel<T>, partials, dy, x, g, chunks);
   add_weight_gradients(device, dw, partials, chunks, g.weights());
 }

@@ -5,8 +5,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 128;
-
 template <class T>
 __global__ void crop_forward_kernel(T* y, const T* x, Shape out, Index H, Index W) {
   const Index n = row_of_grid() / out.H, i = row_of_grid() % out.H, kept = out.W * out.C;
@@ -28,16 +26,16 @@ template <class M, class T>
 void crop_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const Shape& out, Index H, Index W) {
   require_dense(y, out.pixels(), out.C);
   require_dense(x, out.N * H * W, out.C);
-  launch(device, {"crop_forward", grid_of_rows(out.N * out.H, out.W * out.C, threads), threads}, crop_forward_kernel<T>,
-         y.data, x.data, out, H, W);
+  launch(device, {"crop_forward", grid_of_rows(out.N * out.H, out.W * out.C, row_threads), row_threads},
+         crop_forward_kernel<T>, y.data, x.data, out, H, W);
 }
 
 template <class M, class T>
 void crop_backward(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const Shape& out, Index H, Index W) {
   require_dense(dy, out.pixels(), out.C);
   require_dense(dx, out.N * H * W, out.C);
-  launch(device, {"crop_backward", grid_of_rows(out.N * H, W * out.C, threads), threads}, crop_backward_kernel<T>,
-         dx.data, dy.data, out, H, W);
+  launch(device, {"crop_backward", grid_of_rows(out.N * H, W * out.C, row_threads), row_threads},
+         crop_backward_kernel<T>, dx.data, dy.data, out, H, W);
 }
 
 template void crop_forward(ThisDevice&, Values<float>, Values<const float>, const Shape&, Index, Index);

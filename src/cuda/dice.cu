@@ -7,7 +7,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 256;
 constexpr double smoothing = 1e-5;
 
 template <class T>
@@ -64,7 +63,7 @@ void dice_backward(Device<M>& device, Gradients<T> d_logits, const double* sums,
   const Index P = size_of_same(d_logits, logits) / N;
   // Several pixels a thread: each begins with divisions in double, which many GPUs are slow at.
   constexpr Index pixels = 8;
-  launch(device, {"dice_backward", grid_of_rows(N, (P + pixels - 1) / pixels, threads), threads},
+  launch(device, {"dice_backward", grid_of_rows(N, (P + pixels - 1) / pixels, block_threads), block_threads},
          dice_backward_kernel<T>, d_logits.data, sums, logits.data, target, P, static_cast<double>(N), write);
 }
 

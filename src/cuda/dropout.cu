@@ -5,8 +5,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 256;
-
 // x m: if dropped 0, or NaN if x is not finite.
 template <class T>
 __device__ __forceinline__ T masked(bool kept, T x, T scale) {
@@ -40,7 +38,7 @@ void apply_mask(Device<M>& device, const char* name, T* y, const T* x, const Dro
   const std::uint32_t threshold = dropout_threshold(dropout.rate);
   const T scale = static_cast<T>(dropout_scale(dropout.rate));
   const Index quads = (n + 3) / 4;
-  const LaunchShape shape{name, blocks_for(quads, threads), threads};
+  const LaunchShape shape{name, blocks_for(quads, block_threads), block_threads};
   if constexpr (std::is_same_v<T, float>) {
     if (n % 4 == 0 && quad_aligned(y, x)) {
       launch(device, shape, dropout_quads_kernel, y, x, threshold, scale, dropout.key, quads);

@@ -5,8 +5,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 128;
-
 template <class T>
 __global__ void edge_pad_forward_kernel(T* y, const T* x, Shape in, Index H, Index W) {
   const Index n = row_of_grid() / H, i = row_of_grid() % H, row = W * in.C;
@@ -37,15 +35,15 @@ template <class M, class T>
 void edge_pad_forward(Device<M>& device, Values<T> y, Const<Values<T>> x, const Shape& in, Index H, Index W) {
   require_dense(x, in.pixels(), in.C);
   require_dense(y, in.N * H * W, in.C);
-  launch(device, {"edge_pad_forward", grid_of_rows(in.N * H, W * in.C, threads), threads}, edge_pad_forward_kernel<T>,
-         y.data, x.data, in, H, W);
+  launch(device, {"edge_pad_forward", grid_of_rows(in.N * H, W * in.C, row_threads), row_threads},
+         edge_pad_forward_kernel<T>, y.data, x.data, in, H, W);
 }
 
 template <class M, class T>
 void edge_pad_backward(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> dy, const Shape& in, Index H, Index W) {
   require_dense(dx, in.pixels(), in.C);
   require_dense(dy, in.N * H * W, in.C);
-  launch(device, {"edge_pad_backward", grid_of_rows(in.N * in.H, in.W * in.C, threads), threads},
+  launch(device, {"edge_pad_backward", grid_of_rows(in.N * in.H, in.W * in.C, row_threads), row_threads},
          edge_pad_backward_kernel<T>, dx.data, dy.data, in, H, W);
 }
 

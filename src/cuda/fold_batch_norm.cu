@@ -5,7 +5,7 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 128;
+constexpr unsigned filter_threads = 128;
 
 template <class T>
 __global__ void fold_batch_norm_kernel(T* w, BatchNormParameters<T> parameters, RunningStatistics<const T> running,
@@ -14,7 +14,8 @@ __global__ void fold_batch_norm_kernel(T* w, BatchNormParameters<T> parameters, 
   const double scale =
       static_cast<double>(parameters.gamma[k]) / sqrt(static_cast<double>(running.var[k]) + batch_norm_eps);
   T* weights = w + k * n;
-  for (Index i = threadIdx.x; i < n; i += threads) weights[i] = static_cast<T>(scale * static_cast<double>(weights[i]));
+  for (Index i = threadIdx.x; i < n; i += filter_threads)
+    weights[i] = static_cast<T>(scale * static_cast<double>(weights[i]));
   if (threadIdx.x > 0) return;
   T& beta = parameters.beta[k];
   beta = static_cast<T>(static_cast<double>(beta) - scale * static_cast<double>(running.mean[k]));
@@ -25,8 +26,8 @@ __global__ void fold_batch_norm_kernel(T* w, BatchNormParameters<T> parameters, 
 template <class M, class T>
 void fold_batch_norm(Device<M>& device, T* w, BatchNormParameters<T> parameters, Const<RunningStatistics<T>> running,
                      Index K, Index n) {
-  launch(device, {"fold_batch_norm", static_cast<unsigned>(K), threads}, fold_batch_norm_kernel<T>, w, parameters,
-         running, n);
+  launch(device, {"fold_batch_norm", static_cast<unsigned>(K), filter_threads}, fold_batch_norm_kernel<T>, w,
+         parameters, running, n);
 }
 
 template void fold_batch_norm(ThisDevice&, float*, BatchNormParameters<float>, RunningStatistics<const float>, Index,

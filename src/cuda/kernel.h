@@ -102,6 +102,9 @@ using ThisDevice = Device<ThisMachine>;
 constexpr int warp_size = 32;
 constexpr std::uint32_t full_warp = 0xFFFFFFFFu;
 
+/// Threads of a block in kernels to which its size makes no difference.
+constexpr unsigned block_threads = 256;
+
 /// Blocks of `threads` that give each of n elements a thread; at least one.
 inline unsigned blocks_for(Index n, unsigned threads) {
   return n <= 0 ? 1u : static_cast<unsigned>((n + threads - 1) / threads);

@@ -9,7 +9,6 @@ namespace attnunet::cuda {
 namespace {
 
 constexpr bool simulated = std::is_same<ThisMachine, Simulator>::value;
-constexpr unsigned threads = 256;
 // Several times as many threads as any GPU holds at a time; in the simulator enough for every core.
 constexpr Index blocks = simulated ? 16 : 8192;
 // Enough independent chains to hide the latency of a multiply-add together with the other warps, and long enough for
@@ -51,12 +50,12 @@ template <class M>
 MachinePeaks measure_machine_peaks(Device<M>& device) {
   MachinePeaks peaks;
   {
-    Buffer<M, float> results(device, blocks * threads);
+    Buffer<M, float> results(device, blocks * block_threads);
     const double seconds = fastest_seconds(device, [&] {
-      launch(device, {"multiply_add", static_cast<unsigned>(blocks), threads}, multiply_add_kernel, results.data(),
-             0.5f, 1.0f);
+      launch(device, {"multiply_add", static_cast<unsigned>(blocks), block_threads}, multiply_add_kernel,
+             results.data(), 0.5f, 1.0f);
     });
-    peaks.gigaflops = 2.0 * static_cast<double>(blocks * threads * chains * rounds) / seconds / 1e9;
+    peaks.gigaflops = 2.0 * static_cast<double>(blocks * block_threads * chains * rounds) / seconds / 1e9;
   }
   Buffer<M, unsigned char> from(device, copied_bytes), to(device, copied_bytes);
   fill_zero(device, from.data(), copied_bytes);

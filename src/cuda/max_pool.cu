@@ -6,8 +6,6 @@
 namespace attnunet::cuda {
 namespace {
 
-constexpr unsigned threads = 128;
-
 template <class T>
 struct Winner {
   T value;
@@ -119,13 +117,13 @@ void max_pool_forward(Device<M>& device, Values<T> y, std::uint8_t* argmax, Cons
   if (rows == 0) return;  // no window
   if constexpr (std::is_same_v<T, float>) {
     if (in.C % 4 == 0 && quad_aligned(y.data, x.data) && bytes_aligned(argmax)) {
-      launch(device, {"max_pool_forward_quads", grid_of_rows(rows, row / 4, threads), threads},
+      launch(device, {"max_pool_forward_quads", grid_of_rows(rows, row / 4, row_threads), row_threads},
              max_pool_forward_quads_kernel, y.data, argmax, x.data, in);
       return;
     }
   }
-  launch(device, {"max_pool_forward", grid_of_rows(rows, row, threads), threads}, max_pool_forward_kernel<T>, y.data,
-         argmax, x.data, in);
+  launch(device, {"max_pool_forward", grid_of_rows(rows, row, row_threads), row_threads}, max_pool_forward_kernel<T>,
+         y.data, argmax, x.data, in);
 }
 
 template <class M, class T>
@@ -135,12 +133,13 @@ void max_pool_backward(Device<M>& device, Gradients<T> dx, Const<Gradients<T>> d
   require_dense(dy, in.N * (in.H / 2) * (in.W / 2), in.C);
   if constexpr (std::is_same_v<T, float>) {
     if (in.C % 4 == 0 && in.H % 2 == 0 && in.W % 2 == 0 && quad_aligned(dx.data, dy.data) && bytes_aligned(argmax)) {
-      launch(device, {"max_pool_backward_quads", grid_of_rows(in.N * in.H / 2, in.W / 2 * in.C / 4, threads), threads},
+      launch(device,
+             {"max_pool_backward_quads", grid_of_rows(in.N * in.H / 2, in.W / 2 * in.C / 4, row_threads), row_threads},
              max_pool_backward_quads_kernel, dx.data, dy.data, argmax, in, write);
       return;
     }
   }
-  launch(device, {"max_pool_backward", grid_of_rows(in.N * in.H, in.W * in.C, threads), threads},
+  launch(device, {"max_pool_backward", grid_of_rows(in.N * in.H, in.W * in.C, row_threads), row_threads},
          max_pool_backward_kernel<T>, dx.data, dy.data, argmax, in, write);
 }
 

@@ -9,6 +9,9 @@
 
 namespace attnunet::cuda {
 
+/// Threads of a block that works on one row: few, as rows may be short.
+constexpr unsigned row_threads = 128;
+
 /// The grid for `rows` rows of `elements` elements each, rows >= 1. Very long rows get fewer threads than elements:
 /// kernels loop, from first_of_row() in steps of row_step().
 inline dim3 grid_of_rows(Index rows, Index elements, unsigned threads) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/app/backend.h"
+#include "support/vectors.h"
 
 namespace attnunet {
 

@@ -23,7 +23,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Cases = std::vector<std::size_t>;
 
-struct Options {
+struct AuditOptions {
   std::string checkpoint, json;
   TrainConfig config;  // of what is given on the command line
 };
@@ -172,7 +172,7 @@ void explain(const data::Dataset& dataset, const Part& val) {
       fixed(val.nothing.all.accuracy, 4).c_str(), fixed(val.nothing.lesions.iou, 4).c_str());
 }
 
-Json all_json(const data::Dataset& dataset, const std::vector<Part>& parts, int size, const Options& options,
+Json all_json(const data::Dataset& dataset, const std::vector<Part>& parts, int size, const AuditOptions& options,
               int checkpoint_size) {
   Json object{{"data", dataset.root.string()}, {"split", name_of(data::SplitKind::paper)}, {"size", size}};
   if (!options.checkpoint.empty()) {
@@ -189,7 +189,7 @@ Json all_json(const data::Dataset& dataset, const std::vector<Part>& parts, int 
 }
 
 /// False where interrupted.
-bool run(const Options& options, const std::set<std::string>& given) {
+bool run(const AuditOptions& options, const std::set<std::string>& given) {
   require_backend(options.config.backend, options.config.precision, options.config.conv);
   std::optional<Checkpoint> checkpoint;
   TrainConfig config = options.config;
@@ -235,7 +235,7 @@ bool run(const Options& options, const std::set<std::string>& given) {
 }  // namespace
 
 void add_audit_command(Command& app, int& exit_code) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<AuditOptions>();
   TrainConfig& config = options->config;
   Command* command = app.add_subcommand(
       "audit", "The paper's Table I beside what predicting nothing scores under its split and metric");

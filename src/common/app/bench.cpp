@@ -18,7 +18,7 @@
 namespace attnunet::app {
 namespace {
 
-struct Options {
+struct BenchOptions {
   NetworkConfig network;
   Backend backend = Backend::cpu;
   Precision precision = Precision::float32;
@@ -36,7 +36,7 @@ struct NetworkTimes {
 
 /// The device memory of what time_network allocates, most at one time.
 template <class B>
-Index planned_bytes(typename B::Device& device, const Options& options) {
+Index planned_bytes(typename B::Device& device, const BenchOptions& options) {
   const Architecture architecture = make_architecture(options.network);
   const Index N = options.batch, P = Index{options.size} * options.size;
   const auto tape = [&](Purpose purpose) {
@@ -50,7 +50,7 @@ Index planned_bytes(typename B::Device& device, const Options& options) {
 
 /// Random images and masks that stay on the device: what is timed is the network, the loss and Adam.
 template <class B>
-NetworkTimes time_network(typename B::Device& device, const Options& options) {
+NetworkTimes time_network(typename B::Device& device, const BenchOptions& options) {
   const Architecture architecture = make_architecture(options.network);
   const Index N = options.batch, P = Index{options.size} * options.size, elements = architecture.parameter_elements;
   AttentionUNet<B> network(device, architecture, true);
@@ -106,7 +106,7 @@ struct NetworkFlops {
   double inference = 0, train_step = 0;
 };
 
-NetworkFlops network_flops(const Options& options) {
+NetworkFlops network_flops(const BenchOptions& options) {
   NetworkFlops flops;
   for (const LayerInfo& layer : list_layers(options.network, options.batch, options.size, options.size)) {
     flops.inference += layer.forward_flops;
@@ -133,7 +133,7 @@ void add_cells(std::vector<std::string>& row, const Timing& timing, const Machin
 }
 
 template <class B>
-void print_layers(typename B::Device& device, const Options& options) {
+void print_layers(typename B::Device& device, const BenchOptions& options) {
   const MachinePeaks peaks = measure_machine_peaks(device);
   std::printf("\nPeaks measured here: %.1f GFLOP/s (float32 multiply-add), %.1f GB/s (copy, read + write).\n",
               peaks.gigaflops, peaks.gigabytes_second);
@@ -156,7 +156,7 @@ void print_layers(typename B::Device& device, const Options& options) {
 }
 
 template <class B>
-void run_on(typename B::Device& device, const Options& options, std::optional<AtomicFile>& file) {
+void run_on(typename B::Device& device, const BenchOptions& options, std::optional<AtomicFile>& file) {
   const std::string name = device.name();
   const char* instruction_set = cpu::instruction_set().name;
   std::printf("%s, %s, backend %s, %d threads; %s, base %d, batch %lld, %d x %d, %s, conv %s\n", name.c_str(),
@@ -196,7 +196,7 @@ void run_on(typename B::Device& device, const Options& options, std::optional<At
   if (!options.no_layers) print_layers<B>(device, options);
 }
 
-void run(const Options& options) {
+void run(const BenchOptions& options) {
   require_backend(options.backend, options.precision, options.conv);
   require_size(options.network, options.size);
   // Made first: a file that cannot be written shows before the work.
@@ -207,7 +207,7 @@ void run(const Options& options) {
 }
 
 /// The options of the ladder alone, and those that it shares with the network.
-void require_options(const Options& options, const std::set<std::string>& given) {
+void require_options(const BenchOptions& options, const std::set<std::string>& given) {
   if (!options.ladder && given.count("shape") > 0) throw UsageError("--shape needs --ladder");
   if (!options.ladder) return;
   const std::set<std::string> shared{"ladder", "shape", "backend", "threads", "warmup", "repeats", "json"};
@@ -219,7 +219,7 @@ void require_options(const Options& options, const std::set<std::string>& given)
 }  // namespace
 
 void add_bench_command(Command& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<BenchOptions>();
   Command* command = app.add_subcommand(
       "bench", "Time a training step, inference and every layer, or one convolution by every method");
   add_backend_option(*command, options->backend);

@@ -20,7 +20,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct DataCheckOptions {
   TrainConfig config;
   std::string json, html;
 };
@@ -219,7 +219,7 @@ std::optional<data::Leakage> find_leakage(data::CheckResult& result, TrainConfig
   }
 }
 
-void run(const Options& options, const std::set<std::string>& given) {
+void run(const DataCheckOptions& options, const std::set<std::string>& given) {
   validate(options.config);
   require_dataset(options.config);
   // Made before the work: a file that cannot be written shows now.
@@ -246,7 +246,7 @@ void run(const Options& options, const std::set<std::string>& given) {
 }  // namespace
 
 void add_data_check_command(Command& data) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DataCheckOptions>();
   Command* command = data.add_subcommand(
       "check",
       "What is odd in a dataset. With --split, --folds or lists: how many validation images have a twin among "

@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 
 constexpr int sheet_columns = 8, cases_on_a_sheet = 4;
 
-struct Options {
+struct DataShowOptions {
   std::string out, sheet;
   std::vector<std::string> cases;
   int count = 0, size = 0;  // 0: all; their own
@@ -37,7 +37,7 @@ struct Options {
 };
 
 /// Indices of the cases asked for, in case order.
-std::vector<std::size_t> choose(const data::Dataset& dataset, const Options& options, int count) {
+std::vector<std::size_t> choose(const data::Dataset& dataset, const DataShowOptions& options, int count) {
   std::set<std::string> missing(options.cases.begin(), options.cases.end());
   const std::set<std::string> asked = missing;
   std::map<std::string, std::vector<std::size_t>> by_class;
@@ -84,7 +84,7 @@ Shown show(const data::Case& one, int size) {
 }
 
 /// False where interrupted.
-bool run(const Options& options) {
+bool run(const DataShowOptions& options) {
   if (options.out.empty() && options.sheet.empty())
     throw UsageError("--out DIR for a picture a case or --sheet FILE for all on one is required");
   const data::Dataset dataset = open_dataset(options.config);
@@ -136,7 +136,7 @@ bool run(const Options& options) {
 }  // namespace
 
 void add_data_show_command(Command& data, int& exit_code) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DataShowOptions>();
   Command* command = data.add_subcommand("show", "Images with the outline of their true mask");
   command->add_option("--data", options->config.data, "dataset folder in BUSI's layout");
   command->add_option("--out", options->out, "folder for CLASS/NAME_outline.png of every case");

@@ -9,7 +9,7 @@
 namespace attnunet::app {
 namespace {
 
-struct Options {
+struct DataSynthOptions {
   std::string out;
   int count = 200, size = 256;
   std::uint64_t seed = 0;
@@ -18,7 +18,7 @@ struct Options {
 }  // namespace
 
 void add_data_synth_command(Command& data) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DataSynthOptions>();
   Command* command = data.add_subcommand("synth", "Make a dataset of phantoms in BUSI's layout");
   command->add_option("--out", options->out, "new or empty folder")->required();
   command->add_option("--count", options->count, "images")->check(whole_number(1, 1000000));

@@ -39,7 +39,7 @@ struct Names<app::Subset> {
 namespace app {
 namespace {
 
-struct Options {
+struct EvaluateOptions {
   std::vector<std::string> checkpoints;
   Subset subset = Subset::val;
   std::string json, csv;
@@ -113,7 +113,7 @@ std::vector<std::vector<std::size_t>> duplicate_groups(const Evaluation& evaluat
   return groups;
 }
 
-void report_sets(Evaluation& evaluation, const Options& options) {
+void report_sets(Evaluation& evaluation, const EvaluateOptions& options) {
   std::vector<std::size_t> all(evaluation.cases.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   std::map<std::string, std::vector<std::size_t>> classes;
@@ -129,7 +129,7 @@ void report_sets(Evaluation& evaluation, const Options& options) {
 }
 
 /// Where interrupted, fewer images than cases and no reports.
-Evaluation evaluate(const std::string& path, const Options& options, const std::set<std::string>& given) {
+Evaluation evaluate(const std::string& path, const EvaluateOptions& options, const std::set<std::string>& given) {
   const auto asked = [&](const char* name, auto value) {
     return given.count(name) != 0 ? std::optional(value) : std::nullopt;
   };
@@ -149,7 +149,7 @@ Evaluation evaluate(const std::string& path, const Options& options, const std::
   return evaluation;
 }
 
-void print(const Evaluation& evaluation, const Options& options) {
+void print(const Evaluation& evaluation, const EvaluateOptions& options) {
   std::printf("%s, subset %s of %s, %d x %d\n\n", evaluation.checkpoint.c_str(), name_of(options.subset),
               evaluation.dataset.root.c_str(), evaluation.config.size, evaluation.config.size);
   std::vector<std::pair<std::string, SetReport>> sets(evaluation.by_class.begin(), evaluation.by_class.end());
@@ -157,7 +157,7 @@ void print(const Evaluation& evaluation, const Options& options) {
   print_tables(sets, options.pool_batch);
 }
 
-nlohmann::ordered_json to_json(const Evaluation& evaluation, const Options& options) {
+nlohmann::ordered_json to_json(const Evaluation& evaluation, const EvaluateOptions& options) {
   nlohmann::ordered_json per_class = nlohmann::ordered_json::object();
   for (const auto& [name, report] : evaluation.by_class) {
     per_class[name] = {{"cases", report.images}};
@@ -215,7 +215,7 @@ void print_summary(const std::vector<Evaluation>& evaluations, const std::vector
 }
 
 nlohmann::ordered_json summary_json(const std::vector<Evaluation>& evaluations,
-                                    const std::vector<OverCheckpoints>& over, const Options& options) {
+                                    const std::vector<OverCheckpoints>& over, const EvaluateOptions& options) {
   nlohmann::ordered_json object{{"checkpoints", nlohmann::ordered_json::array()}};
   for (const Evaluation& one : evaluations) object["checkpoints"].push_back(to_json(one, options));
   for (const OverCheckpoints& one : over) {
@@ -228,7 +228,7 @@ nlohmann::ordered_json summary_json(const std::vector<Evaluation>& evaluations,
 }
 
 /// False where interrupted.
-bool run(const Options& options, const std::set<std::string>& given) {
+bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
   require_backend(options.config.backend, options.config.precision, options.config.conv);
   if (options.checkpoints.size() > 1 && !options.csv.empty())
     throw UsageError("--csv is of one checkpoint: leave it out, or name one --checkpoint");
@@ -269,7 +269,7 @@ bool run(const Options& options, const std::set<std::string>& given) {
 }  // namespace
 
 void add_evaluate_command(Command& app, int& exit_code) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<EvaluateOptions>();
   TrainConfig& config = options->config;
   Command* command =
       app.add_subcommand("evaluate", "Metrics of a checkpoint. What is not given comes from the checkpoint.");

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "common/app/backend.h"
+#include "common/core/build.h"
 #include "common/export/network_graph.h"
 #include "common/io/atomic_file.h"
 #include "common/io/table.h"
@@ -12,7 +13,7 @@
 namespace attnunet::app {
 namespace {
 
-struct Options {
+struct ExportOptions {
   std::string checkpoint, out;
 };
 
@@ -31,12 +32,12 @@ void describe(onnx::Model& model, const Checkpoint& checkpoint) {
       size + "x" + size + " by Pillow's BILINEAR; divided by 255; padded on the right and at the bottom by edge " +
       "replication to multiples of " + multiple + ", the outputs cropped back";
   model.name = name_of(config.network.variant);
-  model.producer_version = ATTNUNET_VERSION;
+  model.producer_version = version;
   model.description =
       "Attention U-Net for lesions in breast ultrasound, batch norm folded. image [N,1,H,W]: " + preprocessing +
       ". A pixel is lesion where logits > 0, which is probability > 0.5. Not a medical "
       "device.";
-  model.metadata = {{"attnunet_version", ATTNUNET_VERSION},
+  model.metadata = {{"attnunet_version", version},
                     {"variant", name_of(config.network.variant)},
                     {"base", std::to_string(config.network.base)},
                     {"size", size},
@@ -49,7 +50,7 @@ void describe(onnx::Model& model, const Checkpoint& checkpoint) {
                     {"step", std::to_string(checkpoint.step)}};
 }
 
-void run(const Options& options) {
+void run(const ExportOptions& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   const NetworkConfig& config = checkpoint.config.network;
   cpu::Device device(1);
@@ -78,7 +79,7 @@ void run(const Options& options) {
 }  // namespace
 
 void add_export_command(Command& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ExportOptions>();
   Command* command = app.add_subcommand("export", "The trained network as an ONNX file, for other programs");
   command->add_option("--checkpoint", options->checkpoint, "the network: a .safetensors file that train wrote")
       ->required();

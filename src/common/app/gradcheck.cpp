@@ -13,7 +13,7 @@
 namespace attnunet::app {
 namespace {
 
-struct Options {
+struct GradcheckOptions {
   Backend backend = Backend::cpu;
   ConvMethod conv = ConvMethod::automatic;
   std::string layer;
@@ -91,7 +91,7 @@ bool print_lessons(typename B::Device& device, const std::string& layer) {
   return right;
 }
 
-bool run(const Options& options) {
+bool run(const GradcheckOptions& options) {
   require_backend(options.backend, Precision::float32, options.conv);
   bool examples_right = true;
   if (options.verbose)
@@ -139,7 +139,7 @@ const std::vector<std::string> layers = {"conv2d",
 }  // namespace
 
 void add_gradcheck_command(Command& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<GradcheckOptions>();
   Command* command =
       app.add_subcommand("gradcheck", "Check the gradients of every layer, both blocks and both networks numerically");
   add_backend_option(*command, options->backend);

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "common/app/options.h"
+#include "common/core/build.h"
 #include "common/io/table.h"
 #include "common/report/layer_rows.h"
 #include "common/train/checkpoint.h"
@@ -15,7 +16,7 @@
 namespace attnunet::app {
 namespace {
 
-struct Options {
+struct InfoOptions {
   NetworkConfig network;
   int size = 256;
   Index batch = 1;
@@ -44,7 +45,7 @@ void print_network(const NetworkConfig& network, Index batch, int size) {
   std::printf("activations           %.1f MB that a training step keeps; on cpu %.1f MB: bn1's are made again\n",
               static_cast<double>(bytes) / 1e6, static_cast<double>(bytes - made_again) / 1e6);
   const cpu::InstructionSet set = cpu::instruction_set();
-  std::printf("instruction set       %s (%s); this build has %s\n", set.name, set.vectors, ATTNUNET_INSTRUCTION_SETS);
+  std::printf("instruction set       %s (%s); this build has %s\n", set.name, set.vectors, built_instruction_sets);
 }
 
 void add_tensors(Table& table, const std::vector<TensorSpec>& specs, const std::vector<float>& values) {
@@ -82,7 +83,7 @@ void print_checkpoint(const std::string& path, std::optional<Variant> variant, s
 }  // namespace
 
 void add_info_command(Command& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<InfoOptions>();
   Command* command = app.add_subcommand("info", "A network layer by layer: shapes, parameters, FLOPs, memory");
   add_network_options(*command, options->network);
   add_size_option(*command, options->size);

@@ -11,12 +11,13 @@
 #include "common/app/options.h"
 #include "common/app/predict.h"
 #include "common/app/train.h"
+#include "common/core/build.h"
 
 namespace attnunet::app {
 
 std::unique_ptr<CommandLine> make_command_line(int& exit_code) {
   auto line = std::make_unique<CommandLine>("attnunet", "Attention U-Nets for breast ultrasound, from scratch",
-                                            "attnunet " ATTNUNET_VERSION ", backends: " + built_backends());
+                                            std::string("attnunet ") + version + ", backends: " + built_backends());
   Command& program = line->program();
   program.require_subcommand();
   add_train_command(program, exit_code);

@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct PredictOptions {
   std::string checkpoint, out, csv, gradcam_layer = "bottleneck";
   std::vector<std::string> inputs;
   ResultOptions results;
@@ -71,7 +71,7 @@ std::vector<float> network_input(const std::vector<Loaded>& loaded) {
 
 /// Three batches are under way: one being read, one in the network, one being written.
 template <class B>
-void predict(typename B::Device& device, const Checkpoint& checkpoint, const Options& options,
+void predict(typename B::Device& device, const Checkpoint& checkpoint, const PredictOptions& options,
              const std::vector<Input>& inputs, Outcome& outcome) {
   const auto batch = std::min(static_cast<std::size_t>(options.config.batch), inputs.size());
   const int threads = options.config.threads;
@@ -140,7 +140,7 @@ void make_folders(const fs::path& out, const std::vector<Input>& inputs) {
 }
 
 /// False where interrupted.
-bool run(const Options& options) {
+bool run(const PredictOptions& options) {
   const TrainConfig& config = options.config;
   require_backend(config.backend, config.precision, config.conv);
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
@@ -181,7 +181,7 @@ bool run(const Options& options) {
 }  // namespace
 
 void add_predict_command(Command& app, int& exit_code) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<PredictOptions>();
   TrainConfig& config = options->config;
   ResultOptions& results = options->results;
   Command* command = app.add_subcommand(

@@ -10,7 +10,7 @@
 namespace attnunet::data {
 namespace {
 
-constexpr std::uint64_t seed_tag = 0x4155474d454e54;  // keeps these numbers apart from other uses of the seed
+constexpr std::uint64_t augment_seed_tag = 0x4155474d454e54;  // keeps these numbers apart from other uses of the seed
 
 std::size_t at(const Grey& image, int x, int y) {
   return static_cast<std::size_t>(y) * static_cast<std::size_t>(image.width) + static_cast<std::size_t>(x);
@@ -108,7 +108,7 @@ void recolour(Grey& image, Random& random) {
 
 void augment(Sample& sample, Augment kind, std::uint64_t seed, std::uint32_t epoch, std::uint32_t case_index) {
   if (kind == Augment::none) return;
-  Random random(seed ^ seed_tag, epoch, case_index);
+  Random random(seed ^ augment_seed_tag, epoch, case_index);
   const std::uint32_t coins = random.word();
   for (Grey* grey : {&sample.image, &sample.mask}) {
     if (coins & 1) flip_rows(*grey);

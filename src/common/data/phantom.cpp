@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t seed_tag = 0x5048414e544f4d;  // keeps these numbers apart from other uses of the seed
+constexpr std::uint64_t phantom_seed_tag = 0x5048414e544f4d;  // keeps these numbers apart from other uses of the seed
 constexpr double pi = 3.14159265358979323846;
 constexpr double dynamic_range = 50;  // dB
 
@@ -267,7 +267,7 @@ struct Phantom {
 Phantom make(const std::string& class_name, int width, int height, std::uint64_t seed, std::uint32_t index) {
   const std::vector<std::string>& names = class_names();
   const auto class_number = std::find(names.begin(), names.end(), class_name) - names.begin();
-  Random random(seed ^ seed_tag, static_cast<std::uint32_t>(class_number), index);
+  Random random(seed ^ phantom_seed_tag, static_cast<std::uint32_t>(class_number), index);
   Tissue tissue = make_tissue(width, height, random);
   for (std::uint32_t lobules = random.below(3); lobules > 0; --lobules) add_lobule(tissue, random);
 
@@ -290,7 +290,7 @@ Phantom make(const std::string& class_name, int width, int height, std::uint64_t
 
 void write_case(const fs::path& folder, const std::string& class_name, std::uint32_t index, int size,
                 std::uint64_t seed) {
-  Random random(seed ^ seed_tag, 3, index);
+  Random random(seed ^ phantom_seed_tag, 3, index);
   const int width = std::max(16, static_cast<int>(size * random.uniform(0.95, 1.12)));
   const int height = std::max(16, static_cast<int>(size * random.uniform(0.88, 1.05)));
   Phantom phantom = make(class_name, width, height, seed, index);

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "common/core/build.h"
 #include "common/core/quoting.h"
 #include "common/io/table.h"
 #include "common/report/html.h"
@@ -224,7 +225,7 @@ std::string configuration(const TrainConfig& config) {
 std::string repetition(const RunReport& report) {
   const TrainConfig& config = report.config;
   std::string html = "<pre>" + escape_html(repeat_command(config)) + "</pre>\n";
-  html += "<p>attnunet " ATTNUNET_VERSION ", seed " + std::to_string(config.seed) +
+  html += std::string("<p>attnunet ") + version + ", seed " + std::to_string(config.seed) +
           "; hash of the names of the training and validation cases: <code>" + escape_html(report.cases_hash) +
           "</code>. The same command gives the same bits, for any number of threads.</p>\n";
   if (!config.train_cases.empty() && config.train_list.empty())

@@ -25,7 +25,7 @@ struct Sums {
 };
 
 /// 1 where nothing was to be found and nothing was claimed, as in metrics.h.
-double ratio(std::int64_t part, std::int64_t whole) {
+double pooled_ratio(std::int64_t part, std::int64_t whole) {
   return whole == 0 ? 1 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
@@ -52,8 +52,8 @@ Intervals bootstrap_intervals(const std::vector<ImageScore>& scores,
     for (std::size_t i = 0; i < sums.size(); ++i) drawn += sums[random.below(static_cast<std::uint32_t>(sums.size()))];
     iou.push_back(drawn.iou / drawn.images);
     dice.push_back(drawn.dice / drawn.images);
-    pooled_iou.push_back(ratio(drawn.tp, drawn.tp + drawn.wrong));
-    pooled_dice.push_back(ratio(2 * drawn.tp, 2 * drawn.tp + drawn.wrong));
+    pooled_iou.push_back(pooled_ratio(drawn.tp, drawn.tp + drawn.wrong));
+    pooled_dice.push_back(pooled_ratio(2 * drawn.tp, 2 * drawn.tp + drawn.wrong));
   }
   return {middle(iou), middle(dice), middle(pooled_iou), middle(pooled_dice)};
 }

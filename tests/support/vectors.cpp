@@ -1,0 +1,3 @@
+#include "support/vectors.h"
+
+ATTNUNET_VECTORS()
