@@ -17,7 +17,7 @@
 namespace attnunet {
 namespace {
 
-using json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr int deepest_json = 8;
 
@@ -63,78 +63,78 @@ void for_each_other(Config& config, Visit visit) {
 }
 
 template <class T>
-json to_json(const T& value) {
+OrderedJson to_json(const T& value) {
   if constexpr (std::is_enum_v<T>)
     return name_of(value);
   else
     return value;
 }
-json to_json(const std::optional<double>& value) {
-  return value ? json(*value) : json(nullptr);
+OrderedJson to_json(const std::optional<double>& value) {
+  return value ? OrderedJson(*value) : OrderedJson(nullptr);
 }
 
-json deciding(const TrainConfig& config) {
-  json object = json::object();
+OrderedJson deciding(const TrainConfig& config) {
+  OrderedJson object = OrderedJson::object();
   for_each_deciding(config, [&](const char* key, const auto& value) { object[key] = to_json(value); });
   return object;
 }
 
-json everything(const TrainConfig& config) {
-  json object = deciding(config);
+OrderedJson everything(const TrainConfig& config) {
+  OrderedJson object = deciding(config);
   for_each_other(config, [&](const char* key, const auto& value) { object[key] = to_json(value); });
   return object;
 }
 
-std::string dump(const json& object, int indent) {
+std::string dump(const OrderedJson& object, int indent) {
   try {
     return object.dump(indent);
-  } catch (const json::exception&) {
+  } catch (const OrderedJson::exception&) {
     throw Error("a path, class or case name is not valid UTF-8 and cannot be stored; rename it");
   }
 }
 
 // nlohmann's own conversions wrap and round silently; these do not.
-bool read(const json& value, bool& to) {
+bool read(const OrderedJson& value, bool& to) {
   if (value.is_boolean()) to = value.get<bool>();
   return value.is_boolean();
 }
-bool read(const json& value, std::uint64_t& to) {
+bool read(const OrderedJson& value, std::uint64_t& to) {
   if (value.is_number_unsigned()) to = value.get<std::uint64_t>();
   return value.is_number_unsigned();
 }
 template <class Integer>
-bool read_integer(const json& value, Integer& to) {
+bool read_integer(const OrderedJson& value, Integer& to) {
   std::uint64_t number = 0;
   if (!read(value, number) || number > static_cast<std::uint64_t>(std::numeric_limits<int>::max())) return false;
   to = static_cast<Integer>(number);
   return true;
 }
-bool read(const json& value, int& to) {
+bool read(const OrderedJson& value, int& to) {
   return read_integer(value, to);
 }
-bool read(const json& value, Index& to) {
+bool read(const OrderedJson& value, Index& to) {
   return read_integer(value, to);
 }
-bool read(const json& value, double& to) {
+bool read(const OrderedJson& value, double& to) {
   if (value.is_number()) to = value.get<double>();
   return value.is_number();
 }
-bool read(const json& value, std::optional<double>& to) {
+bool read(const OrderedJson& value, std::optional<double>& to) {
   if (value.is_null()) return true;
   return read(value, to.emplace());
 }
-bool read(const json& value, std::string& to) {
+bool read(const OrderedJson& value, std::string& to) {
   if (value.is_string()) to = value.get<std::string>();
   return value.is_string();
 }
 template <class E, std::enable_if_t<std::is_enum_v<E>, int> = 0>
-bool read(const json& value, E& to) {
+bool read(const OrderedJson& value, E& to) {
   if (value.is_string()) to = parse<E>(value.get<std::string>());
   return value.is_string();
 }
-bool read(const json& value, std::vector<std::string>& to) {
+bool read(const OrderedJson& value, std::vector<std::string>& to) {
   if (!value.is_array()) return false;
-  for (const json& element : value)
+  for (const OrderedJson& element : value)
     if (!read(element, to.emplace_back())) return false;
   return true;
 }
@@ -183,7 +183,7 @@ void validate(const TrainConfig& config) {
 }
 
 std::string config_json(const TrainConfig& config) {
-  json object = everything(config);
+  OrderedJson object = everything(config);
   char host[256] = "";
   gethostname(host, sizeof host - 1);
   const std::time_t now = std::time(nullptr);
@@ -201,13 +201,13 @@ std::string deciding_json(const TrainConfig& config) {
 }
 
 TrainConfig parse_deciding_json(const std::string& text) {
-  json object;
+  OrderedJson object;
   try {
-    object = json::parse(text, [](int depth, json::parse_event_t, json&) {
+    object = OrderedJson::parse(text, [](int depth, OrderedJson::parse_event_t, OrderedJson&) {
       if (depth > deepest_json) throw Error("the configuration is nested too deeply");
       return true;
     });
-  } catch (const json::exception&) {
+  } catch (const OrderedJson::exception&) {
     throw Error("the configuration is not JSON");
   }
   if (!object.is_object()) throw Error("the configuration is not a JSON object");
@@ -237,7 +237,7 @@ TrainConfig parse_deciding_json(const std::string& text) {
 TrainConfig resumed_config(const TrainConfig& stored, const TrainConfig& given,
                            const std::set<std::string>& given_options) {
   static const std::set<std::string> free{"epochs", "threads", "out", "data", "quiet", "panels", "resume"};
-  const json before = everything(stored), asked = everything(given);
+  const OrderedJson before = everything(stored), asked = everything(given);
   for (const std::string& option : given_options) {
     if (free.count(option) != 0 || !asked.contains(option)) continue;
     const std::string key = option == "train-list" ? "train-cases" : option == "val-list" ? "val-cases" : option;
