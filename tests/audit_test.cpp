@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/data/sample.h"
 #include "common/data/split.h"
 #include "support/command_line.h"
 #include "support/json.h"

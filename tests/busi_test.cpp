@@ -1,10 +1,9 @@
-#include "common/data/busi.h"
-
 #include <algorithm>
 #include <map>
 
 #include "common/core/error.h"
 #include "common/data/resize.h"
+#include "common/data/sample.h"
 #include "support/files.h"
 
 namespace attnunet::data {

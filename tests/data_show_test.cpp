@@ -5,6 +5,7 @@
 #include <set>
 
 #include "common/core/error.h"
+#include "common/data/sample.h"
 #include "common/report/contact_sheet.h"
 #include "common/report/picture.h"
 #include "support/command_line.h"

@@ -1,7 +1,7 @@
 // tools/get_busi.sh, with a small archive made here and fetched through a file:// address.
 #include <sys/wait.h>
 
-#include "common/data/busi.h"
+#include "common/data/sample.h"
 #include "support/files.h"
 
 namespace attnunet::data {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/core/error.h"
+#include "common/data/sample.h"
 #include "common/data/split.h"
 #include "common/train/lr_schedule.h"
 #include "support/files.h"

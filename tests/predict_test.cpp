@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "common/data/sample.h"
 #include "common/predict/symmetries.h"
 
 namespace attnunet {

@@ -11,6 +11,7 @@
 #include "common/app/options.h"
 #include "common/app/scores.h"
 #include "common/core/in_parallel.h"
+#include "common/data/sample.h"
 #include "common/data/split.h"
 #include "common/io/atomic_file.h"
 #include "common/io/signals.h"

@@ -14,6 +14,7 @@
 #include "common/core/in_parallel.h"
 #include "common/core/quoting.h"
 #include "common/core/random.h"
+#include "common/data/sample.h"
 #include "common/io/atomic_file.h"
 #include "common/io/counter_bar.h"
 #include "common/io/signals.h"

@@ -11,7 +11,7 @@
 #include <cstdint>
 
 #include "common/core/names.h"
-#include "common/data/busi.h"
+#include "common/data/sample.h"
 
 namespace attnunet {
 namespace data {

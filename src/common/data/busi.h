@@ -1,4 +1,4 @@
-// BUSI's folder layout: what cases a dataset has, and the pixels of one case.
+// BUSI's folder layout: what cases a dataset has.
 //   root/benign/benign (4).png, benign (4)_mask.png, benign (4)_mask_1.png, ...; likewise malignant/ and normal/
 // A case has one image and one or more masks; its mask is their union. Other files than .png are ignored.
 #pragma once
@@ -6,8 +6,6 @@
 #include <filesystem>
 #include <string>
 #include <vector>
-
-#include "common/data/png.h"
 
 namespace attnunet::data {
 
@@ -31,17 +29,5 @@ struct Dataset {
 /// With `problems`: an image without a mask, and a folder named like an image, are told there and left out instead.
 Dataset scan(const std::filesystem::path& root, const std::vector<std::string>& classes = {},
              std::vector<std::string>* problems = nullptr);
-
-struct Sample {
-  Grey image;
-  Grey mask;  ///< 0 or 1
-};
-
-/// The case at its own size. Lesion is where the luma of any of its masks is over 127. Throws Error naming both files
-/// where a mask has another size than the image.
-Sample load_full(const Case& one);
-
-/// The case resized to size x size: the image bilinear, the mask nearest. What has that size already is untouched.
-Sample load(const Case& one, int size);
 
 }  // namespace attnunet::data

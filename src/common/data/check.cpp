@@ -5,7 +5,9 @@
 
 #include "common/core/error.h"
 #include "common/core/in_parallel.h"
+#include "common/data/raw_image.h"
 #include "common/data/resize.h"
+#include "common/data/sample.h"
 
 namespace attnunet::data {
 namespace {
@@ -13,16 +15,16 @@ namespace {
 /// Throws what load_full throws.
 CaseFacts facts_of(const Case& one, Grey& thumbnail) {
   CaseFacts facts;
-  PngFacts file;
-  const Grey image = read_luma(one.image, file);
+  const RawImage file = read_png(one.image);
+  const Grey image = luma_of(file);
   facts.width = image.width;
   facts.height = image.height;
-  facts.coloured = file.coloured;
+  facts.coloured = is_coloured(file);
   facts.format = file.format;
   for (const auto& path : one.masks) {
-    const Grey mask = read_luma(path, file);
-    facts.mask_formats.push_back(file.format);
-    for (const std::uint8_t value : mask.pixels) facts.binary_masks &= value == 0 || value == 255;
+    const RawImage mask_file = read_png(path);
+    facts.mask_formats.push_back(mask_file.format);
+    for (const std::uint8_t value : luma_of(mask_file).pixels) facts.binary_masks &= value == 0 || value == 255;
   }
   const Grey mask = load_full(one).mask;
   facts.lesion = static_cast<double>(std::count(mask.pixels.begin(), mask.pixels.end(), 1)) /

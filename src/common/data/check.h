@@ -24,7 +24,7 @@ struct CaseFacts {
   bool readable = false;  ///< image and masks could be read and fit together; else all below is empty
   int width = 0, height = 0;
   bool coloured = false;
-  std::string format;                     ///< of the image, as PngFacts has it
+  std::string format;                     ///< of the image, as RawImage has it
   std::vector<std::string> mask_formats;  ///< of every mask
   bool binary_masks = true;               ///< their luma is 0 or 255 everywhere
   double lesion = 0;                      ///< share of the image

@@ -12,7 +12,7 @@
 
 #include "common/core/error.h"
 #include "common/core/quoting.h"
-#include "common/data/luma.h"
+#include "common/data/raw_image.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -105,7 +105,7 @@ void check_huffman_tables(const fs::path& path, const std::string& bytes) {
 
 enum class Kind { jpeg, bmp };
 
-Grey decode(const fs::path& path, Kind kind) {
+RawImage decode(const fs::path& path, Kind kind) {
   const std::string bytes = read_bytes(path);
   if (bytes.size() > std::size_t{1} << 30)
     throw Error(quoted(path) + " has " + std::to_string(bytes.size()) + " bytes, more than the limit of 2^30");
@@ -134,18 +134,22 @@ Grey decode(const fs::path& path, Kind kind) {
   if (source.passed_end) throw damaged(path, "it ends before its last pixel");
   if (decoded == nullptr) throw damaged(path, stbi_failure_reason());
 
-  Grey image{width, height, std::vector<std::uint8_t>(static_cast<std::size_t>(pixels))};
-  const unsigned char* from = decoded.get();
-  for (std::uint8_t& pixel : image.pixels) {
-    pixel = wanted == 1 ? *from : luma(from);
-    from += wanted;
-  }
+  RawImage image;
+  image.width = width;
+  image.height = height;
+  image.channels = wanted;
+  image.format = wanted == 1 ? "8-bit grey" : "8-bit RGB";
+  image.samples.assign(decoded.get(), decoded.get() + pixels * wanted);
   return image;
 }
 
 }  // namespace
 
 Grey read_image(const fs::path& path) {
+  return luma_of(read_raw(path));
+}
+
+RawImage read_raw(const fs::path& path) {
   std::error_code ignored;
   const fs::file_status status = fs::status(path, ignored);
   if (fs::is_other(status))
@@ -157,8 +161,8 @@ Grey read_image(const fs::path& path) {
   file.close();
   if (begins_with(begin, "\xff\xd8")) return decode(path, Kind::jpeg);
   if (begins_with(begin, "BM")) return decode(path, Kind::bmp);
-  // Where there is nothing to read, read_luma says why.
-  if (std::string("\x89PNG\r\n\x1a\n").compare(0, begin.size(), begin) == 0) return read_luma(path);
+  // Where there is nothing to read, read_png says why.
+  if (std::string("\x89PNG\r\n\x1a\n").compare(0, begin.size(), begin) == 0) return read_png(path);
   throw Error(quoted(path) + " is neither PNG nor JPEG nor BMP; convert it to one of them");
 }
 

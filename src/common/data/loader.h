@@ -17,7 +17,7 @@
 
 #include "common/core/geometry.h"
 #include "common/data/augment.h"
-#include "common/data/busi.h"
+#include "common/data/sample.h"
 
 namespace attnunet::data {
 

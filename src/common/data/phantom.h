@@ -14,7 +14,7 @@
 #include <filesystem>
 #include <string>
 
-#include "common/data/busi.h"
+#include "common/data/sample.h"
 
 namespace attnunet::data {
 

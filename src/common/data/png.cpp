@@ -11,7 +11,7 @@
 
 #include "common/core/error.h"
 #include "common/core/quoting.h"
-#include "common/data/luma.h"
+#include "common/data/raw_image.h"
 
 namespace attnunet::data {
 namespace {
@@ -114,41 +114,66 @@ std::string format_name(const Header& header) {
   return std::to_string(header.bit_depth) + "-bit " + types[header.colour_type];
 }
 
+/// Samples as the decoder leaves them: high bits and high bytes first, without gaps between rows.
+struct Stored {
+  const unsigned char* bytes;
+  unsigned bits;
+
+  std::uint16_t value(std::size_t i) const {
+    if (bits == 16) return static_cast<std::uint16_t>(bytes[2 * i] << 8 | bytes[2 * i + 1]);
+    if (bits == 8) return bytes[i];
+    const std::size_t bit = i * bits;
+    return static_cast<std::uint16_t>(bytes[bit / 8] >> (8 - bits - bit % 8) & ((1u << bits) - 1));
+  }
+};
+
 }  // namespace
 
-Grey read_luma(const fs::path& path) {
-  PngFacts facts;
-  return read_luma(path, facts);
-}
-
-Grey read_luma(const fs::path& path, PngFacts& facts) {
+RawImage read_png(const fs::path& path) {
   Header header{};
   const std::vector<unsigned char> bytes = read_file(path, header);
 
   Decoder decoder;
-  const bool grey = header.colour_type == LCT_GREY;
-  decoder.state.info_raw.colortype = grey ? LCT_GREY : LCT_RGB;
-  decoder.state.info_raw.bitdepth = 8;
-  decoder.state.decoder.read_text_chunks = 0;  // a few compressed bytes of comment could fill the memory
+  LodePNGState& state = decoder.state;
+  state.decoder.color_convert = 0;
+  state.decoder.read_text_chunks = 0;  // a few compressed bytes of comment could fill the memory
   unsigned width = 0, height = 0;
-  const unsigned code = lodepng_decode(&decoder.pixels, &width, &height, &decoder.state, bytes.data(), bytes.size());
+  const unsigned code = lodepng_decode(&decoder.pixels, &width, &height, &state, bytes.data(), bytes.size());
   if (code != 0) throw damaged(path, lodepng_error_text(code));
 
-  facts = {format_name(header), false};
-  Grey image{static_cast<int>(width), static_cast<int>(height), {}};
-  const std::size_t count = std::size_t{width} * height;
-  const unsigned char* from = decoder.pixels;
-  if (grey) {
-    image.pixels.assign(from, from + count);
+  const LodePNGColorMode& mode = state.info_png.color;
+  const bool palette = mode.colortype == LCT_PALETTE;
+  const bool alpha = mode.colortype == LCT_GREY_ALPHA || mode.colortype == LCT_RGBA;
+  RawImage image;
+  image.width = static_cast<int>(width);
+  image.height = static_cast<int>(height);
+  image.channels = mode.colortype == LCT_GREY || mode.colortype == LCT_GREY_ALPHA ? 1 : 3;
+  image.bits = palette ? 8 : static_cast<int>(mode.bitdepth);
+  image.format = format_name(header);
+  const std::size_t pixels = std::size_t{width} * height;
+  const Stored stored{decoder.pixels, mode.bitdepth};
+  if (palette) {
+    image.indices.resize(pixels);
+    image.samples.resize(3 * pixels);
+    for (std::size_t i = 0; i < pixels; ++i) {
+      const std::uint16_t index = image.indices[i] = stored.value(i);
+      for (std::size_t c = 0; c < 3 && index < mode.palettesize; ++c)
+        image.samples[3 * i + c] = mode.palette[4 * index + c];  // black beyond the palette
+    }
     return image;
   }
-  image.pixels.resize(count);
-  for (std::size_t i = 0; i < count; ++i, from += 3) image.pixels[i] = luma(from);
-  for (std::size_t i = 0; i < count && !facts.coloured; ++i) {
-    const unsigned char* pixel = decoder.pixels + 3 * i;
-    facts.coloured = pixel[0] != pixel[1] || pixel[1] != pixel[2];
+  const auto channels = static_cast<std::size_t>(image.channels), together = channels + (alpha ? 1 : 0);
+  image.samples.resize(channels * pixels);
+  if (alpha) image.alpha.resize(pixels);
+  for (std::size_t i = 0; i < pixels; ++i) {
+    for (std::size_t c = 0; c < channels; ++c) image.samples[channels * i + c] = stored.value(together * i + c);
+    if (alpha) image.alpha[i] = stored.value(together * i + channels);
   }
   return image;
+}
+
+Grey read_luma(const fs::path& path) {
+  return luma_of(read_png(path));
 }
 
 std::vector<std::uint8_t> encode_png(const Grey& image) {

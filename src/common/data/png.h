@@ -26,18 +26,9 @@ struct Rgb {
 /// Images of more pixels are refused before anything is allocated for them.
 constexpr std::int64_t largest_image = std::int64_t{1} << 28;
 
-/// Any colour type and bit depth. Colour becomes luma = (19595 R + 38470 G + 7471 B + 32768) >> 16, which leaves grey
-/// exact; 16 bits keep the high byte, fewer than 8 are stretched to 0..255; alpha is ignored.
+/// The luma (luma_of) of a PNG file of any colour type and bit depth.
 /// Throws Error, one line naming the file, where it is missing, a folder, empty, not a PNG, damaged or too large.
 Grey read_luma(const std::filesystem::path& path);
-
-/// What a file holds beyond its luma.
-struct PngFacts {
-  std::string format;     ///< "8-bit grey", "1-bit grey", "8-bit RGB", "8-bit RGBA", "16-bit grey with alpha", ...
-  bool coloured = false;  ///< some pixel is not grey
-};
-/// The same, with what else is known of the file.
-Grey read_luma(const std::filesystem::path& path, PngFacts& facts);
 
 /// The bytes of a PNG file: 8 bits a channel, grey or RGB.
 std::vector<std::uint8_t> encode_png(const Grey& image);

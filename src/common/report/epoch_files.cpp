@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "common/core/error.h"
+#include "common/data/sample.h"
 #include "common/io/atomic_file.h"
 #include "common/report/panel.h"
 #include "common/report/report.h"

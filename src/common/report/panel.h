@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/data/busi.h"
+#include "common/data/sample.h"
 #include "common/report/gradcam.h"
 #include "common/report/picture.h"
 
