@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/data/busi.h"
+#include "common/data/png.h"
 
 namespace attnunet::data {
 
