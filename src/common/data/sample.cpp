@@ -12,7 +12,7 @@ Sample load_full(const Case& one) {
   Sample sample{read_luma(one.image), {}};
   const Grey& image = sample.image;
   sample.mask = {image.width, image.height, std::vector<std::uint8_t>(image.pixels.size(), 0)};
-  for (const fs::path& path : one.masks) {
+  for (const std::filesystem::path& path : one.masks) {
     const Grey mask = read_luma(path);
     if (mask.width != image.width || mask.height != image.height)
       throw Error("the mask " + quoted(path) + " has " + std::to_string(mask.width) + " x " +
