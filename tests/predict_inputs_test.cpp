@@ -57,6 +57,20 @@ TEST_F(PredictInputs, LinksThatGoInCirclesEnd) {
   EXPECT_EQ(files_below(out), (std::set<std::string>{"x/a_mask.png"}));
 }
 
+TEST_F(PredictInputs, FilesThatAreNoImagesAreListedAndHiddenOnesNever) {
+  phantom("a.png", 32, 32);
+  phantom("._a.png", 32, 32);
+  fs::create_directories(fs::path(images) / "more");
+  for (const char* name : {"a_mask.png", "notes.txt", "more/scan.nii.gz", "Thumbs.db", ".DS_Store"})
+    write_text(fs::path(images) / name, "");
+  const Finished finished = predict({images});
+  expect_success(finished);
+  EXPECT_NE(finished.out.find("2 files of 2 kinds were left out: 1 .nii.gz ('more/scan.nii.gz'), 1 .txt ('notes.txt')"),
+            std::string::npos)
+      << finished.out;
+  EXPECT_EQ(files_below(out), (std::set<std::string>{"a_mask.png"}));
+}
+
 TEST_F(PredictInputs, ABadImageStopsTheRunOrIsSkipped) {
   for (const char* name : {"a.png", "b.png", "d.png", "e.png"}) phantom(name, 32, 32);
   write_text(fs::path(images) / "c.png", "no image");

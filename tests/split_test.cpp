@@ -144,6 +144,61 @@ TEST(Split, ListsAreReadAndTheirErrorsNamed) {
   EXPECT_THROW(make_split(dataset, options), UsageError);
 }
 
+TEST(Split, ListsOfOtherProgramsAreRead) {
+  const TemporaryFolder root;
+  const Dataset dataset = noise_dataset(root.path(), {{"benign", numbers(0, 3)}, {"normal", {10}}});
+  SplitOptions options;
+  options.train_list = root / "train.txt";
+  options.val_list = root / "val.txt";
+  write_text(options.val_list, "normal (0)\n");
+  const auto train = [&](const std::string& text) {
+    write_text(options.train_list, text);
+    return make_split(dataset, options).train;
+  };
+  const std::string bom = "\xef\xbb\xbf";
+  std::string wide = "\xff\xfe", wide_swapped = "\xfe\xff";
+  for (const char letter : std::string("benign (0)\r\nbenign (2)\r\n")) {
+    wide += {letter, '\0'};
+    wide_swapped += {'\0', letter};
+  }
+  for (const std::string& text :
+       {bom + "benign (0)\nbenign (2)\n", std::string("benign (0)\rbenign (2)\r"), wide, wide_swapped,
+        std::string("benign/benign (0)\nbenign/benign (2).png\n"), std::string("benign (0).png\nbenign (2).png\n")})
+    EXPECT_EQ(train(text), (std::vector<std::size_t>{0, 2})) << text;
+
+  const std::string message =
+      message_of<Error>([&] { train("benign (0)\nbenign\x01 (2)" + std::string(200, 'x') + "\n"); });
+  EXPECT_NE(message.find("line 2: there is no case 'benign? (2)xxx"), std::string::npos) << message;
+  EXPECT_LT(message.size(), 500u + root.path().string().size());
+  EXPECT_NE(message_of<Error>([&] {
+              train(
+                  "\xff\xfe"
+                  "abc");
+            }).find("UTF-16"),
+            std::string::npos);
+}
+
+TEST(Split, NamesInSeveralClassesNeedTheirClassInAList) {
+  const TemporaryFolder root;
+  noise_dataset(root.path(), {{"benign", {0}}, {"normal", {1}}});
+  for (const char* class_name : {"benign", "normal"})
+    for (const char* ending : {".png", "_mask.png"})
+      std::filesystem::rename(root / (class_name + std::string("/") + class_name + " (0)" + ending),
+                              root / (class_name + std::string("/x") + ending));
+  const Dataset dataset = scan(root.path());
+  SplitOptions options;
+  options.train_list = root / "train.txt";
+  options.val_list = root / "val.txt";
+  write_text(options.train_list, "benign/x\n");
+  write_text(options.val_list, "normal/x.png\n");
+  EXPECT_EQ(make_split(dataset, options).val, std::vector<std::size_t>{1});
+  write_text(options.val_list, "x\n");
+  const std::string message = message_of<Error>([&] { make_split(dataset, options); });
+  EXPECT_NE(message.find("line 1: several cases are called 'x', as 'benign/x.png' and 'normal/x.png'"),
+            std::string::npos)
+      << message;
+}
+
 TEST(Split, NothingLeftOrImpossibleIsRefused) {
   const TemporaryFolder root;
   const Dataset dataset = noise_dataset(root.path(), {{"benign", {1, 1}}});

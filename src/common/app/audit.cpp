@@ -240,7 +240,7 @@ void add_audit_command(Command& app, int& exit_code) {
   TrainConfig& config = options->config;
   Command* command = app.add_subcommand(
       "audit", "The paper's Table I beside what predicting nothing scores under its split and metric");
-  command->add_option("--data", config.data, "dataset folder in BUSI's layout");
+  command->add_option("--data", config.data, "dataset folder, or CSV file with the columns image and mask");
   command->add_option("--checkpoint", options->checkpoint, "a model to score under the same protocol, at its own size");
   add_size_option(*command, config.size);
   add_backend_option(*command, config.backend);

@@ -10,6 +10,7 @@
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/data/check.h"
+#include "common/data/file_tree.h"
 #include "common/io/atomic_file.h"
 #include "common/io/table.h"
 #include "common/report/duplicate_sheet.h"
@@ -100,7 +101,7 @@ std::string sizes_text(const std::map<std::pair<int, int>, std::size_t>& sizes) 
 
 std::vector<std::string> orphans(const data::Dataset& dataset) {
   std::vector<std::string> names;
-  for (const auto& path : dataset.orphan_masks) names.push_back(path.lexically_relative(dataset.root).generic_string());
+  for (const auto& path : dataset.orphan_masks) names.push_back(data::path_in_dataset(dataset, path));
   return names;
 }
 
@@ -118,6 +119,8 @@ std::string leakage_text(const data::Leakage& leak) {
 void print(const data::CheckResult& result, const Summary& summary, const std::optional<data::Leakage>& leak) {
   const std::vector<data::Case>& cases = result.dataset.cases;
   std::printf("%s\n\n", result.dataset.root.c_str());
+  // BUSI's layout is the usual one, and does not need a word.
+  if (result.dataset.layout != data::Layout::busi) std::printf("%s\n\n", data::layout_line(result.dataset).c_str());
   Table classes({"class", "cases", "with lesion", "mean lesion", "tiny lesion", "empty mask"});
   const auto count = [](const std::map<std::string, std::size_t>& counts, const std::string& name) {
     const auto found = counts.find(name);
@@ -126,7 +129,7 @@ void print(const data::CheckResult& result, const Summary& summary, const std::o
   for (const auto& [name, number] : summary.cases) {
     const std::size_t lesions = count(summary.lesions, name);
     classes.add(
-        {name, std::to_string(number), std::to_string(lesions),
+        {name.empty() ? "(none)" : name, std::to_string(number), std::to_string(lesions),
          lesions == 0 ? "-" : fixed(100 * summary.lesion_share.at(name) / static_cast<double>(lesions), 1) + " %",
          std::to_string(count(summary.tiny, name)), std::to_string(count(summary.empty, name))});
   }
@@ -138,6 +141,8 @@ void print(const data::CheckResult& result, const Summary& summary, const std::o
   facts.add({"masks", std::to_string(summary.masks)});
   facts.add({"cases with several masks", listed(summary.several_masks)});
   facts.add({"masks without an image", listed(orphans(result.dataset))});
+  const std::string left_out = data::left_out_text(result.dataset.left_out);
+  if (!left_out.empty()) facts.add({"other files", left_out});
   facts.add({"sizes", sizes_text(summary.sizes)});
   facts.add({"image files", listed(summary.image_formats)});
   facts.add({"mask files", listed(summary.mask_formats)});
@@ -185,6 +190,8 @@ Json to_json(const data::CheckResult& result, const Summary& summary, const std:
               {"classes", classes},
               {"masks", summary.masks},
               {"orphan_masks", orphans(result.dataset)},
+              {"layout", data::layout_title(result.dataset.layout)},
+              {"left_out", result.dataset.left_out},
               {"empty_masks", summary.empty_masks},
               {"empty_masks_not_normal", summary.odd_empty},
               {"normal_with_lesion", summary.odd_lesions},
@@ -228,12 +235,11 @@ void run(const DataCheckOptions& options, const std::set<std::string>& given) {
   if (!options.html.empty()) html_file.emplace(options.html);
 
   data::CheckResult result = data::check(options.config.data, options.config.classes);
+  TrainConfig config = options.config;
+  take_own_split(result.dataset, given, config);
   std::optional<data::Leakage> leak;
-  for (const char* name : {"split", "folds", "train-list"})
-    if (given.count(name) != 0) {
-      leak = find_leakage(result, options.config);
-      break;
-    }
+  const bool asked = given.count("split") + given.count("folds") + given.count("train-list") > 0;
+  if (asked || config.split == data::SplitKind::dataset) leak = find_leakage(result, config);
   const Summary summary = summary_of(result);
   print(result, summary, leak);
   if (json_file) {

@@ -1,7 +1,7 @@
 // What train and evaluate do alike before the work: find the dataset and say what is in it.
 #pragma once
 
-#include "common/data/busi.h"
+#include "common/data/dataset.h"
 #include "common/train/train_config.h"
 
 namespace attnunet::app {

@@ -64,7 +64,7 @@ std::vector<std::size_t> subset_of(const data::Dataset& dataset, Subset subset, 
 
 std::string csv_row(const data::Case& one, const ImageScore& score) {
   const Metrics m = image_metrics(score);
-  std::string row = csv_text(one.name) + "," + one.class_name;
+  std::string row = csv_text(one.name) + "," + csv_text(one.class_name);
   for (double value : {m.loss, m.accuracy, m.iou, m.dice, m.precision, m.recall, m.specificity}) {
     char text[40];
     std::snprintf(text, sizeof text, ",%.17g", value);
@@ -125,7 +125,8 @@ void report_sets(Evaluation& evaluation, const EvaluateOptions& options) {
     return set_report(evaluation.images, places, order, groups, options.pool_batch, evaluation.config.seed);
   };
   evaluation.overall = report(all);
-  for (const auto& [name, places] : classes) evaluation.by_class[name] = report(places);
+  for (const auto& [name, places] : classes)
+    if (!name.empty()) evaluation.by_class[name] = report(places);
 }
 
 /// Where interrupted, fewer images than cases and no reports.

@@ -105,10 +105,13 @@ void require_size(const NetworkConfig& network, int size) {
 }
 
 void add_data_options(Command& command, TrainConfig& config) {
-  command.add_option("--data", config.data, "dataset folder in BUSI's layout");
+  command.add_option("--data", config.data, "dataset folder, or CSV file with the columns image and mask");
   command.add_option("--classes", config.classes, "classes to use, separated by commas; all where not given")
       ->delimiter(',');
-  add_named_option(command, config.split, "how cases are shared out to training and validation");
+  add_named_option(
+      command, config.split,
+      "how cases are shared out to training and validation; dataset: by its folders train and val or its table, "
+      "the default where it has them");
   command.add_option("--folds", config.folds, "cross-validation with this many folds, instead of --split")
       ->check(whole_number(2, 1000));
   command.add_option("--fold", config.fold, "the fold that validates, from 0 on")->check(whole_number(0, 999));

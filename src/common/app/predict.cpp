@@ -10,6 +10,7 @@
 #include "common/app/backend.h"
 #include "common/app/options.h"
 #include "common/core/in_parallel.h"
+#include "common/data/file_tree.h"
 #include "common/data/image_file.h"
 #include "common/data/resize.h"
 #include "common/io/atomic_file.h"
@@ -145,7 +146,9 @@ bool run(const PredictOptions& options) {
   require_backend(config.backend, config.precision, config.conv);
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   report::gradcam_block(checkpoint.config.network, options.gradcam_layer);
-  const std::vector<Input> inputs = find_inputs(options.inputs, options.out);
+  std::vector<std::string> left_out;
+  const std::vector<Input> inputs = find_inputs(options.inputs, options.out, &left_out);
+  if (!left_out.empty()) std::printf("%s\n", data::left_out_text(left_out).c_str());
   make_folders(options.out, inputs);
   std::optional<AtomicFile> csv_file;
   if (!options.csv.empty()) csv_file.emplace(options.csv);

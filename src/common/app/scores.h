@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/data/busi.h"
+#include "common/data/dataset.h"
 #include "common/scores/metrics.h"
 #include "common/train/checkpoint.h"
 

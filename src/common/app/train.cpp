@@ -64,6 +64,7 @@ void print_start(const TrainConfig& config, const data::Dataset& dataset, const 
               name_of(config.network.variant), config.network.base, config.size, config.size,
               static_cast<long long>(config.batch), config.threads, name_of(config.backend), name_of(config.precision),
               name_of(config.conv));
+  std::printf("%s\n", data::layout_line(dataset).c_str());
   std::printf("%s: %zu cases, %zu for training, %zu for validation; run folder %s\n", dataset.root.c_str(),
               dataset.cases.size(), split.train.size(), split.val.size(), folder.path().c_str());
 }
@@ -81,6 +82,7 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
   TrainConfig& config = start.config;
   require_backend(config.backend, config.precision, config.conv);
   const data::Dataset dataset = open_dataset(config);
+  if (config.resume.empty()) take_own_split(dataset, options, config);
   const data::Split split = split_of(dataset, config);
   config.files = data::hash_of_file_sizes(dataset, data::all_cases(split));
   if (!config.resume.empty()) warn_of_other_files(config);

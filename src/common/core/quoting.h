@@ -6,11 +6,16 @@
 
 namespace attnunet {
 
-/// 'text' for a one-line message: control characters become question marks. A path converts to a string by itself.
-inline std::string quoted(std::string text) {
+/// The text with question marks in place of control characters, for tables and messages.
+inline std::string one_line(std::string text) {
   for (char& letter : text)
     if (static_cast<unsigned char>(letter) < 32 || letter == 127) letter = '?';
-  return "'" + text + "'";
+  return text;
+}
+
+/// 'text' for a one-line message. A path converts to a string by itself.
+inline std::string quoted(const std::string& text) {
+  return "'" + one_line(text) + "'";
 }
 
 /// The same for text that may be of any length, such as the contents of a file: cut after 120 bytes.

@@ -1,7 +1,7 @@
 // The pixels of one case.
 #pragma once
 
-#include "common/data/busi.h"
+#include "common/data/dataset.h"
 #include "common/data/png.h"
 
 namespace attnunet::data {

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "common/data/busi.h"
+#include "common/data/dataset.h"
 #include "common/data/png.h"
 
 namespace attnunet::data {

@@ -1,17 +1,17 @@
 #include "common/data/split.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <limits>
 #include <map>
+#include <set>
+#include <sstream>
 
 #include "common/core/error.h"
 #include "common/core/quoting.h"
 #include "common/core/random.h"
 #include "common/data/similarity.h"
+#include "common/io/text_file.h"
 
 namespace attnunet::data {
 namespace {
@@ -20,17 +20,17 @@ constexpr std::uint32_t random_stream = 0x53504c54;  // splits draw from a strea
 
 using Cases = std::vector<std::size_t>;
 
-int class_of(const Case& one) {
-  const std::vector<std::string>& names = class_names();
-  return static_cast<int>(std::find(names.begin(), names.end(), one.class_name) - names.begin());
+bool is_test(const Case& one) {
+  return one.part == Part::test;
 }
 
-/// The cases of each class, in case order; classes without a case are left out.
+/// The cases of each class without test cases, in case order; the classes bytewise by name.
 std::vector<Cases> cases_by_class(const Dataset& dataset) {
-  std::map<int, Cases> classes;
-  for (std::size_t i = 0; i < dataset.cases.size(); ++i) classes[class_of(dataset.cases[i])].push_back(i);
+  std::map<std::string, Cases> classes;
+  for (std::size_t i = 0; i < dataset.cases.size(); ++i)
+    if (!is_test(dataset.cases[i])) classes[dataset.cases[i].class_name].push_back(i);
   std::vector<Cases> result;
-  for (auto& [number, cases] : classes) result.push_back(std::move(cases));
+  for (auto& [name, cases] : classes) result.push_back(std::move(cases));
   return result;
 }
 
@@ -38,10 +38,11 @@ std::size_t fifth(std::size_t n) {
   return static_cast<std::size_t>(std::llround(0.2 * static_cast<double>(n)));
 }
 
-/// What validates is known; the rest trains. Both in case order.
-Split split_by(const std::vector<bool>& validates) {
+/// What validates is known; the rest trains, but for test cases. Both in case order.
+Split split_by(const Dataset& dataset, const std::vector<bool>& validates) {
   Split split;
-  for (std::size_t i = 0; i < validates.size(); ++i) (validates[i] ? split.val : split.train).push_back(i);
+  for (std::size_t i = 0; i < validates.size(); ++i)
+    if (!is_test(dataset.cases[i])) (validates[i] ? split.val : split.train).push_back(i);
   return split;
 }
 
@@ -52,14 +53,22 @@ Split random_split(const Dataset& dataset, std::uint64_t seed) {
     shuffle(cases, random);
     for (std::size_t i = 0; i < fifth(cases.size()); ++i) validates[cases[i]] = true;
   }
-  return split_by(validates);
+  return split_by(dataset, validates);
 }
 
+/// A group of the dataset is where its first case is.
 Split paper_split(const Dataset& dataset) {
-  const std::size_t n = dataset.cases.size();
-  std::vector<bool> validates(n, false);
-  for (std::size_t i = n * 8 / 10; i < n; ++i) validates[i] = true;
-  return split_by(validates);
+  const std::vector<Case>& cases = dataset.cases;
+  const auto n = cases.size() - static_cast<std::size_t>(std::count_if(cases.begin(), cases.end(), is_test));
+  std::vector<bool> validates(cases.size(), false);
+  std::map<std::string, bool> groups;  // whether they validate
+  std::size_t before = 0;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    if (is_test(cases[i])) continue;
+    const bool late = before++ >= n * 8 / 10;
+    validates[i] = cases[i].group.empty() ? late : groups.emplace(cases[i].group, late).first->second;
+  }
+  return split_by(dataset, validates);
 }
 
 /// Cases that must stay together, and how many of each class they are.
@@ -71,14 +80,52 @@ struct Unit {
   }
 };
 
-/// All units in seeded order.
-std::vector<Unit> shuffled_units(const Dataset& dataset, const std::vector<Cases>& classes, std::uint64_t seed) {
-  std::vector<Cases> groups = near_duplicate_groups(thumbnails(dataset), near_duplicate_threshold);
+bool has_groups(const Dataset& dataset) {
+  return std::any_of(dataset.cases.begin(), dataset.cases.end(), [](const Case& one) { return !one.group.empty(); });
+}
+
+/// Near-duplicates and the dataset's own groups, joined where they share a case, without test cases; ascending, by
+/// their first member.
+std::vector<Cases> joined_groups(const Dataset& dataset, const std::vector<Cases>& near_duplicates) {
+  const std::size_t n = dataset.cases.size();
+  std::vector<std::size_t> leader(n);  // a case that leads to the first of its group
+  for (std::size_t i = 0; i < n; ++i) leader[i] = i;
+  const auto first_of_group = [&](std::size_t i) {
+    while (leader[i] != i) i = leader[i] = leader[leader[i]];
+    return i;
+  };
+  const auto join = [&](std::size_t a, std::size_t b) {
+    a = first_of_group(a);
+    b = first_of_group(b);
+    leader[std::max(a, b)] = std::min(a, b);
+  };
+  for (const Cases& group : near_duplicates)
+    for (const std::size_t member : group) join(group[0], member);
+  std::map<std::string, std::size_t> first;
+  for (std::size_t i = 0; i < n; ++i)
+    if (!dataset.cases[i].group.empty()) join(first.emplace(dataset.cases[i].group, i).first->second, i);
+  std::map<std::size_t, Cases> groups;
+  for (std::size_t i = 0; i < n; ++i)
+    if (!is_test(dataset.cases[i])) groups[first_of_group(i)].push_back(i);
+  std::map<std::size_t, Cases> by_first_member;
+  for (auto& [leading, group] : groups)
+    if (group.size() > 1) by_first_member[group[0]] = std::move(group);
+  std::vector<Cases> result;
+  for (auto& [member, group] : by_first_member) result.push_back(std::move(group));
+  return result;
+}
+
+/// All units in seeded order; near-duplicates make none with `random`.
+std::vector<Unit> shuffled_units(const Dataset& dataset, const std::vector<Cases>& classes, SplitKind kind,
+                                 std::uint64_t seed) {
+  std::vector<Cases> near_duplicates;
+  if (kind != SplitKind::random) near_duplicates = near_duplicate_groups(thumbnails(dataset), near_duplicate_threshold);
+  std::vector<Cases> groups = joined_groups(dataset, near_duplicates);
   std::vector<bool> grouped(dataset.cases.size(), false);
   for (const Cases& group : groups)
     for (const std::size_t i : group) grouped[i] = true;
   for (std::size_t i = 0; i < grouped.size(); ++i)
-    if (!grouped[i]) groups.push_back({i});
+    if (!grouped[i] && !is_test(dataset.cases[i])) groups.push_back({i});
 
   std::vector<std::size_t> class_index(dataset.cases.size());
   for (std::size_t c = 0; c < classes.size(); ++c)
@@ -140,9 +187,9 @@ std::vector<std::size_t> closest_subset(const std::vector<std::size_t>& sizes, s
   return chosen;
 }
 
-Split grouped_split(const Dataset& dataset, std::uint64_t seed) {
+Split unit_split(const Dataset& dataset, SplitKind kind, std::uint64_t seed) {
   const std::vector<Cases> classes = cases_by_class(dataset);
-  const std::vector<Unit> units = shuffled_units(dataset, classes, seed);
+  const std::vector<Unit> units = shuffled_units(dataset, classes, kind, seed);
   std::vector<bool> validates(dataset.cases.size(), false);
   const auto take = [&](const Unit& unit) {
     for (const std::size_t i : unit.cases) validates[i] = true;
@@ -160,12 +207,12 @@ Split grouped_split(const Dataset& dataset, std::uint64_t seed) {
     const std::size_t target = fifth(classes[c].size());
     for (const std::size_t m : closest_subset(sizes, target - std::min(target, counts[c]))) take(units[members[m]]);
   }
-  return split_by(validates);
+  return split_by(dataset, validates);
 }
 
 Split fold_split(const Dataset& dataset, int folds, int fold, std::uint64_t seed) {
   const std::vector<Cases> classes = cases_by_class(dataset);
-  std::vector<Unit> units = shuffled_units(dataset, classes, seed);
+  std::vector<Unit> units = shuffled_units(dataset, classes, SplitKind::grouped, seed);
   std::stable_sort(units.begin(), units.end(),
                    [](const Unit& a, const Unit& b) { return a.cases.size() > b.cases.size(); });
 
@@ -192,51 +239,92 @@ Split fold_split(const Dataset& dataset, int folds, int fold, std::uint64_t seed
     if (best != static_cast<std::size_t>(fold)) continue;
     for (const std::size_t i : unit.cases) validates[i] = true;
   }
-  return split_by(validates);
+  return split_by(dataset, validates);
 }
 
 std::string trimmed(const std::string& line) {
-  const char* spaces = " \t\r";
+  const char* spaces = " \t";
   const std::size_t first = line.find_first_not_of(spaces);
   return first == std::string::npos ? "" : line.substr(first, line.find_last_not_of(spaces) - first + 1);
 }
 
-/// Why a name is not among the dataset's cases.
-std::string unknown_name(const Dataset& dataset, const std::string& name) {
-  for (const std::string& class_name : class_names()) {
-    std::error_code ignored;
-    if (std::filesystem::is_regular_file(dataset.root / class_name / (name + ".png"), ignored))
-      return quoted(name) + " is of the class " + class_name +
-             ", which --classes leaves out; select the class or take the name out of the list";
-  }
-  return "there is no case " + quoted(name) + " in " + quoted(dataset.root) + "; correct or remove the name";
+std::string without_ending(const std::string& path) {
+  return std::filesystem::path(path).replace_extension().generic_string();
 }
+
+/// The ways to name a case that make_split states.
+std::set<std::string> names_of_case(const Dataset& dataset, const Case& one) {
+  const std::string file = one.image.filename().string();
+  const std::string path = path_in_dataset(dataset, one.image);
+  std::set<std::string> names{one.name, file, without_ending(file), path, without_ending(path)};
+  if (!one.class_name.empty())
+    for (const std::string& name : {one.name, file, without_ending(file)}) names.insert(one.class_name + "/" + name);
+  return names;
+}
+
+/// What a list is looked up in.
+class CaseIndex {
+ public:
+  explicit CaseIndex(const Dataset& dataset) : dataset_(dataset) {
+    for (std::size_t i = 0; i < dataset.cases.size(); ++i) {
+      exact_[dataset.cases[i].name].insert(i);
+      for (const std::string& name : names_of_case(dataset, dataset.cases[i])) loose_[name].insert(i);
+    }
+  }
+
+  /// Throws Error, without naming file and line.
+  std::size_t find(std::string name) const {
+    for (const auto* index : {&exact_, &loose_}) {
+      const auto found = index->find(name);
+      if (found == index->end()) continue;
+      if (found->second.size() == 1) return *found->second.begin();
+      throw Error("several cases are called " + quoted_excerpt(name) + ", as " + path(*found->second.begin()) +
+                  " and " + path(*found->second.rbegin()) + "; write such a path, or rename one of them");
+    }
+    throw Error(unknown(name));
+  }
+
+ private:
+  std::string path(std::size_t i) const { return quoted_excerpt(path_in_dataset(dataset_, dataset_.cases[i].image)); }
+
+  std::string unknown(const std::string& name) const {
+    try {
+      for (const Case& one : scan(dataset_.root).cases)
+        if (names_of_case(dataset_, one).count(name) != 0)
+          return quoted_excerpt(name) + " is of the class " + one_line(one.class_name) +
+                 ", which --classes leaves out; select the class or take the name out of the list";
+    } catch (const Error&) {  // then the name is unknown, too
+    }
+    return "there is no case " + quoted_excerpt(name) + " in " + quoted(dataset_.root) + "; correct or remove the name";
+  }
+
+  const Dataset& dataset_;
+  std::map<std::string, std::set<std::size_t>> exact_, loose_;
+};
 
 /// The place a name was first found at, by case index.
 using Named = std::map<std::size_t, std::string>;
 
 Cases read_list(const Dataset& dataset, const std::filesystem::path& path, Named& named) {
-  std::multimap<std::string, std::size_t> index;
-  for (std::size_t i = 0; i < dataset.cases.size(); ++i) index.emplace(dataset.cases[i].name, i);
-  errno = 0;
-  std::ifstream file(path);
-  if (!file || std::filesystem::is_directory(path))
-    throw Error("cannot read the list " + quoted(path) + ": " + std::strerror(errno == 0 ? EISDIR : errno) +
-                "; name a text file with a case name a line");
+  const CaseIndex index(dataset);
+  std::istringstream lines(text_of_file(path, "the list", "name a text file with a case name a line"));
   Cases cases;
   std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
+  for (int number = 1; std::getline(lines, line); ++number) {
     const std::string name = trimmed(line);
     if (name.empty()) continue;
     const std::string place = quoted(path) + " line " + std::to_string(number);
-    const auto found = index.find(name);
-    if (found == index.end()) throw Error(place + ": " + unknown_name(dataset, name));
-    if (index.count(name) > 1)
-      throw Error(place + ": several classes have a case " + quoted(name) + "; rename one of them");
-    const auto [first, is_new] = named.emplace(found->second, place);
+    std::size_t found = 0;
+    try {
+      found = index.find(name);
+    } catch (const Error& failure) {
+      throw Error(place + ": " + failure.what());
+    }
+    const auto [first, is_new] = named.emplace(found, place);
     if (!is_new)
-      throw Error(place + ": " + quoted(name) + " was already named in " + first->second + "; remove one of the two");
-    cases.push_back(found->second);
+      throw Error(place + ": " + quoted_excerpt(name) + " was already named in " + first->second +
+                  "; remove one of the two");
+    cases.push_back(found);
   }
   return cases;
 }
@@ -253,6 +341,31 @@ Split list_split(const Dataset& dataset, const SplitOptions& options) {
   split.train = read_list(dataset, options.train_list, named);
   split.val = read_list(dataset, options.val_list, named);
   for (Cases* cases : {&split.train, &split.val}) std::sort(cases->begin(), cases->end());
+
+  std::map<std::string, std::size_t> training;  // groups, each with a case
+  for (const std::size_t i : split.train)
+    if (!dataset.cases[i].group.empty()) training.emplace(dataset.cases[i].group, i);
+  for (const std::size_t i : split.val) {
+    const auto other = training.find(dataset.cases[i].group);
+    if (other != training.end())
+      throw Error("the lists part the group " + quoted_excerpt(other->first) + ": " +
+                  quoted(dataset.cases[other->second].name) + " trains and " + quoted(dataset.cases[i].name) +
+                  " validates; put all of a group in one list");
+  }
+  return split;
+}
+
+Split own_split(const Dataset& dataset) {
+  if (!has_own_split(dataset))
+    throw UsageError(
+        "--split dataset: " + quoted(dataset.root) +
+        " does not say which cases validate; name folders train and val, or add a column split to a table");
+  Split split;
+  for (std::size_t i = 0; i < dataset.cases.size(); ++i) {
+    const Part part = dataset.cases[i].part;
+    if (part == Part::train) split.train.push_back(i);
+    if (part == Part::val) split.val.push_back(i);
+  }
   return split;
 }
 
@@ -268,16 +381,23 @@ Split split_of_kind(const Dataset& dataset, const SplitOptions& options) {
   if (has_lists(options)) return list_split(dataset, options);
   switch (options.kind) {
     case SplitKind::random:
-      return random_split(dataset, options.seed);
+      if (!has_groups(dataset)) return random_split(dataset, options.seed);
+      return unit_split(dataset, options.kind, options.seed);
     case SplitKind::grouped:
-      return grouped_split(dataset, options.seed);
+      return unit_split(dataset, options.kind, options.seed);
     case SplitKind::paper:
       return paper_split(dataset);
+    case SplitKind::dataset:
+      return own_split(dataset);
   }
   no_such_value(options.kind);
 }
 
 }  // namespace
+
+bool has_own_split(const Dataset& dataset) {
+  return std::any_of(dataset.cases.begin(), dataset.cases.end(), [](const Case& one) { return one.part == Part::val; });
+}
 
 std::vector<std::size_t> list_order(const Dataset& dataset, const std::filesystem::path& list) {
   Named named;
@@ -291,7 +411,7 @@ Cases all_cases(const Split& split) {
 }
 
 Split make_split(const Dataset& dataset, const SplitOptions& options) {
-  Split split = split_of_kind(dataset, options);
+  const Split split = split_of_kind(dataset, options);
   for (const auto& [cases, purpose] : {std::pair{&split.train, "training"}, std::pair{&split.val, "validation"}})
     if (cases->empty())
       throw Error("no " + std::string(purpose) + " case is left of the " + std::to_string(dataset.cases.size()) +

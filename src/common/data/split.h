@@ -9,6 +9,7 @@
 //      what the target still lacks (the smaller sum where two are as close), the first in that order is taken: a unit
 //      is in it whenever the rest can still be completed. Where single cases are many, as in BUSI, the target is met
 //      exactly.
+// Cases that the dataset puts in one group (a CSV file's column) are a unit too, together with their near-duplicates.
 // Folds: units in seeded order, the larger ones first, each to the fold where it raises
 // sum over classes of (cases in fold / n_c)^2 least; ties go to the fold with fewer cases, then to the first.
 #pragma once
@@ -20,20 +21,22 @@
 #include <vector>
 
 #include "common/core/names.h"
-#include "common/data/busi.h"
+#include "common/data/dataset.h"
 
 namespace attnunet {
 namespace data {
 
-enum class SplitKind { random, grouped, paper };
+enum class SplitKind { random, grouped, paper, dataset };
 
 }  // namespace data
 
 template <>
 struct Names<data::SplitKind> {
   static constexpr const char* option = "split";
-  static constexpr Name<data::SplitKind> table[] = {
-      {data::SplitKind::random, "random"}, {data::SplitKind::grouped, "grouped"}, {data::SplitKind::paper, "paper"}};
+  static constexpr Name<data::SplitKind> table[] = {{data::SplitKind::random, "random"},
+                                                    {data::SplitKind::grouped, "grouped"},
+                                                    {data::SplitKind::paper, "paper"},
+                                                    {data::SplitKind::dataset, "dataset"}};
 };
 
 namespace data {
@@ -53,9 +56,17 @@ struct Split {
 /// Those that train, then those that validate.
 std::vector<std::size_t> all_cases(const Split& split);
 
+/// Whether the dataset says itself which cases validate: by folders named train and val, or by its table.
+bool has_own_split(const Dataset& dataset);
+
 /// random: round(0.2 n) validation cases of each class. paper: the first floor(0.8 n) cases of the case order train.
-/// Lists: as the files say; cases named in neither are left out. Throws Error if a list is wrong (file and line are
-/// named), or no training or no validation case is left; UsageError for one list without the other or impossible folds.
+/// dataset: as it says itself. Lists: as the files say; cases named in neither are left out. Only lists take the
+/// dataset's test cases. Throws Error if a list is wrong (file and line are named), a list parts a group of the
+/// dataset, or no training or no validation case is left; UsageError for one list without the other, impossible folds,
+/// or `dataset` where it has no split.
+///
+/// Lists (io/text_file.h tells in which encodings) name a case by its name, by its file's name, or by its path below
+/// the dataset's folder, with or without ending; CLASS/NAME works too.
 Split make_split(const Dataset& dataset, const SplitOptions& options);
 
 /// The cases that a list names, in its order. Throws Error naming file and line where it is wrong.

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "common/data/busi.h"
+#include "common/data/dataset.h"
 
 namespace attnunet::data {
 

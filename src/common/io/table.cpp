@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "common/core/quoting.h"
+
 namespace attnunet {
 
 Table::Table(std::vector<std::string> headings, std::size_t left) : left_(left) {
@@ -10,6 +12,7 @@ Table::Table(std::vector<std::string> headings, std::size_t left) : left_(left) 
 }
 
 void Table::add(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = one_line(std::move(cell));
   rows_.push_back(std::move(cells));
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/core/error.h"
 #include "common/core/quoting.h"
+#include "common/data/file_tree.h"
 #include "common/data/image_file.h"
 
 namespace attnunet {
@@ -22,6 +23,7 @@ bool is_mask(const fs::path& file) {
 struct Walk {
   const fs::path& out;
   std::vector<Input>& inputs;
+  std::vector<std::string>& left_out;
   std::set<fs::path> walked = {};
 
   /// `below`: the folder, seen from where the walk began.
@@ -34,11 +36,14 @@ struct Walk {
     if (failure) throw Error("cannot read the folder " + quoted(path) + ": " + failure.message());
     std::sort(entries.begin(), entries.end());
     for (const fs::path& entry : entries) {
+      if (data::is_hidden(entry.filename())) continue;
       const fs::file_status status = fs::status(entry, ignored);
       if (fs::is_directory(status)) {
         if (!fs::equivalent(entry, out, ignored)) folder(entry, below / entry.filename());
       } else if (data::has_image_name(entry) && !is_mask(entry) && !fs::is_other(status)) {
         inputs.push_back({entry, below / entry.stem()});
+      } else if (!is_mask(entry)) {
+        left_out.push_back((below / entry.filename()).generic_string());
       }
     }
   }
@@ -46,8 +51,10 @@ struct Walk {
 
 }  // namespace
 
-std::vector<Input> find_inputs(const std::vector<std::string>& given, const fs::path& out) {
+std::vector<Input> find_inputs(const std::vector<std::string>& given, const fs::path& out,
+                               std::vector<std::string>* left_out) {
   std::vector<Input> inputs;
+  std::vector<std::string> others;
   for (const fs::path path : given) {
     if (!fs::exists(path)) throw Error("there is no " + quoted(path) + "; check the name");
     if (!fs::is_directory(path)) {
@@ -55,10 +62,11 @@ std::vector<Input> find_inputs(const std::vector<std::string>& given, const fs::
       continue;
     }
     const std::size_t before = inputs.size();
-    Walk{out, inputs}.folder(path, {});
+    Walk{out, inputs, others}.folder(path, {});
     if (inputs.size() == before)
       throw Error("the folder " + quoted(path) + " holds no image (PNG, JPEG or BMP; masks are left out)");
   }
+  if (left_out != nullptr) *left_out = std::move(others);
 
   std::map<fs::path, const Input*> by_name;
   for (const Input& input : inputs) {

@@ -18,6 +18,8 @@ struct Input {
 /// folder that links lead to again is walked once. A file is called as it is, one in a folder by its path from there.
 /// Throws Error where one given does not exist, a folder holds no image, two images would have one name (a.png and
 /// a.jpg), or results would lie in the folder of an image, where its true mask may be.
-std::vector<Input> find_inputs(const std::vector<std::string>& given, const std::filesystem::path& out);
+/// `left_out` gets the other files of the folders, without masks and hidden files.
+std::vector<Input> find_inputs(const std::vector<std::string>& given, const std::filesystem::path& out,
+                               std::vector<std::string>* left_out = nullptr);
 
 }  // namespace attnunet

@@ -142,6 +142,13 @@ std::string cases(const std::vector<CasePicture>& pictures) {
   return html + "</div>\n";
 }
 
+/// Bytewise; "" if there are cases without a class.
+std::set<std::string> class_names_of(const std::vector<CaseResult>& validation) {
+  std::set<std::string> names;
+  for (const CaseResult& one : validation) names.insert(one.class_name);
+  return names;
+}
+
 std::string classes(const std::vector<CaseResult>& validation) {
   std::vector<std::pair<std::string, MetricSums>> groups;
   const auto add = [&](const std::string& name, auto belongs) {
@@ -150,8 +157,8 @@ std::string classes(const std::vector<CaseResult>& validation) {
       if (belongs(one)) sums.add(one.score);
     if (sums.images() > 0) groups.emplace_back(name, sums);
   };
-  for (const std::string& name : data::class_names())
-    add(name, [&](const CaseResult& one) { return one.class_name == name; });
+  for (const std::string& name : class_names_of(validation))
+    if (!name.empty()) add(name, [&](const CaseResult& one) { return one.class_name == name; });
   add("with a lesion", has_lesion);
   add("without", [](const CaseResult& one) { return !has_lesion(one); });
   add("all", [](const CaseResult&) { return true; });
@@ -175,16 +182,14 @@ std::string histogram(const std::vector<CaseResult>& validation) {
   chart.title = "IoU of the validation images";
   chart.x_label = "IoU";
   chart.y_label = "images";
-  for (const std::string& name : data::class_names()) {
-    Series series{name, std::vector<double>(bins, 0)};
-    bool any = false;
+  for (const std::string& name : class_names_of(validation)) {
+    Series series{name.empty() ? "images" : name, std::vector<double>(bins, 0)};
     for (const CaseResult& one : validation) {
       if (one.class_name != name) continue;
-      any = true;
       const double iou = image_metrics(one.score).iou;
       ++series.values[std::min(bins - 1, static_cast<std::size_t>(iou * bins))];
     }
-    if (any) chart.stacked.push_back(series);
+    chart.stacked.push_back(series);
   }
   return "<div class=\"card single\">" + histogram_chart(chart) + "</div>\n";
 }

@@ -32,6 +32,12 @@ std::vector<std::string> names_of(const data::Dataset& dataset, const std::vecto
   return names;
 }
 
+void take_own_split(const data::Dataset& dataset, const std::set<std::string>& given, TrainConfig& config) {
+  for (const char* option : {"split", "folds", "train-list", "val-list"})
+    if (given.count(option) != 0) return;
+  if (data::has_own_split(dataset)) config.split = data::SplitKind::dataset;
+}
+
 data::Split split_of(const data::Dataset& dataset, TrainConfig& config) {
   const bool lists = !config.train_list.empty();
   if (!lists && !config.train_cases.empty())

@@ -1,6 +1,10 @@
 // Which cases of a dataset a configuration trains and validates on.
 #pragma once
 
+#include <set>
+#include <string>
+#include <vector>
+
 #include "common/data/split.h"
 #include "common/train/train_config.h"
 
@@ -10,6 +14,10 @@ namespace attnunet {
 /// those names where they are there already (from a checkpoint); else by folds or by config.split.
 /// Throws what data::make_split throws, and Error where a named case is not in the dataset.
 data::Split split_of(const data::Dataset& dataset, TrainConfig& config);
+
+/// Makes the split that the dataset itself has that of the configuration, unless an option asks for another (`given`:
+/// names without dashes).
+void take_own_split(const data::Dataset& dataset, const std::set<std::string>& given, TrainConfig& config);
 
 /// The names of the cases at those indices.
 std::vector<std::string> names_of(const data::Dataset& dataset, const std::vector<std::size_t>& cases);

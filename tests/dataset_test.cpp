@@ -59,13 +59,14 @@ TEST(Busi, BadDatasetsAreNamed) {
   EXPECT_TRUE(contains(scan_error(root.path()), "holds no case"));
   write_text(root / "file", "x");
   EXPECT_TRUE(contains(scan_error(root / "file"), "is a file"));
-  EXPECT_TRUE(contains(scan_error(root.path(), {"benign"}), "no folder 'benign'"));
-  EXPECT_THROW(scan(root.path(), {"bening"}), UsageError);
 
   put(root / "benign/a.png", 2, 2, {0, 0, 0, 0});
   const std::string unmasked = scan_error(root.path());
   EXPECT_TRUE(contains(unmasked, (root / "benign/a.png").string())) << unmasked;
   EXPECT_TRUE(contains(unmasked, (root / "benign/a_mask.png").string())) << unmasked;
+
+  EXPECT_TRUE(contains(scan_error(root.path(), {"malignant"}), "no class 'malignant'; choose --classes from benign"));
+  EXPECT_THROW(scan(root.path(), {"bening"}), UsageError);
 
   put(root / "benign/a_mask.png", 2, 1, {0, 0});
   const std::string sizes = message_of<Error>([&] { load_full(scan(root.path()).cases[0]); });

@@ -1,0 +1,60 @@
+// Layouts and what is left out of them, through the program.
+#include "support/command_line.h"
+#include "support/json.h"
+
+namespace attnunet {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+/// Phantoms of BUSI's layout moved to train/images/benign/NAME.png, train/masks/benign/NAME_mask.png, ...; every fourth
+/// of them validates.
+struct MovedPhantoms : PhantomFolder {
+  MovedPhantoms() {
+    const std::string moved = (folder / "moved").string();
+    const data::Dataset dataset = data::scan(data);
+    for (std::size_t i = 0; i < dataset.cases.size(); ++i) {
+      const data::Case& one = dataset.cases[i];
+      const fs::path part = fs::path(moved) / (i % 4 == 0 ? "val" : "train");
+      fs::create_directories(part / "images" / one.class_name);
+      fs::create_directories(part / "masks" / one.class_name);
+      fs::rename(one.image, part / "images" / one.class_name / one.image.filename());
+      for (const fs::path& mask : one.masks) fs::rename(mask, part / "masks" / one.class_name / mask.filename());
+    }
+    write_text(fs::path(moved) / "notes.txt", "x");
+    write_text(fs::path(moved) / "train/images/benign/b.nii.gz", "x");
+    write_text(fs::path(moved) / "train/images/.DS_Store", "x");
+    data = moved;
+  }
+};
+
+void expect_in(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in:\n" << text;
+}
+
+TEST(LayoutCommands, TrainTakesAndNamesTheLayoutItsSplitAndWhatIsLeftOut) {
+  const MovedPhantoms set;
+  const Finished finished = attnunet_run(set.train(set / "run"));
+  expect_success(finished);
+  expect_in(finished.out, "layout: folders of images and of masks, 20 cases in 3 classes, 15 train, 5 val");
+  expect_in(finished.out, "20 cases, 15 for training, 5 for validation");
+  expect_in(finished.out, "2 files of 2 kinds were left out: 1 .nii.gz");
+  const Json config = read_json(set / "run/config.json");
+  EXPECT_EQ(config["split"], "dataset");
+}
+
+TEST(LayoutCommands, DataCheckNamesTheLayoutAndWhatIsLeftOut) {
+  const MovedPhantoms set;
+  const Finished finished = attnunet_run({"data", "check", "--data", set.data, "--json", set / "check.json"});
+  expect_success(finished);
+  expect_in(finished.out, "layout: folders of images and of masks, 20 cases in 3 classes, 15 train, 5 val");
+  expect_in(finished.out, "2 files of 2 kinds were left out: 1 .nii.gz");
+  expect_in(finished.out, "leakage of the split");
+  const Json found = read_json(set / "check.json");
+  EXPECT_EQ(found["left_out"], (Json{"notes.txt", "train/images/benign/b.nii.gz"}));
+  EXPECT_EQ(found["leakage"]["validation_cases"], 5);
+}
+
+}  // namespace
+}  // namespace attnunet
