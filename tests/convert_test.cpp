@@ -1,0 +1,144 @@
+// attnunet data convert, as function and as program.
+#include "common/data/convert.h"
+
+#include <map>
+#include <set>
+
+#include "common/core/error.h"
+#include "common/data/sample.h"
+#include "support/command_line.h"
+
+namespace attnunet::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Image and mask of every case, by class and the last part of its name.
+std::map<std::string, std::pair<std::vector<std::uint8_t>, std::vector<std::uint8_t>>> pixels(const fs::path& root) {
+  std::map<std::string, std::pair<std::vector<std::uint8_t>, std::vector<std::uint8_t>>> result;
+  for (const Case& one : scan(root).cases) {
+    const Sample sample = load_full(one);
+    result[fs::path(one.name).filename().string()] = {sample.image.pixels, sample.mask.pixels};
+  }
+  return result;
+}
+
+std::set<std::string> files_in(const fs::path& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (!entry.is_directory()) names.insert(entry.path().lexically_relative(folder).generic_string());
+  return names;
+}
+
+TEST(Convert, EveryLayoutHoldsTheSamePixels) {
+  PhantomFolder phantoms;
+  const Dataset busi = scan(phantoms.data);
+  const fs::path first = busi.cases[0].image, folder = phantoms.folder.path();
+  // A second mask, which only BUSI's layout keeps apart.
+  Grey dot = load_full(busi.cases[0]).mask;
+  dot.pixels.assign(dot.pixels.size(), 0);
+  dot.pixels[5] = 255;
+  write_png(first.parent_path() / (first.stem().string() + "_mask_7.png"), dot);
+  const auto expected = pixels(phantoms.data);
+  const auto convert_to = [&](const fs::path& from, TargetLayout layout, const std::string& to) {
+    const std::optional<Conversion> done = convert(scan(from), layout, folder / to);
+    EXPECT_EQ(pixels(folder / to), expected) << to;
+    return done.value_or(Conversion{});
+  };
+  std::size_t masks = 0;
+  for (const Case& one : scan(phantoms.data).cases) masks += one.masks.size();
+  const Conversion busi_again = convert_to(phantoms.data, TargetLayout::busi, "busi");
+  EXPECT_EQ(busi_again.copied, 20 + masks);
+  EXPECT_EQ(files_in(folder / "busi").size(), 20 + masks);
+  const Conversion pairs = convert_to(phantoms.data, TargetLayout::pairs, "pairs");
+  EXPECT_EQ(pairs.copied + pairs.written, 40u);
+  EXPECT_GE(pairs.written, 1u);
+  EXPECT_EQ(scan(folder / "pairs").layout, Layout::pairs);
+  EXPECT_EQ(scan(folder / "pairs", {"malignant"}).cases.size(), scan(phantoms.data, {"malignant"}).cases.size());
+  convert_to(folder / "pairs", TargetLayout::busi, "busi from pairs");
+  EXPECT_EQ(read_text(folder / "busi from pairs/benign" / first.filename()), read_text(first));
+}
+
+TEST(Convert, NnUnetGetsLabelsOfZeroAndOneAndItsDescription) {
+  const PhantomFolder phantoms;
+  const fs::path to = phantoms.folder / "nnunet";
+  const std::optional<Conversion> done = convert(scan(phantoms.data), TargetLayout::nnunet, to);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(done->lost, std::vector<std::string>{"the classes"});
+  EXPECT_EQ(done->copied, 20u);
+  EXPECT_EQ(done->written, 20u);
+  const Dataset dataset = scan(to);
+  EXPECT_EQ(dataset.layout, Layout::nnunet);
+  EXPECT_EQ(dataset.cases.size(), 20u);
+  EXPECT_TRUE(dataset.left_out.empty());
+  EXPECT_NE(read_text(to / "dataset.json").find("\"numTraining\": 20"), std::string::npos);
+  const std::map<std::string, Case> by_name = [&] {
+    std::map<std::string, Case> result;
+    for (const Case& one : dataset.cases) result[one.name] = one;
+    return result;
+  }();
+  for (const Case& one : scan(phantoms.data).cases) {
+    const Grey label = read_luma(by_name.at(one.name).masks[0]);
+    EXPECT_EQ(label.pixels, load_full(one).mask.pixels) << one.name;
+  }
+}
+
+TEST(Convert, PartsAndNamesOfOneKindAreKeptApart) {
+  const TemporaryFolder folder;
+  const Grey image{2, 1, {9, 200}};
+  std::string text = "image,mask,split,group,mm_per_pixel\n";
+  for (const char* name : {"a/x", "b/x", "b/y"}) {
+    fs::create_directories((folder / name).parent_path());
+    write_png(folder / (name + std::string(".png")), image);
+    write_png(folder / (name + std::string("_m.dat")), image);  // no image's name
+  }
+  text += "a/x.png,a/x_m.dat,train,p,0.1\nb/x.png,b/x_m.dat,val,,\nb/y.png,b/y_m.dat,test,,\n";
+  write_text(folder / "set.csv", text);
+  const std::optional<Conversion> done = convert(scan(folder / "set.csv"), TargetLayout::pairs, folder / "pairs");
+  ASSERT_TRUE(done);
+  EXPECT_EQ(done->lost, (std::vector<std::string>{"the groups", "mm_per_pixel"}));
+  EXPECT_EQ(files_in(folder / "pairs"),
+            (std::set<std::string>{"train/images/a_x.png", "train/masks/a_x.png", "val/images/b_x.png",
+                                   "val/masks/b_x.png", "test/images/y.png", "test/masks/y.png"}));
+  const Dataset dataset = scan(folder / "pairs");
+  EXPECT_EQ(layout_line(dataset), "layout: folders of images and of masks, 3 cases, 1 train, 1 val, 1 test");
+  EXPECT_EQ(read_luma(dataset.cases[0].masks[0]).pixels, (std::vector<std::uint8_t>{0, 255}));
+}
+
+TEST(Convert, NothingIsWrittenOverAndNothingIsLeftHalf) {
+  const PhantomFolder phantoms;
+  const fs::path folder = phantoms.folder.path();
+  fs::create_directories(folder / "full");
+  write_text(folder / "full/mine.txt", "mine");
+  const auto run = [&](const std::string& to, const std::string& out) {
+    return attnunet_run({"data", "convert", "--data", phantoms.data, "--to", to, "--out", (folder / out).string()});
+  };
+  expect_failure(run("pairs", "full"), 1, {"full", "holds something already"});
+  EXPECT_EQ(files_in(folder / "full"), std::set<std::string>{"mine.txt"});
+  expect_failure(run("csv", "new"), 2, {"--to"});
+  fs::create_directories(folder / "empty");
+  const Finished done = run("pairs", "empty/");
+  expect_success(done);
+  EXPECT_NE(done.out.find("20 cases in "), std::string::npos) << done.out;
+
+  write_text(folder / "data/benign/benign (1).png", "no image");
+  expect_failure(run("nnunet", "new"), 1, {"benign (1).png"});
+  EXPECT_FALSE(fs::exists(folder / "new"));
+  for (const auto& entry : fs::directory_iterator(folder))
+    EXPECT_NE(entry.path().filename().string().front(), '.') << entry.path();
+}
+
+TEST(Convert, WhatBusiWouldTakeForAMaskIsRefused) {
+  const TemporaryFolder folder;
+  for (const char* name : {"images/x_mask.png", "masks/x_mask.png"}) {
+    fs::create_directories((folder / name).parent_path());
+    write_png(folder / name, Grey{1, 1, {0}});
+  }
+  const std::string message =
+      message_of<Error>([&] { convert(scan(folder.path()), TargetLayout::busi, folder / "busi"); });
+  EXPECT_NE(message.find("would be taken for a mask"), std::string::npos) << message;
+  EXPECT_FALSE(fs::exists(folder / "busi"));
+}
+
+}  // namespace
+}  // namespace attnunet::data
