@@ -37,9 +37,12 @@ endif()
 # What the host's objects need besides each other.
 add_library(attnunet_libraries INTERFACE)
 target_link_libraries(attnunet_libraries INTERFACE attnunet_options CLI11::CLI11 nlohmann_json::nlohmann_json
-                                                   ${LODEPNG_LIBRARY} Threads::Threads OpenMP::OpenMP_CXX
-                                                   ${CMAKE_DL_LIBS})
+                                                   ${LODEPNG_LIBRARY} JPEG::JPEG Threads::Threads
+                                                   OpenMP::OpenMP_CXX ${CMAKE_DL_LIBS})
 target_include_directories(attnunet_libraries SYSTEM INTERFACE ${STB_INCLUDE_DIR})
+if(TIFF_FOUND)
+  target_link_libraries(attnunet_libraries INTERFACE TIFF::TIFF)
+endif()
 if(Boost_FOUND)
   target_link_libraries(attnunet_libraries INTERFACE Boost::context)
 endif()

@@ -8,7 +8,9 @@
 
 #include "common/core/error.h"
 #include "common/core/random.h"
+#include "common/data/raw_image.h"
 #include "support/files.h"
+#include "support/jpeg_writer.h"
 
 namespace attnunet::data {
 namespace {
@@ -75,6 +77,106 @@ TEST(Png, WhatIsWrittenIsRead) {
   write_png(folder / "rgb.png", Rgb{2, 1, {10, 20, 30, 200, 100, 50}});
   EXPECT_EQ(read_luma(folder / "rgb.png").pixels, (Pixels{18, 124}));
   EXPECT_EQ(files_in(folder), 2) << "nothing but the pictures";
+}
+
+TEST(Png, ResultsAreKnownByTheirTextChunk) {
+  const TemporaryFolder folder;
+  const Grey grey{2, 1, {7, 9}};
+  write_png(folder / "result.png", grey, Durability::unsynced, "mask");
+  EXPECT_TRUE(is_result(folder / "result.png"));
+  EXPECT_EQ(read_luma(folder / "result.png").pixels, grey.pixels);
+  write_png(folder / "rgb.png", Rgb{1, 1, {1, 2, 3}}, Durability::unsynced, "overlay");
+  EXPECT_TRUE(is_result(folder / "rgb.png"));
+  write_png(folder / "image.png", grey);
+  EXPECT_FALSE(is_result(folder / "image.png"));
+
+  const std::string bytes = read_text(folder / "result.png");
+  const std::size_t text = bytes.find("tEXtattnunet-result");
+  ASSERT_NE(text, std::string::npos);
+  for (const std::string& other : {std::string("tEXtattnunet-resultS"), std::string("teXtattnunet-result")}) {
+    write_text(folder / "other.png", std::string(bytes).replace(text, other.size(), other));
+    EXPECT_FALSE(is_result(folder / "other.png"));
+  }
+  write_text(folder / "cut.png", bytes.substr(0, text + 10));
+  EXPECT_FALSE(is_result(folder / "cut.png"));
+  write_text(folder / "named.png", "attnunet-result");
+  EXPECT_FALSE(is_result(folder / "named.png"));
+  EXPECT_FALSE(is_result(folder / "missing.png"));
+  EXPECT_FALSE(is_result(folder.path()));
+}
+
+/// A chunk with the right checksum, or a wrong one.
+std::string chunk(const std::string& name, const std::string& contents, bool right = true) {
+  std::string bytes(4, '\0');
+  for (int i = 0; i < 4; ++i) bytes[static_cast<std::size_t>(i)] = static_cast<char>(contents.size() >> (24 - 8 * i));
+  bytes += name + contents + "????";
+  if (right) lodepng_chunk_generate_crc(reinterpret_cast<unsigned char*>(bytes.data()));
+  return bytes;
+}
+
+TEST(Png, ChunksBesideThePixelsMayBeDamaged) {
+  const TemporaryFolder folder;
+  const Pixels pixels = {1, 2, 3, 4, 5, 6};
+  const std::string whole = [&] {
+    const std::vector<std::uint8_t> bytes = encode_png(Grey{3, 2, pixels});
+    return std::string(bytes.begin(), bytes.end());
+  }();
+  constexpr std::size_t behind_header = 33;
+  for (const std::string& odd :
+       {chunk("iCCP", std::string("x\0\0not a zlib stream", 20)), chunk("tEXt", "text without end"),
+        chunk("tEXt", "a wrong checksum", false), chunk("gAMA", "short"), chunk("sBIT", std::string("\7\7\7\7\7", 5)),
+        chunk("eXIf", "no EXIF"), chunk("eXIf", exif_block(6), false), chunk("pHYs", "1"),
+        chunk("tRNS", "much too long"), chunk("zTXt", std::string("comment\0\0damaged", 16)),
+        chunk("abCd", "unknown")}) {
+    write_text(folder / "a.png", std::string(whole).insert(behind_header, odd));
+    const RawImage image = read_png(folder / "a.png");
+    EXPECT_EQ(image.samples, std::vector<std::uint16_t>(pixels.begin(), pixels.end()));
+    EXPECT_EQ(image.orientation, 1);
+    write_text(folder / "a.png", std::string(whole).insert(whole.size() - 12, odd));
+    EXPECT_EQ(read_luma(folder / "a.png").pixels, pixels);
+  }
+  write_text(folder / "a.png", whole + "more");
+  EXPECT_EQ(read_luma(folder / "a.png").pixels, pixels);
+}
+
+TEST(Png, BytesBehindTheCompressedStreamDoNotMatter) {
+  const TemporaryFolder folder;
+  const Pixels pixels(100, 7);
+  const std::vector<std::uint8_t> bytes = encode_png(Grey{10, 10, pixels});
+  const std::string whole(bytes.begin(), bytes.end());
+  const std::size_t begin = whole.find("IDAT") - 4, length = static_cast<unsigned char>(whole[begin + 3]);
+  const std::string stream = whole.substr(begin + 8, length);
+  const auto with_stream = [&](const std::string& other) {
+    write_text(folder / "a.png", std::string(whole).replace(begin, length + 12, chunk("IDAT", other)));
+    return folder / "a.png";
+  };
+  EXPECT_EQ(read_luma(with_stream(stream + std::string(8, '\0'))).pixels, pixels);
+  EXPECT_EQ(read_luma(with_stream(stream + "?")).pixels, pixels);
+  std::string wrong = stream;
+  wrong.back() = static_cast<char>(wrong.back() ^ 1);
+  EXPECT_NE(message_of<Error>([&] { read_luma(with_stream(wrong)); }).find("damaged"), std::string::npos);
+  EXPECT_NE(message_of<Error>([&] { read_luma(with_stream(wrong + "more")); }).find("damaged"), std::string::npos);
+}
+
+TEST(Png, OrientationAndSignificantBits) {
+  const TemporaryFolder folder;
+  const auto with_chunk = [&](const std::string& bytes) {
+    write_raw(folder / "a.png", {0x12, 0x30, 0xff, 0xf0}, 2, 1, LCT_GREY, 16);
+    write_text(folder / "a.png", read_text(folder / "a.png").insert(33, bytes));
+    return read_raw(folder / "a.png");
+  };
+  EXPECT_EQ(with_chunk("").significant_bits, 0);
+  EXPECT_EQ(with_chunk(chunk("sBIT", "\x0c")).significant_bits, 12);
+  EXPECT_EQ(with_chunk(chunk("sBIT", "\x11")).significant_bits, 0);
+  EXPECT_EQ(with_chunk(chunk("sBIT", "\x0c", false)).significant_bits, 0);
+  const RawImage shown = with_chunk(chunk("eXIf", exif_block(8)));
+  EXPECT_EQ(shown.orientation, 8);
+  EXPECT_EQ(shown.width, 1);
+  EXPECT_EQ(shown.height, 2);
+  EXPECT_EQ(shown.samples, (std::vector<std::uint16_t>{0xfff0, 0x1230}));
+  EXPECT_EQ(read_raw(folder / "a.png", {true}).width, 2);
+  // A distance of pixels on a screen is no distance in the body.
+  EXPECT_EQ(with_chunk(chunk("pHYs", std::string("\0\0\x0b\x12\0\0\x0b\x12\1", 9))).mm_per_column, 0);
 }
 
 void expect_refused(const std::filesystem::path& path, const std::string& reason) {

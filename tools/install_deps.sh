@@ -30,7 +30,9 @@ check_all() {
   header CLI/CLI.hpp || missing+=(libcli11-dev)
   header gtest/gtest.h || missing+=(libgtest-dev)
   header nlohmann/json.hpp || missing+=(nlohmann-json3-dev)
-  header stb/stb_image.h || missing+=(libstb-dev)
+  header jpeglib.h || missing+=(libjpeg62-turbo-dev)
+  header tiffio.h || header "$(uname -m)-linux-gnu/tiffio.h" || missing+=(libtiff-dev)
+  header stb/stb_easy_font.h || missing+=(libstb-dev)
   header boost/context/fiber.hpp || missing+=(libboost-context-dev)
 }
 

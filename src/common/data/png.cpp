@@ -3,14 +3,14 @@
 #include <lodepng.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <system_error>
+#include <utility>
 
-#include "common/core/error.h"
 #include "common/core/quoting.h"
+#include "common/data/exif.h"
 #include "common/data/raw_image.h"
 
 namespace attnunet::data {
@@ -18,7 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr unsigned char png_signature[8] = {137, 80, 78, 71, 13, 10, 26, 10};
 constexpr std::size_t header_bytes = 33;  // signature 8, IHDR: length 4, name 4, contents 13, checksum 4
+constexpr std::size_t chunk_frame = 12;   // length 4, name 4, checksum 4
 
 struct Header {
   std::int64_t width, height;
@@ -29,50 +31,83 @@ std::int64_t big_endian(const unsigned char* bytes) {
   return (std::int64_t{bytes[0]} << 24) | (bytes[1] << 16) | (bytes[2] << 8) | bytes[3];
 }
 
-/// The header decides whether the rest is read at all. `bytes` holds the first header_bytes of the file, or fewer.
-Header read_header(const fs::path& path, const std::vector<unsigned char>& bytes) {
-  constexpr unsigned char signature[8] = {137, 80, 78, 71, 13, 10, 26, 10};
-  const std::size_t signed_bytes = std::min(bytes.size(), sizeof signature);
-  if (!std::equal(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(signed_bytes), signature))
+const unsigned char* unsigned_bytes(const std::string& bytes, std::size_t at = 0) {
+  return reinterpret_cast<const unsigned char*>(bytes.data()) + at;
+}
+
+Header read_header(const fs::path& path, const std::string& bytes) {
+  const std::size_t signed_bytes = std::min(bytes.size(), sizeof png_signature);
+  if (!std::equal(png_signature, png_signature + signed_bytes, unsigned_bytes(bytes)))
     throw Error(quoted(path) + " is not a PNG image; convert it to PNG");
   if (bytes.size() < header_bytes) throw damaged(path, "it ends within the PNG header");
-  if (std::memcmp(&bytes[12], "IHDR", 4) != 0) throw damaged(path, "it does not begin with a PNG header");
-  return {big_endian(&bytes[16]), big_endian(&bytes[20]), bytes[24], bytes[25]};
-}
-
-void check_header(const fs::path& path, const Header& header, std::int64_t file_bytes) {
-  const std::string size = std::to_string(header.width) + " x " + std::to_string(header.height) + " pixels";
-  if (header.width == 0 || header.height == 0) throw damaged(path, "its header says " + size);
-  if (header.height > largest_image / header.width)
-    throw Error(quoted(path) + " claims to have " + size + ", more than the limit of " + std::to_string(largest_image) +
-                "; scale it down or remove it");
+  if (bytes.compare(12, 4, "IHDR") != 0) throw damaged(path, "it does not begin with a PNG header");
+  const Header header{big_endian(unsigned_bytes(bytes, 16)), big_endian(unsigned_bytes(bytes, 20)),
+                      *unsigned_bytes(bytes, 24), *unsigned_bytes(bytes, 25)};
+  check_size(path, header.width, header.height);
   // Deflate shrinks at most 1032 times (zlib's technical details), and a pixel takes at least one bit.
-  if (header.width * header.height / 8 / 1032 > file_bytes)
-    throw damaged(path, "its header claims " + size + ", more than its " + std::to_string(file_bytes) + " bytes hold");
+  if (header.width * header.height / 8 / 1032 > static_cast<std::int64_t>(bytes.size()))
+    throw claims_too_much(path, header.width, header.height, bytes.size());
+  return header;
 }
 
-std::vector<unsigned char> read_file(const fs::path& path, Header& header) {
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored)) throw Error(quoted(path) + " is a folder, not a PNG image; rename or remove it");
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file)
-    throw Error("cannot open " + quoted(path) + ": " + std::strerror(errno) + "; check the name and its rights");
+/// What chunks besides the pixels say.
+struct Beside {
+  int orientation = 1;
+  int significant_bits = 0;
+};
 
-  std::vector<unsigned char> bytes(header_bytes);
-  const auto read = [&](std::size_t from) {
-    file.read(reinterpret_cast<char*>(bytes.data() + from), static_cast<std::streamsize>(bytes.size() - from));
-    if (file.bad()) throw Error("cannot read " + quoted(path) + ": " + std::strerror(errno) + "; check the disk");
-    bytes.resize(from + static_cast<std::size_t>(file.gcount()));
-  };
-  read(0);
-  if (bytes.empty()) throw Error(quoted(path) + " is empty (0 bytes); copy or download it again");
-  header = read_header(path, bytes);
-  const auto file_bytes = static_cast<std::int64_t>(fs::file_size(path));
-  check_header(path, header, file_bytes);
-  bytes.resize(static_cast<std::size_t>(std::max<std::int64_t>(file_bytes, header_bytes)));
-  read(header_bytes);
-  return bytes;
+/// Reads what is needed of the ancillary chunks and takes them all out of `bytes`: a damaged one must not matter.
+Beside take_out_ancillary_chunks(std::string& bytes, const Header& header) {
+  Beside beside;
+  std::size_t at = sizeof png_signature, kept = at;
+  while (bytes.size() - at >= chunk_frame) {
+    const auto length = static_cast<std::size_t>(big_endian(unsigned_bytes(bytes, at)));
+    if (length > bytes.size() - at - chunk_frame) break;  // for lodepng to report
+    const std::string name = bytes.substr(at + 4, 4);
+    const unsigned char* const contents = unsigned_bytes(bytes, at + 8);
+    const bool ancillary = (name[0] & 32) != 0;
+    if (!ancillary) {
+      if (kept < at)
+        std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), length + chunk_frame,
+                    bytes.begin() + static_cast<std::ptrdiff_t>(kept));
+      kept += length + chunk_frame;
+    } else if ((name == "eXIf" || name == "sBIT") && lodepng_chunk_check_crc(unsigned_bytes(bytes, at)) == 0) {
+      if (name == "eXIf") {
+        beside.orientation = exif_orientation(contents, length);
+      } else if (header.colour_type != LCT_PALETTE) {
+        const std::size_t channels = (header.colour_type & 2) != 0 ? 3 : 1;  // alpha, the last, says nothing here
+        int most = 0;
+        for (std::size_t c = 0; c < std::min(channels, length); ++c) most = std::max(most, int{contents[c]});
+        if (most <= header.bit_depth) beside.significant_bits = most;
+      }
+    }
+    at += length + chunk_frame;
+    if (name == "IEND") break;
+  }
+  bytes.erase(kept, at - kept);
+  return beside;
+}
+
+/// Inflates as lodepng does, but finds the checksum behind the compressed stream wherever it is: lodepng itself takes
+/// the last four bytes for it.
+unsigned inflate_with_bytes_behind(unsigned char** out, std::size_t* out_size, const unsigned char* in,
+                                   std::size_t size, const LodePNGDecompressSettings* settings) {
+  constexpr std::size_t stream_header = 2;
+  constexpr unsigned too_short = 53, wrong_checksum = 58;  // lodepng's codes
+  if (size < stream_header) return too_short;
+  LodePNGDecompressSettings inner = *settings;
+  inner.custom_zlib = nullptr;
+  if (const unsigned code = lodepng_inflate(out, out_size, in + stream_header, size - stream_header, &inner))
+    return code;
+  std::uint32_t a = 1, b = 0;  // RFC 1950
+  for (std::size_t i = 0; i < *out_size; ++i) {
+    a = (a + (*out)[i]) % 65521;
+    b = (b + a) % 65521;
+  }
+  const std::uint32_t sum = b << 16 | a;
+  const unsigned char checksum[4] = {static_cast<unsigned char>(sum >> 24), static_cast<unsigned char>(sum >> 16),
+                                     static_cast<unsigned char>(sum >> 8), static_cast<unsigned char>(sum)};
+  return std::search(in + stream_header, in + size, checksum, checksum + 4) != in + size ? 0 : wrong_checksum;
 }
 
 /// lodepng's state and output are C; this frees them whatever is thrown.
@@ -94,9 +129,15 @@ void write_file(const fs::path& path, const std::vector<std::uint8_t>& bytes, Du
   file.commit();
 }
 
-std::vector<std::uint8_t> encode(const std::vector<std::uint8_t>& pixels, int width, int height,
-                                 LodePNGColorType type) {
+constexpr char result_keyword[] = "attnunet-result";
+
+std::vector<std::uint8_t> encode(const std::vector<std::uint8_t>& pixels, int width, int height, LodePNGColorType type,
+                                 const std::string& result) {
   lodepng::State state;
+  if (!result.empty()) {
+    state.encoder.text_compression = 0;
+    lodepng_add_text(&state.info_png, result_keyword, result.c_str());
+  }
   state.encoder.auto_convert = 0;  // always 8 bits of the given type, whatever the contents
   state.info_raw.colortype = state.info_png.color.colortype = type;
   state.info_raw.bitdepth = state.info_png.color.bitdepth = 8;
@@ -127,18 +168,22 @@ struct Stored {
   }
 };
 
-}  // namespace
-
-RawImage read_png(const fs::path& path) {
-  Header header{};
-  const std::vector<unsigned char> bytes = read_file(path, header);
-
+RawImage decode_png(const fs::path& path, std::string bytes, const Header& header) {
+  const Beside beside = take_out_ancillary_chunks(bytes, header);
   Decoder decoder;
   LodePNGState& state = decoder.state;
   state.decoder.color_convert = 0;
-  state.decoder.read_text_chunks = 0;  // a few compressed bytes of comment could fill the memory
   unsigned width = 0, height = 0;
-  const unsigned code = lodepng_decode(&decoder.pixels, &width, &height, &state, bytes.data(), bytes.size());
+  const auto decode = [&] {
+    return lodepng_decode(&decoder.pixels, &width, &height, &state, unsigned_bytes(bytes), bytes.size());
+  };
+  constexpr unsigned wrong_checksum = 58, no_memory = 83;
+  unsigned code = decode();
+  if (code == wrong_checksum) {
+    state.decoder.zlibsettings.custom_zlib = inflate_with_bytes_behind;
+    if (decode() == 0) code = 0;
+  }
+  if (code == no_memory) throw std::bad_alloc();
   if (code != 0) throw damaged(path, lodepng_error_text(code));
 
   const LodePNGColorMode& mode = state.info_png.color;
@@ -150,6 +195,8 @@ RawImage read_png(const fs::path& path) {
   image.channels = mode.colortype == LCT_GREY || mode.colortype == LCT_GREY_ALPHA ? 1 : 3;
   image.bits = palette ? 8 : static_cast<int>(mode.bitdepth);
   image.format = format_name(header);
+  image.orientation = beside.orientation;
+  image.significant_bits = beside.significant_bits;
   const std::size_t pixels = std::size_t{width} * height;
   const Stored stored{decoder.pixels, mode.bitdepth};
   if (palette) {
@@ -172,28 +219,62 @@ RawImage read_png(const fs::path& path) {
   return image;
 }
 
+}  // namespace
+
+RawImage read_png(const fs::path& path) {
+  return read_png(path, read_image_bytes(path));
+}
+
+RawImage read_png(const fs::path& path, std::string bytes) {
+  const Header header = read_header(path, bytes);
+  // The largest pixel takes 8 bytes where it is decoded and 8 in the result.
+  return with_memory(path, header.width, header.height, 16 * header.width * header.height,
+                     [&] { return decode_png(path, std::move(bytes), header); });
+}
+
 Grey read_luma(const fs::path& path) {
   return luma_of(read_png(path));
 }
 
-std::vector<std::uint8_t> encode_png(const Grey& image) {
-  return encode(image.pixels, image.width, image.height, LCT_GREY);
+std::vector<std::uint8_t> encode_png(const Grey& image, const std::string& result) {
+  return encode(image.pixels, image.width, image.height, LCT_GREY, result);
 }
 
-std::vector<std::uint8_t> encode_png(const Rgb& image) {
-  return encode(image.pixels, image.width, image.height, LCT_RGB);
+std::vector<std::uint8_t> encode_png(const Rgb& image, const std::string& result) {
+  return encode(image.pixels, image.width, image.height, LCT_RGB, result);
 }
 
-void write_png(const fs::path& path, const Grey& image, Durability durability) {
-  write_file(path, encode_png(image), durability);
+bool is_result(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return false;  // a named pipe is not opened
+  std::ifstream file(path, std::ios::binary);
+  unsigned char head[8] = {};
+  const auto read = [&](unsigned char* to, std::size_t count) {
+    return static_cast<bool>(file.read(reinterpret_cast<char*>(to), static_cast<std::streamsize>(count)));
+  };
+  if (!read(head, sizeof head) || !std::equal(head, head + sizeof head, png_signature)) return false;
+  while (read(head, sizeof head)) {  // length, then name
+    const std::int64_t length = big_endian(head);
+    const std::string name(head + 4, head + 8);
+    std::int64_t passed = 0;
+    if ((name == "tEXt" || name == "zTXt" || name == "iTXt") && length >= std::int64_t{sizeof result_keyword}) {
+      unsigned char keyword[sizeof result_keyword] = {};
+      if (!read(keyword, sizeof keyword)) return false;
+      if (std::equal(keyword, keyword + sizeof keyword, result_keyword)) return true;
+      passed = sizeof keyword;
+    }
+    if (name == "IEND") return false;
+    file.seekg(length - passed + 4, std::ios::cur);  // the checksum has 4 bytes
+  }
+  return false;
 }
 
-void write_png(const fs::path& path, const Rgb& image, Durability durability) {
-  write_file(path, encode_png(image), durability);
+void write_png(const fs::path& path, const Grey& image, Durability durability, const std::string& result) {
+  write_file(path, encode_png(image, result), durability);
 }
 
-Error damaged(const fs::path& path, const std::string& how) {
-  return Error(quoted(path) + " is damaged (" + how + "); copy or download it again");
+void write_png(const fs::path& path, const Rgb& image, Durability durability, const std::string& result) {
+  write_file(path, encode_png(image, result), durability);
 }
 
 }  // namespace attnunet::data

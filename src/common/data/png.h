@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/core/error.h"
+#include "common/data/image_bytes.h"
 #include "common/io/atomic_file.h"
 
 namespace attnunet::data {
@@ -23,24 +23,25 @@ struct Rgb {
   std::vector<std::uint8_t> pixels;
 };
 
-/// Images of more pixels are refused before anything is allocated for them.
-constexpr std::int64_t largest_image = std::int64_t{1} << 28;
-
 /// The luma (luma_of) of a PNG file of any colour type and bit depth.
 /// Throws Error, one line naming the file, where it is missing, a folder, empty, not a PNG, damaged or too large.
 Grey read_luma(const std::filesystem::path& path);
 
-/// The bytes of a PNG file: 8 bits a channel, grey or RGB.
-std::vector<std::uint8_t> encode_png(const Grey& image);
-std::vector<std::uint8_t> encode_png(const Rgb& image);
+/// The bytes of a PNG file: 8 bits per channel, grey or RGB. A `result` text that is not empty is stored in a text
+/// chunk with the keyword `attnunet-result`, which marks the file as a result of predict (is_result).
+std::vector<std::uint8_t> encode_png(const Grey& image, const std::string& result = {});
+std::vector<std::uint8_t> encode_png(const Rgb& image, const std::string& result = {});
+
+/// Whether the file is a PNG file with a text chunk `attnunet-result`. Reads the headers of its chunks only. False for
+/// whatever cannot be read: that is for the reader of its pixels to report.
+bool is_result(const std::filesystem::path& path);
 
 /// At `path` there is the old file or the whole new one (io/atomic_file.h). Not synced unless asked for: predict and
 /// data synth write hundreds of pictures that can be made again. Throws Error naming the file if it cannot be written
 /// (folder missing, not permitted, disk full).
-void write_png(const std::filesystem::path& path, const Grey& image, Durability durability = Durability::unsynced);
-void write_png(const std::filesystem::path& path, const Rgb& image, Durability durability = Durability::unsynced);
-
-/// The error of a file with wrong contents; `how` says what is wrong with them.
-Error damaged(const std::filesystem::path& path, const std::string& how);
+void write_png(const std::filesystem::path& path, const Grey& image, Durability durability = Durability::unsynced,
+               const std::string& result = {});
+void write_png(const std::filesystem::path& path, const Rgb& image, Durability durability = Durability::unsynced,
+               const std::string& result = {});
 
 }  // namespace attnunet::data

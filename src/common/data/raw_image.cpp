@@ -1,5 +1,7 @@
 #include "common/data/raw_image.h"
 
+#include <utility>
+
 #include "common/data/luma.h"
 
 namespace attnunet::data {
@@ -11,7 +13,38 @@ std::uint8_t to_byte(std::uint16_t sample, int bits) {
   return static_cast<std::uint8_t>(bits >= 8 ? value >> (bits - 8) : value * 255 / ((1u << bits) - 1));
 }
 
+/// Copies pixels of `channels` values, width x height of them as stored, to where a viewer shows them.
+void orient(std::vector<std::uint16_t>& values, std::size_t channels, std::size_t width, std::size_t height,
+            int orientation) {
+  const bool swapped = orientation >= 5;
+  const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool from_below = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  std::vector<std::uint16_t> shown(values.size());
+  std::uint16_t* to = shown.data();
+  for (std::size_t y = 0; y < (swapped ? width : height); ++y)
+    for (std::size_t x = 0; x < (swapped ? height : width); ++x) {
+      const std::size_t column = swapped ? y : x, row = swapped ? x : y;
+      const std::size_t from =
+          (from_below ? height - 1 - row : row) * width + (from_right ? width - 1 - column : column);
+      for (std::size_t c = 0; c < channels; ++c) *to++ = values[from * channels + c];
+    }
+  values = std::move(shown);
+}
+
 }  // namespace
+
+RawImage oriented(RawImage image) {
+  if (image.orientation < 2 || image.orientation > 8) return image;
+  const auto width = static_cast<std::size_t>(image.width), height = static_cast<std::size_t>(image.height);
+  orient(image.samples, static_cast<std::size_t>(image.channels), width, height, image.orientation);
+  if (!image.alpha.empty()) orient(image.alpha, 1, width, height, image.orientation);
+  if (!image.indices.empty()) orient(image.indices, 1, width, height, image.orientation);
+  if (image.orientation >= 5) {
+    std::swap(image.width, image.height);
+    std::swap(image.mm_per_column, image.mm_per_row);
+  }
+  return image;
+}
 
 Grey luma_of(const RawImage& image) {
   Grey grey{image.width, image.height, {}};

@@ -10,6 +10,10 @@
 
 namespace attnunet::data {
 
+struct ReadOptions {
+  bool ignore_orientation = false;  ///< the pixels as they are stored, whatever EXIF says
+};
+
 struct RawImage {
   int width = 0, height = 0;
   int channels = 1;                    ///< 1: grey, 3: RGB. Palette images are RGB, with their indices beside it
@@ -17,16 +21,26 @@ struct RawImage {
   std::vector<std::uint16_t> samples;  ///< [height, width, channels]
   std::vector<std::uint16_t> alpha;    ///< [height, width], of the same bits; empty if the file has no alpha channel
   std::vector<std::uint16_t> indices;  ///< [height, width], of a palette image; else empty
-  int significant_bits = 0;            ///< as the file states them (PNG's sBIT, DICOM's BitsStored); 0: it does not
+  /// As the file states them, of `bits`; 0: it does not. PNG's sBIT: `bits` are used all the same, the original samples
+  /// are the high ones. DICOM's BitsStored: the samples are the low ones.
+  int significant_bits = 0;
   double mm_per_column = 0, mm_per_row = 0;  ///< distance of pixels, as the file states it; 0: it does not
-  std::string format;  ///< for people: "8-bit grey", "16-bit grey with alpha", "8-bit palette", ...
+  int orientation = 1;  ///< EXIF's, 1 to 8, as the file states it; read_raw has applied it unless told not to
+  std::string format;   ///< for people: "8-bit grey", "16-bit grey with alpha", "8-bit palette", ...
 };
 
-/// Any file that read_image reads. Throws Error as read_image does.
-RawImage read_raw(const std::filesystem::path& path);
+/// Any file that read_image reads, as a viewer shows it. Throws Error as read_image does.
+RawImage read_raw(const std::filesystem::path& path, const ReadOptions& options = {});
 
-/// A PNG file alone. Throws as read_luma does.
+/// The image as a viewer shows it, for pixels stored with this EXIF orientation: mirrored, turned or both, so that
+/// width and height may change places. `image.orientation` stays.
+RawImage oriented(RawImage image);
+
+/// A PNG file alone, as it is stored. Throws as read_luma does. Only chunks that are needed for the pixels must be
+/// whole.
 RawImage read_png(const std::filesystem::path& path);
+/// The same for `bytes`, the contents of `path`.
+RawImage read_png(const std::filesystem::path& path, std::string bytes);
 
 /// 8-bit luma: colour as luma.h has it; 16 bits keep the high byte, fewer than 8 are stretched to 0..255; alpha is
 /// ignored.
