@@ -43,6 +43,21 @@ TEST(AtomicFile, WritesAndReplaces) {
   EXPECT_EQ(files_in(folder.path()), 1u);
 }
 
+TEST(AtomicFile, LongNamesDoNotMakeTheTemporaryNameTooLong) {
+  const TemporaryFolder folder;
+  const std::string begin(250, 'a');
+  {
+    AtomicFile one(folder / (begin + "1.png")), other(folder / (begin + "2.png"));
+    one.commit("one");
+    other.commit("other");
+  }
+  EXPECT_EQ(read_text(folder / (begin + "1.png")), "one");
+  EXPECT_EQ(read_text(folder / (begin + "2.png")), "other");
+  EXPECT_EQ(files_in(folder.path()), 2u);
+  const std::string message = message_of<Error>([&] { write_file_atomically(folder / (begin + "too long"), ""); });
+  EXPECT_NE(message.find("shorter name"), std::string::npos) << message;
+}
+
 TEST(AtomicFile, NotCommittedLeavesNothing) {
   TemporaryFolder folder;
   write_text(folder / "a", "old");

@@ -1,4 +1,4 @@
-// Bytes as a PNG, JPEG or BMP file: an image, or an Error. What was read survives writing and reading, and can be
+// Bytes as a PNG, JPEG, BMP or TIFF file: an image, or an Error. What was read survives writing and reading, and can be
 // resized.
 #include <lodepng.h>
 

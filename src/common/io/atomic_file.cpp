@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "common/core/fnv.h"
+
 namespace attnunet {
 namespace {
 
@@ -28,6 +30,8 @@ const char* advice(int code) {
     case ENOTEMPTY:
     case EEXIST:
       return "a folder has its name: remove it or choose another place";
+    case ENAMETOOLONG:
+      return "give it a shorter name";
     case ENOENT:
     case ENOTDIR:
       return "make its folder first or choose another place";
@@ -38,6 +42,18 @@ const char* advice(int code) {
 
 std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
+// File systems take 255 bytes. Of a long name the beginning is used, and a hash that tells it from others like it.
+std::string temporary_name(const std::string& name) {
+  constexpr std::size_t longest = 200;
+  std::string begin = name;
+  if (name.size() > longest) {
+    Fnv hash;
+    hash.take(name);
+    begin = name.substr(0, longest) + "." + hash.text();
+  }
+  return "." + begin + "." + std::to_string(getpid()) + ".tmp";
 }
 
 // Some file systems cannot sync a folder (EINVAL); they give no stronger promise to ask for.
@@ -80,11 +96,11 @@ Error file_error(const std::string& what, const std::filesystem::path& path, int
 AtomicFile::AtomicFile(std::filesystem::path path, Durability durability)
     : path_(std::move(path)), durability_(durability) {
   // Seen now and not when it is renamed, after the work whose results it would hold.
-  if (std::filesystem::is_directory(path_)) throw file_error("cannot write", path_, EISDIR);
+  std::error_code status;
+  if (std::filesystem::is_directory(path_, status)) throw file_error("cannot write", path_, EISDIR);
+  if (status == std::errc::filename_too_long) throw file_error("cannot write", path_, ENAMETOOLONG);
   const std::filesystem::path temporary =
-      std::filesystem::absolute(folder_of(path_) /
-                                ("." + path_.filename().string() + "." + std::to_string(getpid()) + ".tmp"))
-          .lexically_normal();
+      std::filesystem::absolute(folder_of(path_) / temporary_name(path_.filename().string())).lexically_normal();
   if (!files_in_work().add(temporary))
     throw Error("cannot write " + path_.string() + ": another output has the same name; give each a name of its own");
   // A file of that name can only be left over from a process that was killed.
