@@ -56,5 +56,19 @@ TEST(LayoutCommands, DataCheckNamesTheLayoutAndWhatIsLeftOut) {
   EXPECT_EQ(found["leakage"]["validation_cases"], 5);
 }
 
+TEST(LayoutCommands, DataShowWritesCasesOfOneNameIntoFilesOfTheirOwn) {
+  const MovedPhantoms set;
+  fs::create_directories(fs::path(set.data) / "test");
+  for (const char* folder : {"images", "masks"})
+    fs::copy(fs::path(set.data) / "train" / folder, fs::path(set.data) / "test" / folder,
+             fs::copy_options::recursive);
+  fs::remove(fs::path(set.data) / "test/images/benign/b.nii.gz");
+  const Finished finished = attnunet_run({"data", "show", "--data", set.data, "--out", set / "shown"});
+  expect_success(finished);
+  std::size_t pictures = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(set / "shown")) pictures += entry.is_regular_file() ? 1 : 0;
+  EXPECT_EQ(pictures, 35u);  // 15 of them twice
+}
+
 }  // namespace
 }  // namespace attnunet

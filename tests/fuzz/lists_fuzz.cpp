@@ -17,9 +17,11 @@ using namespace attnunet;
 // Names only: what the lists are looked up in. One name is in two classes, others differ in little.
 data::Dataset named_dataset() {
   data::Dataset dataset{"/proc/self/fd/none", {}, {}};
-  for (const char* name : {"a", "ab", "benign (1)", "benign (2)", "benign (10)", "twice"})
-    dataset.cases.push_back({name, "benign", "", {}});
-  for (const char* name : {"malignant (1)", "twice"}) dataset.cases.push_back({name, "malignant", "", {}});
+  const auto add = [&](const std::string& class_name, const std::string& name) {
+    dataset.cases.push_back({name, class_name, dataset.root / class_name / (name + ".png"), {}});
+  };
+  for (const char* name : {"a", "ab", "benign (1)", "benign (2)", "benign (10)", "twice"}) add("benign", name);
+  for (const char* name : {"malignant (1)", "twice"}) add("malignant", name);
   return dataset;
 }
 

@@ -84,6 +84,13 @@ Shown show(const data::Case& one, int size) {
   return shown;
 }
 
+/// A case's name may be a path.
+std::string file_name(const data::Case& one) {
+  std::string name = one.name;
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name;
+}
+
 /// False where interrupted.
 bool run(const DataShowOptions& options) {
   if (options.out.empty() && options.sheet.empty())
@@ -116,7 +123,7 @@ bool run(const DataShowOptions& options) {
       if (interrupted()) return;
       shown[i] = show(one, options.size);
       if (!options.out.empty())
-        data::write_png(folders.at(one.class_name) / (one.name + "_outline.png"), shown[i].picture);
+        data::write_png(folders.at(one.class_name) / (file_name(one) + "_outline.png"), shown[i].picture);
     });
     bar.update(first + shown.size());
     if (options.sheet.empty()) continue;
