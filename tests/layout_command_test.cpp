@@ -60,8 +60,7 @@ TEST(LayoutCommands, DataShowWritesCasesOfOneNameIntoFilesOfTheirOwn) {
   const MovedPhantoms set;
   fs::create_directories(fs::path(set.data) / "test");
   for (const char* folder : {"images", "masks"})
-    fs::copy(fs::path(set.data) / "train" / folder, fs::path(set.data) / "test" / folder,
-             fs::copy_options::recursive);
+    fs::copy(fs::path(set.data) / "train" / folder, fs::path(set.data) / "test" / folder, fs::copy_options::recursive);
   fs::remove(fs::path(set.data) / "test/images/benign/b.nii.gz");
   const Finished finished = attnunet_run({"data", "show", "--data", set.data, "--out", set / "shown"});
   expect_success(finished);

@@ -1,5 +1,5 @@
-// Bytes as a CSV file of cases: the cases of its right rows and a line for each wrong one, or an Error. Files that exist
-// have absolute names here, such as /proc/self/exe.
+// Bytes as a CSV file of cases: the cases of its right rows and a line for each wrong one, or an Error. Files that
+// exist have absolute names here, such as /proc/self/exe.
 #include <cstdint>
 #include <cstdlib>
 #include <map>
