@@ -112,11 +112,10 @@ TEST(Layouts, MissingMasksAreAllNamed) {
   const Files files({"images/a.png", "images/b.png", "images/c.png", "masks/b_seg.tif.png"});
   expect_part(files.error(), (files.folder / "masks/a.png").string() + "' (all black");
   expect_part(files.error(), "first of 3 problems");
-  Names problems;
-  EXPECT_THROW(scan(files.folder.path(), {}, &problems), Error);
-  EXPECT_EQ(problems.size(), 3u);
+  expect_part(files.error(), "holds no case that can be used");
   files.add({"masks/a_gt.png"});  // now the others' names are known
-  problems.clear();
+  expect_part(files.error(), "the first of 2 problems; 'attnunet data check --data /");
+  Names problems;
   EXPECT_EQ(scan(files.folder.path(), {}, &problems).cases.size(), 1u);
   ASSERT_EQ(problems.size(), 2u);
   expect_part(problems[1], (files.folder / "masks/c_gt.png").string());
@@ -176,6 +175,13 @@ TEST(Layouts, FoldersNamedTrainAndValAreTheSplit) {
   SplitOptions options;
   options.kind = SplitKind::dataset;
   EXPECT_THROW(make_split(none.scanned(), options), UsageError);
+}
+
+TEST(Layouts, ControlCharactersInNamesAreShownAsQuestionMarks) {
+  const Files files({"x\ny/a\tb.png", "x\ny/a\tb_mask.png", "x\ny/c\x1b.png", "z/a.png", "z/a_mask.png"});
+  expect_part(files.error(), "x?y/c?_mask.png' (all black");
+  expect_part(files.error({"x"}), "choose --classes from x?y, z");
+  EXPECT_EQ(files.scanned({"z"}).cases.size(), 1u);
 }
 
 TEST(Layouts, LinksBackEndTheWalk) {

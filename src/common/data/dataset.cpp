@@ -107,12 +107,14 @@ void select_classes(Found& found, const std::vector<std::string>& classes, const
   drop(found.orphan_masks, [&](const OrphanMask& one) { return other(one.class_name); });
 }
 
-void throw_first(const std::vector<Problem>& problems, const fs::path& root) {
-  std::string text = problems[0].text;
-  if (problems.size() > 1)
-    text += " (the first of " + std::to_string(problems.size()) + " problems; 'attnunet data check --data " +
-            one_line(shell_word(root.string())) + "' lists them)";
-  throw Error(text);
+Error first_problem(const Found& found, const fs::path& root) {
+  const std::string all = std::to_string(found.problems.size()) + " problems";
+  std::string text = found.problems[0].text;
+  if (found.cases.empty()) text = "the dataset " + quoted(root) + " holds no case that can be used: " + text;
+  if (found.problems.size() == 1) return Error(text);
+  if (found.cases.empty()) return Error(text + " (the first of " + all + ")");
+  return Error(text + " (the first of " + all + "; 'attnunet data check --data " + one_line(shell_word(root.string())) +
+               "' lists them)");
 }
 
 }  // namespace
@@ -244,7 +246,7 @@ Dataset scan(const fs::path& root, const std::vector<std::string>& classes, std:
   }
   make_names_unique(found.cases);
   if (!found.cases.empty() || !found.problems.empty()) select_classes(found, classes, root);
-  if (!found.problems.empty() && problems == nullptr) throw_first(found.problems, root);
+  if (!found.problems.empty() && (problems == nullptr || found.cases.empty())) throw first_problem(found, root);
   for (const Problem& problem : found.problems) problems->push_back(problem.text);
   if (found.cases.empty()) {
     const std::string left_out = left_out_text(dataset.left_out);
