@@ -178,6 +178,7 @@ ATTNUNET_INSTANTIATE(plain::, float)
 ATTNUNET_INSTANTIATE(plain::, double)
 ATTNUNET_INSTANTIATE(, float)
 ATTNUNET_INSTANTIATE(, double)
+#undef ATTNUNET_INSTANTIATE
 template Index plain::conv2d_workspace(const ThisDevice&, const Conv2dGeometry&);
 template Index conv2d_workspace(const ThisDevice&, const Conv2dGeometry&);
 

@@ -166,6 +166,7 @@ ATTNUNET_INSTANTIATE(plain::, float)
 ATTNUNET_INSTANTIATE(plain::, double)
 ATTNUNET_INSTANTIATE(, float)
 ATTNUNET_INSTANTIATE(, double)
+#undef ATTNUNET_INSTANTIATE
 template Index plain::conv_transpose2d_workspace(const ThisDevice&, const ConvTranspose2dGeometry&);
 template Index conv_transpose2d_workspace(const ThisDevice&, const ConvTranspose2dGeometry&);
 
