@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that building and testing need, and those given as arguments (each a package that
-# brings a command of its own name, or qemu-user: chromium, clang, clang-format, curl, unzip). Asks nothing; does nothing
-# if all are there. With --check as the first argument it installs nothing: it names what is missing and fails.
+# Installs the Debian packages that building and testing need, and those given as arguments: packages that bring a command
+# of their own name (chromium, clang, clang-format, curl, unzip), qemu-user, and what the build goes without:
+# libdcmtk-dev (DICOM) and dcmtk (DCMTK's tools, for tests of DICOM). Asks nothing; does nothing if all are there. With
+# --check as the first argument it installs nothing: it names what is missing and fails.
 set -euo pipefail
 
 check_only=no
@@ -9,6 +10,16 @@ if [ "${1:-}" = --check ]; then
   check_only=yes
   shift
 fi
+
+# Whether a package is there that was asked for by name.
+present() {
+  case $1 in
+    libdcmtk-dev) header dcmtk/dcmdata/dctk.h ;;
+    dcmtk) command -v dcmdump > /dev/null ;;
+    qemu-user) command -v qemu-x86_64 > /dev/null ;;
+    *) command -v "$1" > /dev/null ;;
+  esac
+}
 
 header() { [ -e "/usr/include/$1" ] || [ -e "/usr/local/include/$1" ]; }
 
@@ -21,7 +32,7 @@ check_all() {
     if [ "$package" = clang ] && ! compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*' > /dev/null; then
       missing+=(libclang-rt-dev)
     fi
-    command -v "${package/#qemu-user/qemu-x86_64}" > /dev/null && continue
+    present "$package" && continue
     missing+=("$package")
     if [ "$package" = curl ]; then missing+=(ca-certificates); fi
   done

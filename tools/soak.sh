@@ -3,7 +3,7 @@
 # (tests/kill_test.cpp). Takes about as many hours as there are targets for each core. CI does the same for seconds:
 #   SOAK_FUZZ_SECONDS=3600  for each target
 #   SOAK_KILLS=200          0 leaves them out
-#   SOAK_TARGETS="image safetensors lists csv command_line"
+#   SOAK_TARGETS="image dicom safetensors lists csv command_line"
 # A target begins with what tests/fuzz/corpus holds, a phantom, the tests' JPEG and BMP files and a checkpoint of the
 # program's own, and goes on with what earlier runs found worth keeping (build-fuzz/found). What crashes, leaks, hangs or
 # needs too much memory is left in build-fuzz/findings: it becomes a file of the corpus and a test once it is fixed.
@@ -13,10 +13,10 @@ cd "$(dirname "$0")/.."
 build=${BUILD:-build}
 seconds=${SOAK_FUZZ_SECONDS:-3600}
 kills=${SOAK_KILLS:-200}
-targets=${SOAK_TARGETS:-image safetensors lists csv command_line}
+targets=${SOAK_TARGETS:-image dicom safetensors lists csv command_line}
 jobs=$(nproc)
 
-tools/install_deps.sh --check clang
+tools/install_deps.sh --check clang libdcmtk-dev
 cmake --build "$build" --target attnunet_archive attnunet -j "$jobs"
 cmake -S tests/fuzz -B build-fuzz -DATTNUNET_BUILD="$build"
 cmake --build build-fuzz -j "$jobs"

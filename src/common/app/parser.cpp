@@ -12,14 +12,16 @@
 #include "common/app/predict.h"
 #include "common/app/train.h"
 #include "common/core/build.h"
+#include "common/data/dicom.h"
 #include "common/data/tiff.h"
 
 namespace attnunet::app {
 
 std::unique_ptr<CommandLine> make_command_line(int& exit_code) {
-  auto line = std::make_unique<CommandLine>(
-      "attnunet", "Attention U-Nets for breast ultrasound, from scratch",
-      std::string("attnunet ") + version + ", backends: " + built_backends() + "\nTIFF: " + data::tiff_support());
+  auto line =
+      std::make_unique<CommandLine>("attnunet", "Attention U-Nets for breast ultrasound, from scratch",
+                                    std::string("attnunet ") + version + ", backends: " + built_backends() +
+                                        "\nTIFF: " + data::tiff_support() + "\nDICOM: " + data::dicom_support());
   Command& program = line->program();
   program.require_subcommand();
   add_train_command(program, exit_code);

@@ -10,8 +10,9 @@
 #include "common/app/backend.h"
 #include "common/app/options.h"
 #include "common/core/in_parallel.h"
+#include "common/data/dicom.h"
 #include "common/data/file_tree.h"
-#include "common/data/image_file.h"
+#include "common/data/raw_image.h"
 #include "common/data/resize.h"
 #include "common/io/atomic_file.h"
 #include "common/io/counter_bar.h"
@@ -31,13 +32,16 @@ struct PredictOptions {
   std::string checkpoint, out, csv, gradcam_layer = "bottleneck";
   std::vector<std::string> inputs;
   ResultOptions results;
-  bool tta = false, skip_bad = false;
-  TrainConfig config;  // backend, precision, conv, batch and threads of it
+  bool tta = false, skip_bad = false, anonymous = false;
+  int frame = 0;                       // of DICOM loops; 0: every one
+  std::optional<double> mm_per_pixel;  // of files that do not say
+  TrainConfig config;                  // backend, precision, conv, batch and threads of it
 };
 
 struct Loaded {
   const Input* input;
-  data::Grey image, resized;
+  PredictedImage of;
+  data::Grey resized;
   std::string failure;  // why it could not be read
 };
 
@@ -47,15 +51,27 @@ struct Outcome {
   std::size_t skipped = 0;
 };
 
+PredictedImage load(const Input& input, const PredictOptions& options) {
+  const data::RawImage raw = input.dicom ? data::read_dicom(input.file, input.frame) : data::read_raw(input.file);
+  PredictedImage of{csv_text(input.name.string()), data::luma_of(raw), raw.region, {}, {}};
+  of.pixel = {raw.mm_per_column, raw.mm_per_row};
+  if (options.mm_per_pixel && of.pixel.mm_per_row == 0) of.pixel = {*options.mm_per_pixel, *options.mm_per_pixel};
+  if (input.dicom)
+    of.dicom =
+        data::DicomMaskSource{input.file,          std::max(input.frame, 1), *input.dicom, of.pixel.mm_per_column,
+                              of.pixel.mm_per_row, options.anonymous};
+  return of;
+}
+
 std::vector<Loaded> load(const std::vector<Input>& inputs, std::size_t first, std::size_t batch, int size,
-                         int threads) {
+                         const PredictOptions& options) {
   std::vector<Loaded> loaded(std::min(batch, inputs.size() - first));
-  in_parallel(loaded.size(), threads, [&](std::size_t i) {
+  in_parallel(loaded.size(), options.config.threads, [&](std::size_t i) {
     Loaded& one = loaded[i];
     one.input = &inputs[first + i];
     try {
-      one.image = data::read_image(one.input->file);
-      one.resized = data::resize_bilinear(one.image, size, size);
+      one.of = load(*one.input, options);
+      one.resized = data::resize_bilinear(data::crop(one.of.image, one.of.region), size, size);
     } catch (const Error& error) {
       one.failure = error.what();
     }
@@ -81,14 +97,14 @@ void predict(typename B::Device& device, const Checkpoint& checkpoint, const Pre
                          explain ? std::optional<std::string>(options.gradcam_layer) : std::nullopt, options.tta);
   const auto start_loading = [&](std::size_t first) {
     return std::async(std::launch::async,
-                      [&, first] { return load(inputs, first, batch, checkpoint.config.size, threads); });
+                      [&, first] { return load(inputs, first, batch, checkpoint.config.size, options); });
   };
   const auto write = [&](const std::vector<Loaded>& loaded, const std::vector<report::Explanation>& explanations) {
     in_parallel(explanations.size(), threads, [&](std::size_t i) {
       if (interrupted()) return;  // between images, so that each has all its files
       const Input& input = *loaded[i].input;
-      outcome.rows[static_cast<std::size_t>(&input - inputs.data())] = write_results(
-          options.out / input.name, csv_text(input.name.string()), loaded[i].image, explanations[i], options.results);
+      outcome.rows[static_cast<std::size_t>(&input - inputs.data())] =
+          write_results(options.out / input.name, loaded[i].of, explanations[i], options.results);
     });
   };
 
@@ -147,7 +163,7 @@ bool run(const PredictOptions& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   report::gradcam_block(checkpoint.config.network, options.gradcam_layer);
   std::vector<std::string> left_out;
-  const std::vector<Input> inputs = find_inputs(options.inputs, options.out, &left_out);
+  const std::vector<Input> inputs = find_inputs(options.inputs, options.out, options.frame, &left_out);
   if (!left_out.empty()) std::printf("%s\n", data::left_out_text(left_out).c_str());
   make_folders(options.out, inputs);
   std::optional<AtomicFile> csv_file;
@@ -188,7 +204,7 @@ void add_predict_command(Command& app, int& exit_code) {
   TrainConfig& config = options->config;
   ResultOptions& results = options->results;
   Command* command = app.add_subcommand(
-      "predict", "Masks of images (PNG, JPEG, BMP), which are prepared as the checkpoint's training data were");
+      "predict", "Masks of images (PNG, JPEG, BMP, DICOM), which are prepared as the checkpoint's training data were");
   command->add_option("inputs", options->inputs, "images, and folders that are searched for them")
       ->required()
       ->default_str("");
@@ -204,7 +220,17 @@ void add_predict_command(Command& app, int& exit_code) {
   command->add_option("--gradcam-layer", options->gradcam_layer, "its layer; naming one asks for --gradcam");
   command->add_flag("--tta", options->tta, "mean logits over the 8 flips and turns of the image; 8 times the work");
   command->add_option("--csv", options->csv,
-                      "file for area, box, centroid and probability of the lesion of every image, in pixels");
+                      "file for area, box, centroid and probability of the lesion of every image, in pixels; the area "
+                      "in mm^2, too, if the size of a pixel is known");
+  command
+      ->add_option("--mm-per-pixel", options->mm_per_pixel, "size of a pixel of the images whose files do not say it")
+      ->check(number([](double value) { return value > 0 && value <= 100; }, "above 0 and up to 100"))
+      ->default_str("");
+  command->add_option("--frame", options->frame, "of DICOM loops this frame only, from 1; all of them if not given")
+      ->check(whole_number(1, 1000000))
+      ->default_str("");
+  command->add_flag("--anonymous", options->anonymous,
+                    "leave patient and study out of the DICOM masks, with all that refers to the images");
   command->add_flag("--skip-bad", options->skip_bad, "report images that cannot be read and go on");
   add_backend_option(*command, config.backend);
   add_precision_option(*command, config.precision);

@@ -10,6 +10,7 @@
 #include "common/core/error.h"
 #include "common/core/quoting.h"
 #include "common/data/bmp.h"
+#include "common/data/dicom.h"
 #include "common/data/image_bytes.h"
 #include "common/data/jpeg.h"
 #include "common/data/tiff.h"
@@ -96,11 +97,12 @@ Error of_other_kind(const fs::path& path, const std::string& bytes) {
     if (holds(bytes, kind.at, kind.signature)) return Error(quoted(path) + " is " + kind.name);
   if (holds(bytes, 0, "\x89PNG")) return damaged(path, "its PNG signature was changed, as by a transfer in text mode");
   if (bytes.find_first_not_of('\0') == std::string::npos) return damaged(path, "all its bytes are 0");
-  return Error(quoted(path) + " is neither PNG nor JPEG nor BMP nor TIFF; convert it to one of them");
+  return Error(quoted(path) + " is neither PNG nor JPEG nor BMP nor TIFF nor DICOM; convert it to one of them");
 }
 
 /// What the file holds decides how it is read, not its name.
 RawImage read_stored(const fs::path& path) {
+  if (is_dicom(path)) return read_dicom(path);
   std::string bytes = read_image_bytes(path);
   if (holds(bytes, 0, "\xff\xd8")) return read_jpeg(path, bytes);
   if (is_bmp(bytes)) return read_bmp(path, bytes);
@@ -124,7 +126,8 @@ RawImage read_raw(const fs::path& path, const ReadOptions& options) {
 bool has_image_name(const fs::path& path) {
   std::string ending = path.extension().string();
   for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  constexpr std::array endings = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff"};
+  constexpr std::array endings = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp",
+                                  ".dib", ".tif", ".tiff", ".dcm", ".dicom"};
   return std::find(endings.begin(), endings.end(), ending) != endings.end();
 }
 

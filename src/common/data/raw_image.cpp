@@ -67,4 +67,15 @@ bool is_coloured(const RawImage& image) {
   return false;
 }
 
+Grey crop(const Grey& image, const Region& region) {
+  if (region.width == 0) return image;
+  Grey part{region.width, region.height, {}};
+  part.pixels.reserve(static_cast<std::size_t>(region.width) * static_cast<std::size_t>(region.height));
+  for (int y = region.top; y < region.top + region.height; ++y) {
+    const auto row = image.pixels.begin() + std::ptrdiff_t{y} * image.width + region.left;
+    part.pixels.insert(part.pixels.end(), row, row + region.width);
+  }
+  return part;
+}
+
 }  // namespace attnunet::data

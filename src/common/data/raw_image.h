@@ -14,6 +14,11 @@ struct ReadOptions {
   bool ignore_orientation = false;  ///< the pixels as they are stored, whatever EXIF says
 };
 
+/// A rectangle of pixels.
+struct Region {
+  int left = 0, top = 0, width = 0, height = 0;
+};
+
 struct RawImage {
   int width = 0, height = 0;
   int channels = 1;                    ///< 1: grey, 3: RGB. Palette images are RGB, with their indices beside it
@@ -25,6 +30,7 @@ struct RawImage {
   /// are the high ones. DICOM's BitsStored: the samples are the low ones.
   int significant_bits = 0;
   double mm_per_column = 0, mm_per_row = 0;  ///< distance of pixels, as the file states it; 0: it does not
+  Region region;                             ///< where the file says that the picture is; empty: all of it
   int orientation = 1;  ///< EXIF's, 1 to 8, as the file states it; read_raw has applied it unless told not to
   std::string format;   ///< for people: "8-bit grey", "16-bit grey with alpha", "8-bit palette", ...
 };
@@ -48,5 +54,8 @@ Grey luma_of(const RawImage& image);
 
 /// Whether some pixel is not grey.
 bool is_coloured(const RawImage& image);
+
+/// The pixels of a region inside the image; of an empty region the image itself.
+Grey crop(const Grey& image, const Region& region);
 
 }  // namespace attnunet::data

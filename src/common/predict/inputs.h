@@ -2,8 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "common/data/dicom.h"
 
 namespace attnunet {
 
@@ -11,15 +14,19 @@ struct Input {
   std::filesystem::path file;
   /// Of its results below the output folder, without ending, as in "benign/benign (4)".
   std::filesystem::path name;
+  int frame = 0;                              ///< of a DICOM loop, from 1; 0: the only one
+  std::optional<data::DicomUids> dicom = {};  ///< of the masks of a DICOM file, the same for all its frames
 };
 
 /// The images that files and folders stand for, in the order given; those of a folder bytewise by name. Folders are
 /// walked with all in them: files named as PNG, JPEG or BMP, without masks (*_mask*.png), without what is in `out`; a
 /// folder that links lead to again is walked once. A file is called as it is, one in a folder by its path from there.
+/// DICOM files have any name; those of a folder that hold no image, or a mask of ours, are left out. Of a DICOM loop
+/// each frame is an input, called as in "a_frame_0001", or just `frame` (from 1) if that is not 0.
 /// Throws Error where one given does not exist, a folder holds no image, two images would have one name (a.png and
 /// a.jpg), or results would lie in the folder of an image, where its true mask may be.
 /// `left_out` gets the other files of the folders, without masks and hidden files.
-std::vector<Input> find_inputs(const std::vector<std::string>& given, const std::filesystem::path& out,
+std::vector<Input> find_inputs(const std::vector<std::string>& given, const std::filesystem::path& out, int frame = 0,
                                std::vector<std::string>* left_out = nullptr);
 
 }  // namespace attnunet

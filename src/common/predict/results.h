@@ -8,10 +8,13 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
-#include "common/data/png.h"
+#include "common/data/dicom.h"
+#include "common/data/raw_image.h"
 #include "common/report/gradcam.h"
+#include "common/report/lesion_table.h"
 
 namespace attnunet {
 
@@ -20,10 +23,20 @@ struct ResultOptions {
   bool overlay = false, probability = false, attention = false, gradcam = false;
 };
 
-/// Writes PATH_mask.png (0 or 255), and as asked _overlay.png (the image with the mask's outline and tint),
-/// _probability.png (0 to 255), _attention_L.png of each level and _gradcam.png (both as heat, half over the image).
-/// Returns the image's row of report::lesion_table. Throws Error naming the file that cannot be written.
-std::string write_results(const std::filesystem::path& path, const std::string& name, const data::Grey& image,
+/// An image as its results need it.
+struct PredictedImage {
+  std::string name;                            ///< its cell of the table
+  data::Grey image;                            ///< all of it
+  data::Region region;                         ///< what the network saw of it; empty: all
+  report::PixelSize pixel;                     ///< as far as it is known
+  std::optional<data::DicomMaskSource> dicom;  ///< if the mask is to be a DICOM object, too
+};
+
+/// Writes PATH_mask.png (0 or 255), of DICOM images PATH_mask.dcm, and as asked _overlay.png (the image with the mask's
+/// outline and tint), _probability.png (0 to 255), _attention_L.png of each level and _gradcam.png (both as heat, half
+/// over the image). Pictures and numbers are of the whole image; outside of the region the probability is 0. Returns
+/// the image's row of report::lesion_table. Throws Error naming the file that cannot be written.
+std::string write_results(const std::filesystem::path& path, const PredictedImage& of,
                           const report::Explanation& explanation, const ResultOptions& options);
 
 }  // namespace attnunet

@@ -42,10 +42,11 @@ Lesion measure_lesion(const data::Grey& mask, const std::vector<float>& probabil
 
 std::string lesion_table_head() {
   return "name,width,height,lesion_pixels,box_left,box_top,box_width,box_height,centroid_x,centroid_y,"
-         "mean_probability,max_probability\n";
+         "mean_probability,max_probability,area_mm2,mm_per_column,mm_per_row\n";
 }
 
-std::string lesion_table_row(const std::string& name, int width, int height, const Lesion& lesion) {
+std::string lesion_table_row(const std::string& name, int width, int height, const Lesion& lesion,
+                             const PixelSize& pixel) {
   std::string row = name + "," + std::to_string(width) + "," + std::to_string(height);
   row += "," + std::to_string(lesion.pixels);
   const bool any = lesion.pixels > 0;
@@ -60,6 +61,10 @@ std::string lesion_table_row(const std::string& name, int width, int height, con
   add(any, lesion.centroid_y);
   add(any, lesion.mean_probability);
   add(true, lesion.max_probability);
+  const bool sized = pixel.mm_per_column > 0 && pixel.mm_per_row > 0;
+  add(sized, static_cast<double>(lesion.pixels) * pixel.mm_per_column * pixel.mm_per_row);
+  add(sized, pixel.mm_per_column);
+  add(sized, pixel.mm_per_row);
   return row + "\n";
 }
 

@@ -23,9 +23,16 @@ struct Lesion {
 /// Of a mask (0: outside, else: inside) and the probabilities, both at the image's size.
 Lesion measure_lesion(const data::Grey& mask, const std::vector<float>& probability);
 
-/// The columns, and a row of them; with the end of the line. `name` is a cell as it is to stand there. Where there is
-/// no lesion, what it would have (box, centroid, mean probability) is empty.
+/// The size of a pixel in mm; 0: unknown.
+struct PixelSize {
+  double mm_per_column = 0, mm_per_row = 0;
+};
+
+/// The columns, and a row of them; with the end of the line. `name` is a cell as it is to stand there. If there is no
+/// lesion, what it would have (box, centroid, mean probability) is empty; so are the area and the pixel size if the
+/// size is unknown.
 std::string lesion_table_head();
-std::string lesion_table_row(const std::string& name, int width, int height, const Lesion& lesion);
+std::string lesion_table_row(const std::string& name, int width, int height, const Lesion& lesion,
+                             const PixelSize& pixel);
 
 }  // namespace attnunet::report
