@@ -71,6 +71,15 @@ TEST_F(PredictInputs, FilesThatAreNoImagesAreListedAndHiddenOnesNever) {
   EXPECT_EQ(files_below(out), (std::set<std::string>{"a_mask.png"}));
 }
 
+TEST_F(PredictInputs, MasksInAFolderOfTheirOwnAreNoImages) {
+  for (const char* name : {"Images/a.png", "Masks/a.png", "nnunet/imagesTr/b_0000.png", "nnunet/labelsTr/b.png",
+                           "other/labels/c.png"})  // no images beside these labels
+    phantom(name, 32, 32);
+  expect_success(predict({images}));
+  EXPECT_EQ(files_below(out),
+            (std::set<std::string>{"Images/a_mask.png", "nnunet/imagesTr/b_0000_mask.png", "other/labels/c_mask.png"}));
+}
+
 TEST_F(PredictInputs, ABadImageStopsTheRunOrIsSkipped) {
   for (const char* name : {"a.png", "b.png", "d.png", "e.png"}) phantom(name, 32, 32);
   write_text(fs::path(images) / "c.png", "no image");

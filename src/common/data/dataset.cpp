@@ -157,6 +157,19 @@ int mask_folder_rank(const std::string& name) {
   return rank_in(names, name);
 }
 
+bool is_mask_folder(const fs::path& folder) {
+  const std::string name = folder.filename().string();
+  const std::string beside = name == "labelsTr" ? "imagesTr" : name == "labelsTs" ? "imagesTs" : "";
+  std::error_code failure;
+  if (!beside.empty()) return fs::is_directory(folder.parent_path() / beside, failure);
+  if (mask_folder_rank(name) < 0) return false;
+  for (fs::directory_iterator entry(folder.parent_path(), failure), end; !failure && entry != end;
+       entry.increment(failure))
+    if (image_folder_rank(entry->path().filename().string()) >= 0 && fs::is_directory(entry->path(), failure))
+      return true;
+  return false;
+}
+
 std::string masked_name(const std::string& stem, const std::vector<std::string>& endings) {
   std::string name = stem;
   const std::size_t digits = name.find_last_not_of("0123456789");

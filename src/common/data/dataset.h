@@ -59,6 +59,10 @@ std::string path_in_dataset(const Dataset& dataset, const std::filesystem::path&
 /// "layout: BUSI, 780 cases in 3 classes".
 std::string layout_line(const Dataset& dataset);
 
+/// Whether a folder holds the masks of the images in another beside it: masks/ beside images/, labelsTr/ beside
+/// imagesTr/, and the like.
+bool is_mask_folder(const std::filesystem::path& folder);
+
 /// The part that a folder's name or a word of a CSV file stands for: train, training, val, valid, validation, test,
 /// testing in any case; Part::none for other words.
 Part part_named(const std::string& word);

@@ -8,6 +8,7 @@
 
 #include "common/core/error.h"
 #include "common/core/quoting.h"
+#include "common/data/dataset.h"
 #include "common/data/file_tree.h"
 #include "common/data/image_file.h"
 
@@ -74,7 +75,8 @@ struct Walk {
       if (data::is_hidden(entry.filename())) continue;
       const fs::file_status status = fs::status(entry, ignored);
       if (fs::is_directory(status)) {
-        if (!fs::equivalent(entry, out, ignored)) folder(entry, below / entry.filename());
+        if (!fs::equivalent(entry, out, ignored) && !data::is_mask_folder(entry))
+          folder(entry, below / entry.filename());
       } else if (!is_mask(entry) && !add_found(entry, below)) {
         left_out.push_back((below / entry.filename()).generic_string());
       }

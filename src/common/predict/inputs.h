@@ -19,10 +19,10 @@ struct Input {
 };
 
 /// The images that files and folders stand for, in the order given; those of a folder bytewise by name. Folders are
-/// walked with all in them: files named as PNG, JPEG or BMP, without masks (*_mask*.png), without what is in `out`; a
-/// folder that links lead to again is walked once. A file is called as it is, one in a folder by its path from there.
-/// DICOM files have any name; those of a folder that hold no image, or a mask of ours, are left out. Of a DICOM loop
-/// each frame is an input, called as in "a_frame_0001", or just `frame` (from 1) if that is not 0.
+/// walked with all in them: files named as PNG, JPEG or BMP, without masks (*_mask*.png, data::is_mask_folder), without
+/// what is in `out`; a folder that links lead to again is walked once. A file is called as it is, one in a folder by
+/// its path from there. DICOM files have any name; those of a folder that hold no image, or a mask of ours, are left
+/// out. Of a DICOM loop each frame is an input, called as in "a_frame_0001", or just `frame` (from 1) if that is not 0.
 /// Throws Error where one given does not exist, a folder holds no image, two images would have one name (a.png and
 /// a.jpg), or results would lie in the folder of an image, where its true mask may be.
 /// `left_out` gets the other files of the folders, without masks and hidden files.
