@@ -177,6 +177,18 @@ TEST(Layouts, FoldersNamedTrainAndValAreTheSplit) {
   EXPECT_THROW(make_split(none.scanned(), options), UsageError);
 }
 
+TEST(Layouts, DicomFilesNeedNoEnding) {
+  const Files files({"benign/1.2.840.7_mask.png", "benign/IM1_mask.png", "benign/a.dcm", "benign/a_mask.dcm",
+                     "benign/README", "benign/1.2.3"});
+  for (const char* name : {"benign/1.2.840.7", "benign/IM1"})
+    write_text(files.folder / name, std::string(128, '\0') + "DICM");
+  const Dataset dataset = files.scanned();
+  EXPECT_EQ(described(dataset),
+            (Names{"benign|1.2.840.7|benign/1.2.840.7|benign/1.2.840.7_mask.png",
+                   "benign|IM1|benign/IM1|benign/IM1_mask.png", "benign|a|benign/a.dcm|benign/a_mask.dcm"}));
+  EXPECT_EQ(dataset.left_out, (Names{"benign/1.2.3", "benign/README"}));
+}
+
 TEST(Layouts, ControlCharactersInNamesAreShownAsQuestionMarks) {
   const Files files({"x\ny/a\tb.png", "x\ny/a\tb_mask.png", "x\ny/c\x1b.png", "z/a.png", "z/a_mask.png"});
   expect_part(files.error(), "x?y/c?_mask.png' (all black");

@@ -8,6 +8,7 @@
 
 #include "common/core/error.h"
 #include "common/core/quoting.h"
+#include "common/data/dicom.h"
 #include "common/data/image_file.h"
 #include "common/data/layouts.h"
 
@@ -25,6 +26,14 @@ const char* layout_help() {
 int rank_in(const std::vector<std::string>& names, const std::string& name) {
   const auto found = std::find(names.begin(), names.end(), lower_case(name));
   return found == names.end() ? -1 : static_cast<int>(found - names.begin());
+}
+
+/// DICOM files often have no ending, or are called by a UID, whose last number is none.
+bool is_image(const fs::path& file) {
+  if (has_image_name(file)) return true;
+  const std::string ending = lower_case(file.extension().string());
+  if (ending.find_first_not_of(".0123456789") != std::string::npos && ending != ".ima") return false;
+  return begins_as_dicom(file);
 }
 
 /// The layout of the root, or of the only folder in it, and so on.
@@ -208,8 +217,9 @@ std::map<std::string, std::string> images_in(const FileTree& tree, const std::st
       problems.push_back(
           {class_name, quoted(tree.root / folder / name) + " is a folder, not an image; rename or remove it"});
   for (const std::string& name : here->second.files) {
-    if (!has_image_name(name)) continue;
-    const auto [first, is_new] = images.emplace(fs::path(name).stem().string(), name);
+    if (!is_image(tree.root / folder / name)) continue;
+    const std::string stem = has_image_name(name) ? fs::path(name).stem().string() : name;
+    const auto [first, is_new] = images.emplace(stem, name);
     if (!is_new)
       problems.push_back({class_name, quoted(tree.root / folder / first->second) + " and " +
                                           quoted(tree.root / folder / name) +
