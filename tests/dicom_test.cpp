@@ -414,6 +414,19 @@ TEST_F(Dicom, ClaimsThatTheBytesDoNotHold) {
   }
 }
 
+// What fuzzing found: DCMTK 3.6.7 crashed on the first and asked for 4 GB of memory for the second.
+TEST_F(Dicom, PlacesAndLengthsBeyondTheFile) {
+  std::string frame = rle_frame({picture()});
+  for (const std::uint32_t offset : {0u, 63u, 65535u, 0x7fffffffu, 0xffffff00u}) {
+    DicomItem dataset = dicom_image(width, height, picture());
+    frame.replace(4, 4, DicomItem::little(offset, 4));
+    dataset.fragments({frame});
+    expect_refused(dicom_file(dataset, rle), {"damaged", "run lengths"});
+  }
+  expect_refused(DicomItem::little(2, 4) + DicomItem::little(0xfc7f0000, 4) + std::string("\350 {\272\0\0\0\0", 8),
+                 {"named as DICOM"});
+}
+
 TEST_F(Dicom, CutFilesAreDamaged) {
   DicomItem dataset = dicom_image(width, height, picture()), packed = dataset;
   packed.fragments({rle_frame({picture()})});

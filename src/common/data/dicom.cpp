@@ -17,7 +17,6 @@
 #include <dcmtk/dcmdata/dcpixel.h>
 #include <dcmtk/dcmdata/dcpixseq.h>
 #include <dcmtk/dcmdata/dcpxitem.h>
-#include <dcmtk/dcmdata/dcrledrg.h>
 #include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmdata/dcuid.h>
 #include <dcmtk/dcmdata/dcwcache.h>
@@ -29,6 +28,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -117,7 +117,6 @@ constexpr char manufacturer[] = "attnunet";
 void set_up(const fs::path& path) {
   static const bool done = [] {
     OFLog::configure(OFLogger::OFF_LOG_LEVEL);
-    DcmRLEDecoderRegistration::registerCodecs();
     DJDecoderRegistration::registerCodecs();
     DJLSDecoderRegistration::registerCodecs();
     return true;
@@ -128,20 +127,29 @@ void set_up(const fs::path& path) {
                 "; install it again, or check DCMDICTPATH");
 }
 
+/// Whether the attribute is there and as short as those that we ask for are. DCMTK allocates what a length claims, even
+/// 4 GB of a file of 16 bytes.
+bool has_short(DcmItem& item, const DcmTagKey& tag) {
+  DcmElement* element = nullptr;
+  return item.findAndGetElement(tag, element).good() && element->getLengthField() <= 1 << 16;
+}
+
 std::string text_of(DcmItem& item, const DcmTagKey& tag) {
   OFString text;
-  return item.findAndGetOFString(tag, text).good() ? std::string(text.c_str(), text.length()) : "";
+  return has_short(item, tag) && item.findAndGetOFString(tag, text).good() ? std::string(text.c_str(), text.length())
+                                                                           : "";
 }
 
 std::optional<double> number_of(DcmItem& item, const DcmTagKey& tag, unsigned long position = 0) {
   Float64 value = 0;
-  if (item.findAndGetFloat64(tag, value, position).bad() || !std::isfinite(value)) return std::nullopt;
+  if (!has_short(item, tag) || item.findAndGetFloat64(tag, value, position).bad() || !std::isfinite(value))
+    return std::nullopt;
   return value;
 }
 
 std::optional<int> whole_of(DcmItem& item, const DcmTagKey& tag) {
   Uint16 value = 0;
-  if (item.findAndGetUint16(tag, value).bad()) return std::nullopt;
+  if (!has_short(item, tag) || item.findAndGetUint16(tag, value).bad()) return std::nullopt;
   return value;
 }
 
@@ -152,7 +160,8 @@ std::unique_ptr<DcmFileFormat> load(const fs::path& path) {
   const OFCondition status = file->loadFile(fs::absolute(path).c_str());  // of "-" DCMTK reads standard input
   DcmMetaInfo& meta = *file->getMetaInfo();
   Uint32 meta_bytes = 0;
-  if (meta.findAndGetUint32(DCM_FileMetaInformationGroupLength, meta_bytes).good() &&
+  if (has_short(meta, DCM_FileMetaInformationGroupLength) &&
+      meta.findAndGetUint32(DCM_FileMetaInformationGroupLength, meta_bytes).good() &&
       fs::file_size(path) < std::uintmax_t{144} + meta_bytes)
     throw damaged(path, "it ends within its header");
   const std::string syntax = text_of(meta, DCM_TransferSyntaxUID);
@@ -181,9 +190,19 @@ std::string size_text(const Header& header) {
 /// What can be decoded: registered with DCMTK, or nothing to decode.
 void check_syntax(const fs::path& path, E_TransferSyntax syntax) {
   const DcmXfer xfer(syntax);
-  if (!xfer.isEncapsulated() || DcmCodecList::canChangeCoding(syntax, EXS_LittleEndianExplicit)) return;
+  if (!xfer.isEncapsulated() || syntax == EXS_RLELossless ||
+      DcmCodecList::canChangeCoding(syntax, EXS_LittleEndianExplicit))
+    return;
   throw Error(quoted(path) + " is encoded as " + xfer.getXferName() +
               ", which is not read; write it again as uncompressed DICOM (of JPEG 2000 with gdcmconv --raw) or as PNG");
+}
+
+DcmPixelSequence& pixel_sequence(const fs::path& path, DcmElement& element, E_TransferSyntax syntax) {
+  auto* data = dynamic_cast<DcmPixelData*>(&element);
+  DcmPixelSequence* sequence = nullptr;
+  if (data == nullptr || data->getEncapsulatedRepresentation(syntax, nullptr, sequence).bad())
+    throw damaged(path, "its pixels are not encoded as its header says");
+  return *sequence;
 }
 
 /// Throws if the file can't have as many pixels as it claims, before anything is allocated for them.
@@ -204,19 +223,17 @@ void check_size(const fs::path& path, const Header& header, DcmElement& element)
     if (pixels * bits > bytes * 8 / header.frames) throw lacking(bytes);
     return;
   }
-  auto* data = dynamic_cast<DcmPixelData*>(&element);
-  DcmPixelSequence* sequence = nullptr;
-  if (data == nullptr || data->getEncapsulatedRepresentation(header.syntax, nullptr, sequence).bad())
-    throw damaged(path, "its pixels are not encoded as its header says");
+  DcmPixelSequence& sequence = pixel_sequence(path, element, header.syntax);
   std::int64_t bytes = 0;
   DcmPixelItem* item = nullptr;
-  for (unsigned long i = 1; i < sequence->card(); ++i)
-    if (sequence->getItem(item, i).good()) bytes += item->getLength();
+  for (unsigned long i = 1; i < sequence.card(); ++i)
+    if (sequence.getItem(item, i).good()) bytes += item->getLength();
+  if (bytes > static_cast<std::int64_t>(fs::file_size(path))) throw damaged(path, "it ends within its pixels");
   // Every frame begins an item, behind the table of offsets. RLE spends two bytes at least on 128 pixels, JPEG a bit on
   // every 8 x 8 block; the runs of JPEG-LS have no such bound.
   const std::int64_t pixels_in_byte = header.syntax == EXS_RLELossless ? 64 : 512;
   const bool bounded = header.syntax != EXS_JPEGLSLossless && header.syntax != EXS_JPEGLSLossy;
-  if (sequence->card() <= static_cast<unsigned long>(header.frames) ||
+  if (sequence.card() <= static_cast<unsigned long>(header.frames) ||
       (bounded && pixels / pixels_in_byte > bytes / header.frames))
     throw lacking(bytes);
 }
@@ -240,7 +257,8 @@ Header read_header(const fs::path& path, DcmFileFormat& file) {
   header.bits_stored = whole_of(dataset, DCM_BitsStored).value_or(header.bits_allocated);
   header.photometric = text_of(dataset, DCM_PhotometricInterpretation);
   Sint32 frames = 1;
-  if (dataset.findAndGetSint32(DCM_NumberOfFrames, frames).good()) header.frames = std::max(frames, 1);
+  if (has_short(dataset, DCM_NumberOfFrames) && dataset.findAndGetSint32(DCM_NumberOfFrames, frames).good())
+    header.frames = std::max(frames, 1);
   if (header.bits_stored < 1 || header.bits_stored > 16 || header.bits_stored > header.bits_allocated ||
       (header.samples != 1 && header.samples != 3))
     throw Error(quoted(path) + " has " + std::to_string(header.samples) + " samples per pixel of " +
@@ -267,7 +285,7 @@ std::vector<FoundRegion> regions_2d(DcmItem& dataset, const Header& header) {
     std::size_t k = 0;
     for (const DcmTagKey& tag :
          {DCM_RegionLocationMinX0, DCM_RegionLocationMinY0, DCM_RegionLocationMaxX1, DCM_RegionLocationMaxY1})
-      complete = item->findAndGetUint32(tag, corners[k++]).good() && complete;
+      complete = has_short(*item, tag) && item->findAndGetUint32(tag, corners[k++]).good() && complete;
     const auto within = [](Uint32 corner, int side) {
       return static_cast<int>(std::min(corner, static_cast<Uint32>(side - 1)));  // some scanners name the pixel beyond
     };
@@ -313,6 +331,72 @@ void find_region_and_spacing(DcmItem& dataset, const Header& header, RawImage& i
       return;
     }
   }
+}
+
+/// A segment of PS3.5, annex G: one byte of every pixel, in runs. Shorter than `count` if the segment ends early.
+std::vector<std::uint8_t> unpacked(const std::uint8_t* from, const std::uint8_t* end, std::size_t count) {
+  std::vector<std::uint8_t> bytes;
+  bytes.reserve(count);
+  while (bytes.size() < count && from < end) {
+    const int code = static_cast<std::int8_t>(*from++);
+    if (code == -128) continue;
+    const std::size_t run = std::min<std::size_t>(count - bytes.size(), static_cast<std::size_t>(std::abs(code)) + 1);
+    if (static_cast<std::size_t>(end - from) < (code < 0 ? 1 : run)) break;
+    if (code < 0) {
+      bytes.insert(bytes.end(), run, *from++);
+    } else {
+      bytes.insert(bytes.end(), from, from + run);
+      from += run;
+    }
+  }
+  return bytes;
+}
+
+/// Puts one frame in the place of the dataset's run-length encoded pixels. DCMTK's own decoder (3.6.7) reads beyond the
+/// file if a segment is said to begin there.
+void decode_rle(const fs::path& path, DcmDataset& dataset, Header& header, int frame) {
+  DcmElement* element = nullptr;
+  DcmPixelItem* item = nullptr;
+  Uint8* bytes = nullptr;
+  if (dataset.findAndGetElement(DCM_PixelData, element).bad() ||
+      pixel_sequence(path, *element, header.syntax).getItem(item, static_cast<unsigned long>(frame)).bad() ||
+      item->getUint8Array(bytes).bad() || bytes == nullptr)
+    throw damaged(path, "its pixels cannot be decoded");
+  const auto length = static_cast<std::size_t>(item->getLength());
+  const auto word = [&](std::size_t i) {
+    std::size_t value = 0;
+    for (std::size_t k = 4; k-- > 0;) value = value << 8 | bytes[4 * i + k];
+    return value;
+  };
+  constexpr std::size_t table = 64;
+  const std::size_t in_sample = static_cast<std::size_t>(header.bits_allocated) / 8,
+                    segments = in_sample * static_cast<std::size_t>(header.samples),
+                    pixels = static_cast<std::size_t>(header.width) * static_cast<std::size_t>(header.height);
+  if (header.bits_allocated % 8 != 0 || in_sample > 2 || length < table || word(0) != segments)
+    throw damaged(path, "its run lengths are not those of its pixels");
+  std::vector<std::uint16_t> planes;  // of each sample
+  planes.reserve(pixels * static_cast<std::size_t>(header.samples));
+  for (std::size_t s = 0; s < segments; ++s) {
+    const std::size_t begin = word(s + 1), end = s + 1 < segments ? word(s + 2) : length;
+    if (begin < table || begin > end || end > length) throw damaged(path, "its run lengths lie outside of the frame");
+    const std::vector<std::uint8_t> plane = unpacked(bytes + begin, bytes + end, pixels);
+    if (plane.size() < pixels) throw damaged(path, "it ends before its last pixel");
+    if (s % in_sample == 0) {
+      planes.insert(planes.end(), plane.begin(), plane.end());
+    } else {
+      std::uint16_t* high = planes.data() + planes.size() - pixels;
+      for (std::size_t i = 0; i < pixels; ++i) high[i] = static_cast<std::uint16_t>(high[i] << 8 | plane[i]);
+    }
+  }
+  const std::vector<std::uint8_t> narrow(planes.begin(), planes.end());
+  const OFCondition status = in_sample == 1
+                                 ? dataset.putAndInsertUint8Array(DCM_PixelData, narrow.data(), narrow.size())
+                                 : dataset.putAndInsertUint16Array(DCM_PixelData, planes.data(), planes.size());
+  if (status.bad()) throw damaged(path, status.text());
+  dataset.putAndInsertString(DCM_NumberOfFrames, "1");
+  dataset.putAndInsertUint16(DCM_PlanarConfiguration, 1);
+  if (header.photometric == "YBR_FULL_422") dataset.putAndInsertString(DCM_PhotometricInterpretation, "YBR_FULL");
+  header.syntax = EXS_LittleEndianExplicit;
 }
 
 /// MONOCHROME1 has white at 0.
@@ -455,7 +539,7 @@ int count_dicom_frames(const fs::path& path) {
 RawImage read_dicom(const fs::path& path, int frame) {
   const std::unique_ptr<DcmFileFormat> file = load(path);
   DcmDataset& dataset = *file->getDataset();
-  const Header header = read_header(path, *file);
+  Header header = read_header(path, *file);
   if (frame == 0 && header.frames > 1)
     throw Error(quoted(path) + " has " + std::to_string(header.frames) +
                 " frames; a dataset takes images: write those it should have into files of their own");
@@ -467,9 +551,14 @@ RawImage read_dicom(const fs::path& path, int frame) {
   const double window_width = number_of(dataset, DCM_WindowWidth).value_or(0);
   const bool windowed =
       grey && header.bits_stored > 8 && window_width >= 1 && number_of(dataset, DCM_WindowCenter).has_value();
+  frame = std::max(frame, 1);
+  if (header.syntax == EXS_RLELossless) {
+    decode_rle(path, dataset, header, frame);
+    frame = 1;
+  }
   const unsigned long flags =
       CIF_UsePartialAccessToPixelData | CIF_KeepYCbCrColorModel | (windowed ? 0 : CIF_IgnoreModalityTransformation);
-  DicomImage decoded(&dataset, header.syntax, flags, static_cast<unsigned long>(std::max(frame, 1) - 1), 1);
+  DicomImage decoded(&dataset, header.syntax, flags, static_cast<unsigned long>(frame - 1), 1);
   if (decoded.getStatus() != EIS_Normal) throw damaged(path, DicomImage::getString(decoded.getStatus()));
   if (static_cast<int>(decoded.getWidth()) != header.width || static_cast<int>(decoded.getHeight()) != header.height)
     throw damaged(path, "its pixels have another size than its header says");
