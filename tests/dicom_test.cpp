@@ -294,6 +294,15 @@ TEST_F(Dicom, BaselineJpegIsReadAsTheJpegFileIs) {
   }
 }
 
+TEST_F(Dicom, AJpegThatEndsEarlyIsDamaged) {
+  const std::string whole = read_text(fs::path(source_folder()) / "tests/golden/images/grey.jpg");
+  for (const std::size_t length : {whole.size() - 2, whole.size() / 2}) {
+    DicomItem dataset = dicom_image(37, 29, "");
+    dataset.fragments({whole.substr(0, length)});
+    expect_refused(dicom_file(dataset, jpeg_baseline), {"damaged", "last pixel"});
+  }
+}
+
 /// By one of DCMTK's tools; "" if it is not installed.
 std::string encoded_by(const TemporaryFolder& folder, const std::string& bytes, const std::vector<std::string>& tool) {
   write_text(folder / "in.dcm", bytes);

@@ -333,6 +333,23 @@ void find_region_and_spacing(DcmItem& dataset, const Header& header, RawImage& i
   }
 }
 
+/// Throws if a JPEG or JPEG-LS frame lacks its end marker: DCMTK makes up the pixels that are missing. Says nothing of
+/// frames in several fragments.
+void check_jpeg_end(const fs::path& path, DcmElement& element, const Header& header, int frame) {
+  DcmPixelSequence& sequence = pixel_sequence(path, element, header.syntax);
+  const bool alone = header.frames == 1;
+  if (!alone && sequence.card() != static_cast<unsigned long>(header.frames) + 1) return;
+  DcmPixelItem* item = nullptr;
+  Uint8* bytes = nullptr;
+  if (sequence.getItem(item, alone ? sequence.card() - 1 : static_cast<unsigned long>(frame)).bad() ||
+      item->getUint8Array(bytes).bad() || bytes == nullptr)
+    throw damaged(path, "its pixels cannot be decoded");
+  constexpr std::size_t padding = 64;
+  const auto length = static_cast<std::size_t>(item->getLength());
+  const std::string end(bytes + (length < padding ? 0 : length - padding), bytes + length);
+  if (end.find("\xff\xd9") == std::string::npos) throw damaged(path, "it ends before its last pixel");
+}
+
 /// A segment of PS3.5, annex G: one byte of every pixel, in runs. Shorter than `count` if the segment ends early.
 std::vector<std::uint8_t> unpacked(const std::uint8_t* from, const std::uint8_t* end, std::size_t count) {
   std::vector<std::uint8_t> bytes;
@@ -555,6 +572,9 @@ RawImage read_dicom(const fs::path& path, int frame) {
   if (header.syntax == EXS_RLELossless) {
     decode_rle(path, dataset, header, frame);
     frame = 1;
+  } else if (DcmXfer(header.syntax).isEncapsulated()) {
+    DcmElement* element = nullptr;
+    if (dataset.findAndGetElement(DCM_PixelData, element).good()) check_jpeg_end(path, *element, header, frame);
   }
   const unsigned long flags =
       CIF_UsePartialAccessToPixelData | CIF_KeepYCbCrColorModel | (windowed ? 0 : CIF_IgnoreModalityTransformation);
