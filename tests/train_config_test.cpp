@@ -30,6 +30,7 @@ TrainConfig unusual() {
   c.no_shuffle = true;
   c.classes = {"benign", "malignant"};
   c.split = data::SplitKind::paper;
+  c.reading = {data::parse_mask_rule("labels:1,3"), {data::IntensityRule::automatic, 12}};
   c.train_cases = {"benign (1)", "b\"\u00e9"};
   c.val_cases = {"malignant (2)"};
   return c;

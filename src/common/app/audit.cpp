@@ -201,10 +201,12 @@ bool run(const AuditOptions& options, const std::set<std::string>& given) {
     config.classes.clear();
   }
   validate(config);
-  const data::Dataset dataset = open_dataset(config);
+  data::Dataset dataset = open_dataset(config);
   data::SplitOptions paper;
   paper.kind = data::SplitKind::paper;
   const data::Split split = data::make_split(dataset, paper);
+  const Cases all = data::all_cases(split);
+  find_intensity_range(dataset, config, check_files(dataset, all, config), all);
   std::optional<AtomicFile> json_file;  // made before the work: a file that cannot be written shows now
   if (!options.json.empty()) json_file.emplace(options.json);
 
@@ -241,6 +243,7 @@ void add_audit_command(Command& app, int& exit_code) {
   Command* command = app.add_subcommand(
       "audit", "The paper's Table I beside what predicting nothing scores under its split and metric");
   command->add_option("--data", config.data, "dataset folder, or CSV file with the columns image and mask");
+  add_mask_rule_option(*command, config.reading.mask_rule);
   command->add_option("--checkpoint", options->checkpoint, "a model to score under the same protocol, at its own size");
   add_size_option(*command, config.size);
   add_backend_option(*command, config.backend);

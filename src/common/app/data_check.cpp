@@ -33,6 +33,9 @@ struct Summary {
   std::map<std::string, std::size_t> image_formats, mask_formats;
   std::vector<std::string> several_masks, empty_masks, odd_empty, odd_lesions, tiny_lesions, not_binary, coloured;
   std::map<std::pair<int, int>, std::size_t> sizes;
+  std::map<data::MaskReading, std::size_t> mask_readings;  // by the automatic rule
+  std::map<std::string, data::ClassLesions> class_lesions;
+  int largest = 0;  // value of images of more than 8 bits whose range is not stated
   std::size_t masks = 0;
 };
 
@@ -48,6 +51,12 @@ Summary summary_of(const data::CheckResult& result) {
     ++summary.sizes[{facts.width, facts.height}];
     ++summary.image_formats[facts.format];
     for (const std::string& format : facts.mask_formats) ++summary.mask_formats[format];
+    if (one.reading.mask_rule == data::MaskRule())
+      for (const data::MaskReading reading : facts.mask_readings) ++summary.mask_readings[reading];
+    data::ClassLesions& class_lesions = summary.class_lesions[one.class_name];
+    ++class_lesions.cases;
+    class_lesions.lesions += facts.lesion > 0 ? 1 : 0;
+    summary.largest = std::max(summary.largest, facts.largest);
     if (facts.coloured) summary.coloured.push_back(one.name);
     if (!facts.binary_masks) summary.not_binary.push_back(one.name);
     const bool normal = one.class_name == "normal";
@@ -118,6 +127,7 @@ std::string leakage_text(const data::Leakage& leak) {
 
 void print(const data::CheckResult& result, const Summary& summary, const std::optional<data::Leakage>& leak) {
   const std::vector<data::Case>& cases = result.dataset.cases;
+  warn_of_empty_classes(summary.class_lesions);
   std::printf("%s\n\n", result.dataset.root.c_str());
   // BUSI's layout is the usual one, and does not need a word.
   if (result.dataset.layout != data::Layout::busi) std::printf("%s\n\n", data::layout_line(result.dataset).c_str());
@@ -146,6 +156,11 @@ void print(const data::CheckResult& result, const Summary& summary, const std::o
   facts.add({"sizes", sizes_text(summary.sizes)});
   facts.add({"image files", listed(summary.image_formats)});
   facts.add({"mask files", listed(summary.mask_formats)});
+  const std::string readings = data::mask_readings_text(summary.mask_readings);
+  if (!readings.empty()) facts.add({"masks are read", readings});
+  if (summary.largest > 0)
+    facts.add({"images of more than 8 bits", "values up to " + std::to_string(summary.largest) + ", which is " +
+                                                 std::to_string(data::range_bits(summary.largest)) + " bits"});
   facts.add({"images that are not grey", listed(summary.coloured)});
   facts.add({"masks that are not black and white", listed(summary.not_binary)});
   facts.add({"lesions under 1 % of the image", listed(summary.tiny_lesions)});
@@ -182,6 +197,8 @@ Json to_json(const data::CheckResult& result, const Summary& summary, const std:
                          {"mask_iou", one.mask_iou}});
   for (const auto& [size, count] : summary.sizes)
     sizes.push_back({{"width", size.first}, {"height", size.second}, {"cases", count}});
+  Json readings = Json::object();
+  for (const auto& [reading, count] : summary.mask_readings) readings[data::name_of(reading)] = count;
   Json classes = Json::object(), image_formats = Json::object(), mask_formats = Json::object();
   for (const auto& [name, count] : summary.cases) classes[name] = count;
   for (const auto& [name, count] : summary.image_formats) image_formats[name] = count;
@@ -201,6 +218,7 @@ Json to_json(const data::CheckResult& result, const Summary& summary, const std:
               {"images_not_grey", summary.coloured},
               {"image_formats", image_formats},
               {"mask_formats", mask_formats},
+              {"mask_readings", readings},
               {"sizes", sizes},
               {"near_duplicate_groups", groups},
               {"conflicts", conflicts},
@@ -234,7 +252,7 @@ void run(const DataCheckOptions& options, const std::set<std::string>& given) {
   if (!options.json.empty()) json_file.emplace(options.json);
   if (!options.html.empty()) html_file.emplace(options.html);
 
-  data::CheckResult result = data::check(options.config.data, options.config.classes);
+  data::CheckResult result = data::check(options.config.data, options.config.classes, options.config.reading);
   TrainConfig config = options.config;
   take_own_split(result.dataset, given, config);
   std::optional<data::Leakage> leak;

@@ -1,5 +1,6 @@
 #include "common/app/dataset.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -19,11 +20,53 @@ void require_dataset(const TrainConfig& config) {
 data::Dataset open_dataset(const TrainConfig& config) {
   require_dataset(config);
   data::Dataset dataset = data::scan(config.data, config.classes);
+  for (data::Case& one : dataset.cases) one.reading = config.reading;
   for (const auto& mask : dataset.orphan_masks)
     std::printf("warning: %s has no image and is left out\n", one_line(mask.string()).c_str());
   const std::string left_out = data::left_out_text(dataset.left_out);
   if (!left_out.empty()) std::printf("%s\n", left_out.c_str());
   return dataset;
+}
+
+void warn_of_empty_classes(const std::map<std::string, data::ClassLesions>& classes) {
+  for (const std::string& name : data::classes_without_lesion(classes))
+    std::printf(
+        "warning: NO LESION in any of the %zu cases%s whose masks were read: all their masks are empty. If they are "
+        "not, say with --mask-rule what is lesion\n",
+        classes.at(name).cases, name.empty() ? "" : (" of class " + quoted(name)).c_str());
+}
+
+data::Survey check_files(const data::Dataset& dataset, const std::vector<std::size_t>& cases, const TrainConfig& config,
+                         std::optional<data::CheckDepth> depth) {
+  data::Survey survey = data::survey(dataset, cases, config.threads, depth);
+  warn_of_empty_classes(survey.classes);
+  for (const std::string& problem : survey.problems) std::printf("%s\n", problem.c_str());
+  const std::string readings = data::mask_readings_text(survey.read);
+  if (config.reading.mask_rule == data::MaskRule() && !readings.empty()) {
+    const std::size_t all = survey.files - cases.size();
+    std::printf("masks: %s%s\n", readings.c_str(),
+                survey.masks < all ? (" (of " + std::to_string(all) + ", the others were not read yet)").c_str() : "");
+  }
+  if (!survey.problems.empty()) {
+    const std::size_t others = survey.problems.size() - 1;
+    throw Error(survey.problems[0] +
+                (others == 0 ? "" : " (" + std::to_string(others) + " more bad files: all are listed on stdout)"));
+  }
+  std::fflush(stdout);
+  return survey;
+}
+
+void find_intensity_range(data::Dataset& dataset, TrainConfig& config, const data::Survey& survey,
+                          const std::vector<std::size_t>& cases) {
+  data::Intensity& intensity = config.reading.intensity;
+  int largest = 0;
+  for (const std::size_t one : cases) largest = std::max(largest, survey.largest[one]);
+  if (intensity.rule != data::IntensityRule::automatic || intensity.bits != 0 || largest == 0) return;
+  intensity.bits = data::range_bits(largest);
+  for (data::Case& one : dataset.cases) one.reading = config.reading;
+  if (!config.quiet)
+    std::printf("intensity: the largest value of images of more than 8 bits is %d: %d bits, 0 to %d, become 0 to 255\n",
+                largest, intensity.bits, (1 << intensity.bits) - 1);
 }
 
 }  // namespace attnunet::app

@@ -1,7 +1,9 @@
 // What train and evaluate do alike before the work: find the dataset and say what is in it.
 #pragma once
 
-#include "common/data/dataset.h"
+#include <optional>
+
+#include "common/data/survey.h"
 #include "common/train/train_config.h"
 
 namespace attnunet::app {
@@ -12,5 +14,19 @@ void require_dataset(const TrainConfig& config);
 /// The dataset of config.data and config.classes. Prints what was left out. Throws Error where there is none, saying at
 /// the default place how to get one.
 data::Dataset open_dataset(const TrainConfig& config);
+
+/// Looks at all files of these cases before they are used (data::survey) and prints what there is to know: classes
+/// whose masks are all empty, every bad file, and how masks were read if not by luma. Throws Error naming the first bad
+/// file and the number of the others.
+data::Survey check_files(const data::Dataset& dataset, const std::vector<std::size_t>& cases, const TrainConfig& config,
+                         std::optional<data::CheckDepth> depth = std::nullopt);
+
+/// Prints the warning about classes that should have lesions but whose masks are all empty.
+void warn_of_empty_classes(const std::map<std::string, data::ClassLesions>& classes);
+
+/// Where --intensity is auto and no range is known: takes that of the largest value among these cases, says so unless
+/// config.quiet, and hands it to the dataset.
+void find_intensity_range(data::Dataset& dataset, TrainConfig& config, const data::Survey& survey,
+                          const std::vector<std::size_t>& cases);
 
 }  // namespace attnunet::app

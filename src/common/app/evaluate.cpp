@@ -142,6 +142,8 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   evaluation.config = merged_config(checkpoint, path, options.config, given);
   evaluation.dataset = open_dataset(evaluation.config);
   evaluation.cases = subset_of(evaluation.dataset, options.subset, evaluation.config);
+  const data::Survey survey = check_files(evaluation.dataset, evaluation.cases, evaluation.config);
+  find_intensity_range(evaluation.dataset, evaluation.config, survey, evaluation.cases);
   ImageReports& images = evaluation.images;
   images.scores = scores_of(
       checkpoint, evaluation.config, evaluation.dataset, evaluation.cases,
@@ -299,7 +301,7 @@ void add_evaluate_command(Command& app, int& exit_code) {
       ->check(whole_number(1, largest_batch));
   command->add_option("--json", options->json, "file for the metrics of the set and of each class");
   command->add_option("--csv", options->csv, "file for the metrics of every image");
-  for (const char* name : {"--variant", "--base", "--size", "--data", "--split", "--loss", "--seed"})
+  for (const char* name : {"--variant", "--base", "--size", "--data", "--mask-rule", "--split", "--loss", "--seed"})
     command->get_option(name)->default_str("");  // the checkpoint's
   command->callback([options, command, &exit_code] {
     if (!run(*options, command->given())) exit_code = 130;

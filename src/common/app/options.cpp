@@ -104,8 +104,28 @@ void require_size(const NetworkConfig& network, int size) {
                      name_of(network.variant));
 }
 
+void add_mask_rule_option(Command& command, data::MaskRule& rule) {
+  const Rule known{[](const std::string& text) {
+                     try {
+                       data::parse_mask_rule(text);
+                       return std::string();
+                     } catch (const UsageError&) {
+                       return quoted_excerpt(text) + " is unknown: auto, above:T, nonzero or labels:A,B";
+                     }
+                   },
+                   "auto|above:T|nonzero|labels:A,B"};
+  command
+      .add_option_function(
+          "--mask-rule", [&rule](const std::string& text) { rule = data::parse_mask_rule(text); },
+          "which pixels of a mask are lesion: above a luma (0 to 65534), not 0, or of these label numbers; auto tells "
+          "black and white, labels, colours, palettes and alpha apart")
+      ->default_str(text_of(rule))
+      ->check(known);
+}
+
 void add_data_options(Command& command, TrainConfig& config) {
   command.add_option("--data", config.data, "dataset folder, or CSV file with the columns image and mask");
+  add_mask_rule_option(command, config.reading.mask_rule);
   command.add_option("--classes", config.classes, "classes to use, separated by commas; all where not given")
       ->delimiter(',');
   add_named_option(

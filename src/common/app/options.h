@@ -51,7 +51,10 @@ void add_size_option(Command& command, int& size);
 /// Throws UsageError where the network cannot take images of that size.
 void require_size(const NetworkConfig& network, int size);
 
-/// Where cases come from: --data, --classes, --split, --folds, --fold, --train-list, --val-list.
+/// --mask-rule: which pixels of a mask file are lesion.
+void add_mask_rule_option(Command& command, data::MaskRule& rule);
+
+/// Where cases come from: --data, --mask-rule, --classes, --split, --folds, --fold, --train-list, --val-list.
 void add_data_options(Command& command, TrainConfig& config);
 
 constexpr std::uint64_t largest_seed = std::numeric_limits<std::uint64_t>::max();

@@ -42,18 +42,23 @@ struct Loaded {
   const Input* input;
   PredictedImage of;
   data::Grey resized;
-  std::string failure;  // why it could not be read
+  bool own_range = false;  // its intensities were scaled by its own values alone
+  std::string failure;     // why it could not be read
 };
 
 /// What came of the images so far.
 struct Outcome {
   std::vector<std::string> rows;  // of the table, one for each image; empty where it has no results
-  std::size_t skipped = 0;
+  std::size_t skipped = 0, own_range = 0;
 };
 
-PredictedImage load(const Input& input, const PredictOptions& options) {
+/// `own_range`: whether intensities were scaled by the image's own values alone.
+PredictedImage load(const Input& input, const PredictOptions& options, const data::Intensity& intensity,
+                    bool& own_range) {
   const data::RawImage raw = input.dicom ? data::read_dicom(input.file, input.frame) : data::read_raw(input.file);
-  PredictedImage of{csv_text(input.name.string()), data::luma_of(raw), raw.region, {}, {}};
+  PredictedImage of{csv_text(input.name.string()), data::grey_of(raw, intensity), raw.region, {}, {}};
+  own_range = intensity.rule == data::IntensityRule::automatic && intensity.bits == 0 &&
+              data::largest_of_unknown_range(raw) > 0;
   of.pixel = {raw.mm_per_column, raw.mm_per_row};
   if (options.mm_per_pixel && of.pixel.mm_per_row == 0) of.pixel = {*options.mm_per_pixel, *options.mm_per_pixel};
   if (input.dicom)
@@ -63,15 +68,15 @@ PredictedImage load(const Input& input, const PredictOptions& options) {
   return of;
 }
 
-std::vector<Loaded> load(const std::vector<Input>& inputs, std::size_t first, std::size_t batch, int size,
-                         const PredictOptions& options) {
+std::vector<Loaded> load(const std::vector<Input>& inputs, std::size_t first, std::size_t batch,
+                         const TrainConfig& trained, const PredictOptions& options) {
   std::vector<Loaded> loaded(std::min(batch, inputs.size() - first));
   in_parallel(loaded.size(), options.config.threads, [&](std::size_t i) {
     Loaded& one = loaded[i];
     one.input = &inputs[first + i];
     try {
-      one.of = load(*one.input, options);
-      one.resized = data::resize_bilinear(data::crop(one.of.image, one.of.region), size, size);
+      one.of = load(*one.input, options, trained.reading.intensity, one.own_range);
+      one.resized = data::resize_bilinear(data::crop(one.of.image, one.of.region), trained.size, trained.size);
     } catch (const Error& error) {
       one.failure = error.what();
     }
@@ -97,7 +102,7 @@ void predict(typename B::Device& device, const Checkpoint& checkpoint, const Pre
                          explain ? std::optional<std::string>(options.gradcam_layer) : std::nullopt, options.tta);
   const auto start_loading = [&](std::size_t first) {
     return std::async(std::launch::async,
-                      [&, first] { return load(inputs, first, batch, checkpoint.config.size, options); });
+                      [&, first] { return load(inputs, first, batch, checkpoint.config, options); });
   };
   const auto write = [&](const std::vector<Loaded>& loaded, const std::vector<report::Explanation>& explanations) {
     in_parallel(explanations.size(), threads, [&](std::size_t i) {
@@ -122,6 +127,7 @@ void predict(typename B::Device& device, const Checkpoint& checkpoint, const Pre
     std::vector<Loaded> loaded, read = loading.get();
     if (first + batch < inputs.size()) loading = start_loading(first + batch);
     for (Loaded& one : read) {
+      outcome.own_range += one.own_range ? 1 : 0;
       if (one.failure.empty()) {
         loaded.push_back(std::move(one));
       } else if (options.skip_bad) {
@@ -193,6 +199,11 @@ bool run(const PredictOptions& options) {
   std::printf("%zu of %zu images predicted in %s", predicted, inputs.size(), options.out.c_str());
   if (outcome.skipped > 0) std::printf(", %zu skipped", outcome.skipped);
   std::printf("\n");
+  if (outcome.own_range > 0)
+    std::printf(
+        "warning: %zu images of more than 8 bits do not state their range, nor does the checkpoint, which was trained "
+        "on 8 bits: each was scaled by its own largest value\n",
+        outcome.own_range);
   if (outcome.skipped == inputs.size()) throw Error("none of the images could be read");
   return predicted + outcome.skipped == inputs.size();
 }

@@ -1,8 +1,10 @@
 #include "common/app/train.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <memory>
+#include <numeric>
 #include <optional>
 
 #include "common/app/backend.h"
@@ -69,8 +71,39 @@ void print_start(const TrainConfig& config, const data::Dataset& dataset, const 
               dataset.cases.size(), split.train.size(), split.val.size(), folder.path().c_str());
 }
 
+/// Every case of the dataset.
+std::vector<std::size_t> every_case(const data::Dataset& dataset) {
+  std::vector<std::size_t> cases(dataset.cases.size());
+  std::iota(cases.begin(), cases.end(), std::size_t{0});
+  return cases;
+}
+
+/// The split of a dataset whose files have all been looked at, and which now knows its range of intensities.
+data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::optional<data::CheckDepth> depth) {
+  // A split by near-duplicates reads every image, so bad files must be known before. Lists may leave files out.
+  std::optional<data::Split> split;
+  if (!config.train_list.empty() || !config.train_cases.empty()) split = split_of(dataset, config);
+  const data::Survey survey =
+      check_files(dataset, split ? data::all_cases(*split) : every_case(dataset), config, depth);
+  if (!config.quiet && survey.depth == data::CheckDepth::full)
+    std::printf("checked all %zu files (%.1f MB)\n", survey.files, static_cast<double>(survey.bytes) / 1e6);
+  else if (!config.quiet)
+    std::printf("checked the headers of %zu files (%.1f MB); --check full reads all of them\n", survey.files,
+                static_cast<double>(survey.bytes) / 1e6);
+  if (!split) split = split_of(dataset, config);
+  if (config.resume.empty()) {
+    find_intensity_range(dataset, config, survey, split->train);
+  } else if (config.reading.intensity.bits == 0 && std::any_of(split->train.begin(), split->train.end(),
+                                                               [&](std::size_t i) { return survey.largest[i] > 0; })) {
+    // The run is of before --intensity existed: 16 bits were all read in full.
+    config.reading.intensity.rule = data::IntensityRule::full;
+    for (data::Case& one : dataset.cases) one.reading = config.reading;
+  }
+  return *split;
+}
+
 /// False where interrupted.
-bool run(const TrainConfig& given, const std::set<std::string>& options) {
+bool run(const TrainConfig& given, std::optional<data::CheckDepth> depth, const std::set<std::string>& options) {
   Checkpoint start;
   if (given.resume.empty()) {
     validate(given);
@@ -81,9 +114,9 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
   }
   TrainConfig& config = start.config;
   require_backend(config.backend, config.precision, config.conv);
-  const data::Dataset dataset = open_dataset(config);
+  data::Dataset dataset = open_dataset(config);
   if (config.resume.empty()) take_own_split(dataset, options, config);
-  const data::Split split = split_of(dataset, config);
+  const data::Split split = checked_split(dataset, config, depth);
   config.files = data::hash_of_file_sizes(dataset, data::all_cases(split));
   if (!config.resume.empty()) warn_of_other_files(config);
   if (config.resume.empty()) {
@@ -144,6 +177,7 @@ bool run(const TrainConfig& given, const std::set<std::string>& options) {
 
 void add_train_command(Command& app, int& exit_code) {
   const auto config = std::make_shared<TrainConfig>();
+  const auto depth = std::make_shared<std::optional<data::CheckDepth>>();
   Command* command = app.add_subcommand("train", "Train a network; writes a run folder");
   add_backend_option(*command, config->backend);
   add_precision_option(*command, config->precision);
@@ -151,6 +185,15 @@ void add_train_command(Command& app, int& exit_code) {
   add_network_options(*command, config->network);
   add_size_option(*command, config->size);
   add_data_options(*command, *config);
+  add_named_option(*command, config->reading.intensity.rule,
+                   "how image values become 8 bits; auto: deeper files by the range that they state or use; minmax, "
+                   "percentile (1 to 99): by each image");
+  command
+      ->add_option_function(
+          "--check", [depth](const std::string& text) { *depth = parse<data::CheckDepth>(text); },
+          "what is read of every file before training starts; full where not given if that takes a few seconds, else "
+          "headers")
+      ->check(one_of(names_of<data::CheckDepth>()));
   command->add_option("--batch", config->batch, "images a step")->check(whole_number(1, largest_batch));
   command->add_option("--epochs", config->epochs, "0 writes the initial checkpoint and stops")
       ->check(whole_number(0, 100000));
@@ -179,8 +222,8 @@ void add_train_command(Command& app, int& exit_code) {
           "those with a lesion first")
       ->check(whole_number(0, 100));
   command->add_flag("--quiet", config->quiet, "no progress, only the result");
-  command->callback([config, command, &exit_code] {
-    if (!run(*config, command->given())) exit_code = 130;
+  command->callback([config, depth, command, &exit_code] {
+    if (!run(*config, *depth, command->given())) exit_code = 130;
   });
 }
 

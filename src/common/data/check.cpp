@@ -16,20 +16,22 @@ namespace {
 CaseFacts facts_of(const Case& one, Grey& thumbnail) {
   CaseFacts facts;
   const RawImage file = read_png(one.image);
-  const Grey image = luma_of(file);
-  facts.width = image.width;
-  facts.height = image.height;
+  Sample sample = without_masks(grey_of(file, one.reading.intensity));
+  facts.width = file.width;
+  facts.height = file.height;
   facts.coloured = is_coloured(file);
   facts.format = file.format;
+  facts.largest = largest_of_unknown_range(file);
   for (const auto& path : one.masks) {
     const RawImage mask_file = read_png(path);
     facts.mask_formats.push_back(mask_file.format);
     for (const std::uint8_t value : luma_of(mask_file).pixels) facts.binary_masks &= value == 0 || value == 255;
+    facts.mask_readings.push_back(add_mask(sample, one, path, mask_file));
   }
-  const Grey mask = load_full(one).mask;
+  const Grey& mask = sample.mask;
   facts.lesion = static_cast<double>(std::count(mask.pixels.begin(), mask.pixels.end(), 1)) /
                  static_cast<double>(mask.pixels.size());
-  thumbnail = resize_bilinear(image, thumbnail_size, thumbnail_size);
+  thumbnail = resize_bilinear(sample.image, thumbnail_size, thumbnail_size);
   facts.readable = true;
   return facts;
 }
@@ -78,9 +80,10 @@ void find_conflicts(CheckResult& result) {
 
 }  // namespace
 
-CheckResult check(const std::filesystem::path& root, const std::vector<std::string>& classes) {
+CheckResult check(const std::filesystem::path& root, const std::vector<std::string>& classes, const Reading& reading) {
   CheckResult result;
   result.dataset = scan(root, classes, &result.problems);
+  for (Case& one : result.dataset.cases) one.reading = reading;
   const std::vector<Case>& cases = result.dataset.cases;
   result.facts.resize(cases.size());
   std::vector<std::string> unreadable(cases.size());

@@ -24,10 +24,12 @@ struct CaseFacts {
   bool readable = false;  ///< image and masks could be read and fit together; else all below is empty
   int width = 0, height = 0;
   bool coloured = false;
-  std::string format;                     ///< of the image, as RawImage has it
-  std::vector<std::string> mask_formats;  ///< of every mask
-  bool binary_masks = true;               ///< their luma is 0 or 255 everywhere
-  double lesion = 0;                      ///< share of the image
+  std::string format;                      ///< of the image, as RawImage has it
+  int largest = 0;                         ///< largest_of_unknown_range of the image
+  std::vector<std::string> mask_formats;   ///< of every mask
+  std::vector<MaskReading> mask_readings;  ///< of every mask
+  bool binary_masks = true;                ///< their luma is 0 or 255 everywhere
+  double lesion = 0;                       ///< share of the image
 };
 
 /// Two near-duplicates that contradict each other. kind: "class", or "mask" for masks that overlap too little; a pair
@@ -48,7 +50,8 @@ struct CheckResult {
 };
 
 /// Throws Error where there is no dataset at all, UsageError where a class is none of the three.
-CheckResult check(const std::filesystem::path& root, const std::vector<std::string>& classes = {});
+CheckResult check(const std::filesystem::path& root, const std::vector<std::string>& classes = {},
+                  const Reading& reading = {});
 
 /// How many validation cases have a near-duplicate among the training cases.
 struct Leakage {

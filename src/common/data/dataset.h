@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "common/data/reading.h"
+
 namespace attnunet::data {
 
 enum class Layout { busi, pairs, nnunet, csv };
@@ -37,6 +39,7 @@ struct Case {
   std::string group = {};  ///< cases of one group, say a patient, stay on one side of every split; "": of none
   Part part = Part::none;
   double mm_per_pixel = 0;  ///< as the dataset states it; 0: it does not
+  Reading reading = {};     ///< how its files become pixels; scan leaves the defaults
 };
 
 struct Dataset {

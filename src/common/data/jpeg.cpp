@@ -193,6 +193,7 @@ RawImage read_jpeg(const fs::path& path, const std::string& bytes) {
   image.width = static_cast<int>(info.image_width);
   image.height = static_cast<int>(info.image_height);
   image.orientation = orientation_of(info);
+  image.lossy = true;
   switch (info.num_components) {
     case 1:
       image.channels = 1;

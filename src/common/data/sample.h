@@ -11,11 +11,19 @@ struct Sample {
   Grey mask;  ///< 0 or 1
 };
 
-/// The case at its own size. Lesion is where the luma of any of its masks is over 127. Throws Error naming both files
-/// where a mask has another size than the image.
+/// The image of the case at its own size, as the case's reading says.
+Grey load_image(const Case& one);
+
+/// The case at its own size, as its reading says: the mask is the union of its mask files. Throws Error naming both
+/// files where a mask has another size than the image.
 Sample load_full(const Case& one);
 
 /// The case resized to size x size: the image bilinear, the mask nearest. What has that size already is untouched.
 Sample load(const Case& one, int size);
+
+/// The first step of load_full: the image, and a mask of its size without lesion.
+Sample without_masks(Grey image);
+/// The next steps: adds what lesion is in one of the case's mask files. Throws as load_full does.
+MaskReading add_mask(Sample& sample, const Case& one, const std::filesystem::path& path, const RawImage& file);
 
 }  // namespace attnunet::data

@@ -6,6 +6,7 @@
 
 #include "common/core/in_parallel.h"
 #include "common/data/resize.h"
+#include "common/data/sample.h"
 
 namespace attnunet::data {
 namespace {
@@ -69,7 +70,10 @@ double most(const Coarse& a, const Coarse& b) {
 std::vector<Grey> thumbnails(const Dataset& dataset) {
   std::vector<Grey> result(dataset.cases.size());
   in_parallel(result.size(), all_cores(), [&](std::size_t i) {
-    result[i] = resize_bilinear(read_luma(dataset.cases[i].image), thumbnail_size, thumbnail_size);
+    // Correlation does not depend on the range of intensities, and groups must not depend on the training set's.
+    Case one = dataset.cases[i];
+    one.reading.intensity.bits = 0;
+    result[i] = resize_bilinear(load_image(one), thumbnail_size, thumbnail_size);
   });
   return result;
 }

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <type_traits>
+#include <utility>
 
 #include "common/core/error.h"
 #include "common/core/quoting.h"
@@ -48,6 +49,15 @@ void for_each_deciding(Config& config, Visit visit) {
   visit("val-cases", config.val_cases);
 }
 
+// They decide the result as well, but stand in a checkpoint only where they differ from their defaults: commands of
+// before they existed still write the same bytes.
+template <class Config, class Visit>
+void for_each_later(Config& config, Visit visit) {
+  visit("mask-rule", config.reading.mask_rule);
+  visit("intensity", config.reading.intensity.rule);
+  visit("intensity-bits", config.reading.intensity.bits);
+}
+
 template <class Config, class Visit>
 void for_each_other(Config& config, Visit visit) {
   visit("train-list", config.train_list);
@@ -73,14 +83,25 @@ OrderedJson to_json(const std::optional<double>& value) {
   return value ? OrderedJson(*value) : OrderedJson(nullptr);
 }
 
+OrderedJson to_json(const data::MaskRule& rule) {
+  return text_of(rule);
+}
+
 OrderedJson deciding(const TrainConfig& config) {
-  OrderedJson object = OrderedJson::object();
+  const TrainConfig default_config;
+  OrderedJson object = OrderedJson::object(), defaults = object;
   for_each_deciding(config, [&](const char* key, const auto& value) { object[key] = to_json(value); });
+  for_each_later(default_config, [&](const char* key, const auto& value) { defaults[key] = to_json(value); });
+  for_each_later(config, [&](const char* key, const auto& value) {
+    const OrderedJson json = to_json(value);
+    if (json != defaults[key]) object[key] = json;
+  });
   return object;
 }
 
 OrderedJson everything(const TrainConfig& config) {
   OrderedJson object = deciding(config);
+  for_each_later(config, [&](const char* key, const auto& value) { object[key] = to_json(value); });
   for_each_other(config, [&](const char* key, const auto& value) { object[key] = to_json(value); });
   return object;
 }
@@ -132,6 +153,10 @@ bool read(const OrderedJson& value, E& to) {
   if (value.is_string()) to = parse<E>(value.get<std::string>());
   return value.is_string();
 }
+bool read(const OrderedJson& value, data::MaskRule& to) {
+  if (value.is_string()) to = data::parse_mask_rule(value.get<std::string>());
+  return value.is_string();
+}
 bool read(const OrderedJson& value, std::vector<std::string>& to) {
   if (!value.is_array()) return false;
   for (const OrderedJson& element : value)
@@ -178,6 +203,9 @@ void validate(const TrainConfig& config) {
     throw UsageError("--folds and --train-list exclude each other: choose one");
   require(config.threads >= 1 && config.threads <= 1024, "threads", std::to_string(config.threads), "1 to 1024");
   require(config.panels >= 0 && config.panels <= 100, "panels", std::to_string(config.panels), "0 to 100");
+  require(config.reading.intensity.bits == 0 ||
+              (config.reading.intensity.bits >= 10 && config.reading.intensity.bits <= 16),
+          "intensity-bits", std::to_string(config.reading.intensity.bits), "0, or 10 to 16");
   if (!config.init.empty() && !config.resume.empty())
     throw UsageError("--init and --resume exclude each other: --resume continues a run, --init starts another");
 }
@@ -211,19 +239,21 @@ TrainConfig parse_deciding_json(const std::string& text) {
     throw Error("the configuration is not JSON");
   }
   if (!object.is_object()) throw Error("the configuration is not a JSON object");
+  TrainConfig config;
   std::set<std::string> known;
   // Checkpoints of before these existed have the defaults: float32, and auto. The oldest of them were made by products
   // alone and do not say so: resumed, they go on with other rounding.
-  const std::set<std::string> newer{"precision", "conv"};
+  std::set<std::string> newer{"precision", "conv"};
+  for_each_later(std::as_const(config), [&](const char* key, const auto&) { newer.insert(key); });
   const auto take = [&](const char* key, auto& value) {
     known.insert(key);
     if (newer.count(key) != 0 && !object.contains(key)) return;
     if (!object.contains(key) || !read(object[key], value))
       throw Error(std::string("the configuration lacks ") + key + " or has a wrong value there");
   };
-  TrainConfig config;
   try {
     for_each_deciding(config, take);
+    for_each_later(config, take);
     validate(config);
   } catch (const UsageError& error) {
     throw Error(error.what());
@@ -236,7 +266,7 @@ TrainConfig parse_deciding_json(const std::string& text) {
 
 TrainConfig resumed_config(const TrainConfig& stored, const TrainConfig& given,
                            const std::set<std::string>& given_options) {
-  static const std::set<std::string> free{"epochs", "threads", "out", "data", "quiet", "panels", "resume"};
+  static const std::set<std::string> free{"epochs", "threads", "out", "data", "quiet", "panels", "resume", "check"};
   const OrderedJson before = everything(stored), asked = everything(given);
   for (const std::string& option : given_options) {
     if (free.count(option) != 0 || !asked.contains(option)) continue;

@@ -14,6 +14,7 @@
 #include "common/core/backend.h"
 #include "common/core/geometry.h"
 #include "common/data/augment.h"
+#include "common/data/reading.h"
 #include "common/data/split.h"
 #include "common/nn/architecture.h"
 #include "common/train/loss.h"
@@ -35,7 +36,8 @@ struct TrainConfig {
   data::Augment augment = data::Augment::none;
   std::uint64_t seed = 0;
   bool no_shuffle = false;
-  std::vector<std::string> classes;                  ///< empty: all
+  data::Reading reading;             ///< how files become pixels; the command fills in intensity.bits of a new run
+  std::vector<std::string> classes;  ///< empty: all
   data::SplitKind split = data::SplitKind::grouped;  ///< of no effect with lists or folds
   int folds = 0, fold = 0;                           ///< folds 0: no cross-validation
   std::string train_list, val_list;                  ///< files of case names; both or none

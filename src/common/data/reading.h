@@ -1,0 +1,14 @@
+// How the files of a case become pixels: one value that commands fill in and that goes wherever files are read.
+#pragma once
+
+#include "common/data/intensity.h"
+#include "common/data/mask_rule.h"
+
+namespace attnunet::data {
+
+struct Reading {
+  MaskRule mask_rule;
+  Intensity intensity;
+};
+
+}  // namespace attnunet::data

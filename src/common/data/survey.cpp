@@ -1,0 +1,168 @@
+#include "common/data/survey.h"
+
+#include <algorithm>
+#include <fstream>
+#include <system_error>
+
+#include "common/core/in_parallel.h"
+#include "common/data/sample.h"
+
+namespace attnunet::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Measured on PNG files of ultrasound and their masks, per core.
+constexpr double bytes_per_second = 3e7, files_per_second = 2e3;
+// Of a class whose first masks are all empty.
+constexpr std::size_t most_empty_masks = 200;
+
+/// What was found of one case.
+struct Findings {
+  std::vector<std::string> problems;
+  std::vector<MaskReading> readings;  ///< of its masks; empty where they were not read
+  int largest = 0;
+
+  bool has_lesion() const {
+    return std::any_of(readings.begin(), readings.end(),
+                       [](MaskReading reading) { return reading != MaskReading::empty; });
+  }
+};
+
+/// Calls read; whatever it throws is a problem.
+template <class Read>
+void note(Findings& findings, const Read& read) {
+  try {
+    read();
+  } catch (const std::exception& failure) {
+    findings.problems.push_back(failure.what());
+  }
+}
+
+/// Decodes all files of a case.
+Findings read_case(const Case& one) {
+  Findings findings;
+  std::optional<Sample> sample;
+  note(findings, [&] {
+    const RawImage file = read_png(one.image);
+    findings.largest = largest_of_unknown_range(file);
+    const std::size_t pixels = static_cast<std::size_t>(file.width) * static_cast<std::size_t>(file.height);
+    sample = {{file.width, file.height, {}}, {file.width, file.height, std::vector<std::uint8_t>(pixels)}};
+  });
+  for (const fs::path& path : one.masks) {
+    note(findings, [&] {
+      const RawImage file = read_png(path);
+      findings.readings.push_back(sample ? add_mask(*sample, one, path, file)
+                                         : read_lesion(file, one.reading.mask_rule, path).reading);
+    });
+  }
+  return findings;
+}
+
+struct Header {
+  std::uint32_t width, height;
+  int bits;
+};
+
+/// Of a PNG file whose last chunk is where it should be; none of any other file.
+std::optional<Header> header_of(const fs::path& path) {
+  constexpr unsigned char last_chunk[12] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
+  unsigned char first[29] = {}, last[12] = {};
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(first), sizeof first);
+  file.seekg(-static_cast<std::streamoff>(sizeof last), std::ios::end);
+  file.read(reinterpret_cast<char*>(last), sizeof last);
+  const std::string begin(reinterpret_cast<char*>(first), 16);
+  if (!file || begin != std::string("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR", 16)) return std::nullopt;
+  if (!std::equal(last, last + sizeof last, last_chunk)) return std::nullopt;
+  const auto number = [&](int at) {
+    return std::uint32_t{first[at]} << 24 | std::uint32_t{first[at + 1]} << 16 | std::uint32_t{first[at + 2]} << 8 |
+           first[at + 3];
+  };
+  return Header{number(16), number(20), first[24]};
+}
+
+/// Whether the headers of a case tell all that has to be known: the files are whole, of one size and of up to 8 bits.
+bool headers_suffice(const Case& one) {
+  const std::optional<Header> image = header_of(one.image);
+  if (!image || image->bits > 8) return false;
+  return std::all_of(one.masks.begin(), one.masks.end(), [&](const fs::path& path) {
+    const std::optional<Header> mask = header_of(path);
+    return mask && mask->width == image->width && mask->height == image->height;
+  });
+}
+
+/// Of each class that should have lesions, reads cases until one has one.
+void look_for_lesions(const Dataset& dataset, const std::vector<std::size_t>& cases, std::vector<Findings>& found) {
+  std::map<std::string, std::size_t> looked_at;
+  std::map<std::string, bool> has_lesion;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const Case& one = dataset.cases[cases[i]];
+    if (has_lesion[one.class_name] || looked_at[one.class_name] == most_empty_masks) continue;
+    ++looked_at[one.class_name];
+    if (found[i].readings.empty() && found[i].problems.empty()) found[i] = read_case(one);
+    has_lesion[one.class_name] = found[i].has_lesion();
+  }
+}
+
+}  // namespace
+
+Survey survey(const Dataset& dataset, const std::vector<std::size_t>& cases, int threads,
+              std::optional<CheckDepth> depth) {
+  Survey survey;
+  survey.largest.resize(dataset.cases.size());
+  for (const std::size_t i : cases) {
+    const Case& one = dataset.cases[i];
+    const auto count = [&](const fs::path& path) {
+      std::error_code missing;  // reading it says so
+      const std::uintmax_t bytes = fs::file_size(path, missing);
+      survey.bytes += missing ? 0 : bytes;
+      ++survey.files;
+    };
+    count(one.image);
+    for (const fs::path& path : one.masks) count(path);
+  }
+  const double seconds =
+      (static_cast<double>(survey.bytes) / bytes_per_second + static_cast<double>(survey.files) / files_per_second) /
+      std::max(1, std::min(threads, all_cores()));
+  survey.depth = depth.value_or(seconds <= seconds_for_full ? CheckDepth::full : CheckDepth::headers);
+
+  std::vector<Findings> found(cases.size());
+  in_parallel(cases.size(), threads, [&](std::size_t i) {
+    const Case& one = dataset.cases[cases[i]];
+    if (survey.depth == CheckDepth::full || !headers_suffice(one)) found[i] = read_case(one);
+  });
+  if (survey.depth == CheckDepth::headers) look_for_lesions(dataset, cases, found);
+
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const Findings& one = found[i];
+    survey.problems.insert(survey.problems.end(), one.problems.begin(), one.problems.end());
+    survey.largest[cases[i]] = one.largest;
+    survey.masks += one.readings.size();
+    for (const MaskReading reading : one.readings) ++survey.read[reading];
+    if (one.readings.empty()) continue;
+    ClassLesions& lesions = survey.classes[dataset.cases[cases[i]].class_name];
+    ++lesions.cases;
+    lesions.lesions += one.has_lesion() ? 1 : 0;
+  }
+  return survey;
+}
+
+std::vector<std::string> classes_without_lesion(const std::map<std::string, ClassLesions>& classes) {
+  std::vector<std::string> names;
+  for (const auto& [name, lesions] : classes)
+    if (name != "normal" && lesions.lesions == 0) names.push_back(name);
+  return names;
+}
+
+std::string mask_readings_text(const std::map<MaskReading, std::size_t>& read) {
+  std::string text;
+  bool only_luma = true;
+  for (const auto& [reading, count] : read) {
+    only_luma = only_luma && (reading == MaskReading::luma || reading == MaskReading::empty);
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + name_of(reading);
+  }
+  return only_luma ? "" : text;
+}
+
+}  // namespace attnunet::data
