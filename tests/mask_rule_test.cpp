@@ -50,7 +50,7 @@ class MaskRuleTest : public ::testing::Test {
   void expect_lesion(MaskReading reading, const std::string& what) const {
     const LesionMask found = read();
     EXPECT_EQ(found.mask.pixels, lesion) << what;
-    EXPECT_EQ(found.reading, reading) << what << ": " << name_of(found.reading);
+    EXPECT_EQ(found.reading, reading) << what << ": " << text_of(found.reading);
   }
   void expect_refused(const std::string& reason, const std::string& rule = "auto") const {
     const std::string message = message_of<Error>([&] { read(rule); });

@@ -198,7 +198,7 @@ Json to_json(const data::CheckResult& result, const Summary& summary, const std:
   for (const auto& [size, count] : summary.sizes)
     sizes.push_back({{"width", size.first}, {"height", size.second}, {"cases", count}});
   Json readings = Json::object();
-  for (const auto& [reading, count] : summary.mask_readings) readings[data::name_of(reading)] = count;
+  for (const auto& [reading, count] : summary.mask_readings) readings[data::text_of(reading)] = count;
   Json classes = Json::object(), image_formats = Json::object(), mask_formats = Json::object();
   for (const auto& [name, count] : summary.cases) classes[name] = count;
   for (const auto& [name, count] : summary.image_formats) image_formats[name] = count;

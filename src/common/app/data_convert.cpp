@@ -37,6 +37,7 @@ void add_data_convert_command(Command& data, int& exit_code) {
   const auto options = std::make_shared<DataConvertOptions>();
   Command* command = data.add_subcommand("convert", "Write a dataset again in another layout");
   command->add_option("--data", options->config.data, "dataset folder, or CSV file with the columns image and mask");
+  add_mask_rule_option(*command, options->config.reading.mask_rule);
   command->add_option("--classes", options->config.classes, "classes to take, separated by commas; all where not given")
       ->delimiter(',');
   add_named_option(*command, options->to, "the new layout: BUSI's, folders images and masks, or nnU-Net's")

@@ -300,7 +300,7 @@ std::string text_of(const MaskRule& rule) {
   return text;
 }
 
-const char* name_of(MaskReading reading) {
+const char* text_of(MaskReading reading) {
   switch (reading) {
     case MaskReading::luma:
       return "by luma above 127";

@@ -43,7 +43,7 @@ enum class MaskReading {
   empty      ///< there is no lesion
 };
 /// For people: "by luma above 127", "by palette index", ...
-const char* name_of(MaskReading reading);
+const char* text_of(MaskReading reading);
 
 struct LesionMask {
   Grey mask;  ///< 0 or 1

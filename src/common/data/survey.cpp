@@ -160,7 +160,7 @@ std::string mask_readings_text(const std::map<MaskReading, std::size_t>& read) {
   bool only_luma = true;
   for (const auto& [reading, count] : read) {
     only_luma = only_luma && (reading == MaskReading::luma || reading == MaskReading::empty);
-    text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + name_of(reading);
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + text_of(reading);
   }
   return only_luma ? "" : text;
 }
