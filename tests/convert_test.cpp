@@ -77,6 +77,7 @@ TEST(Convert, NnUnetGetsLabelsOfZeroAndOneAndItsDescription) {
     for (const Case& one : dataset.cases) result[one.name] = one;
     return result;
   }();
+  EXPECT_EQ(pixels(to), pixels(phantoms.data));  // labels of 0 and 1 are masks, too
   for (const Case& one : scan(phantoms.data).cases) {
     const Grey label = read_luma(by_name.at(one.name).masks[0]);
     EXPECT_EQ(label.pixels, load_full(one).mask.pixels) << one.name;
