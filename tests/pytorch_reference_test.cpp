@@ -1,5 +1,6 @@
 // The third opinion: tools/pytorch_reference.py, which shares no code with us, on checkpoints that the program wrote.
 #include <algorithm>
+#include <cmath>
 
 #include "common/app/backend.h"
 #include "common/io/safetensors.h"
@@ -79,6 +80,32 @@ TEST_F(PytorchReference, AgreesOnTrainingSteps) {
       EXPECT_EQ(compared.exit_code, 0) << compared.out << compared.err;
       EXPECT_NE(compared.out.find("step " + std::to_string(epoch) + " on 6 images"), std::string::npos) << compared.out;
     }
+  }
+}
+
+// Out to PyTorch and back: exactly in types that hold a float32, else rounded to the nearest.
+TEST_F(PytorchReference, WeightsComeBack) {
+  const Training training;
+  expect_success(training.start("a", {"--variant", "attention3", "--base", "2"}));
+  const Checkpoint before = load_checkpoint(training.checkpoint("a"));
+  const std::pair<const char*, float> types[] = {
+      {"float32", 0.0f}, {"float64", 0.0f}, {"float16", 0x1p-11f}, {"bfloat16", 0x1p-8f}};
+  for (const auto& [dtype, rounding] : types) {
+    const std::string file = training / (dtype + std::string(".safetensors"));
+    const Finished saved =
+        run_tool(python, "pytorch_reference.py", {training.checkpoint("a"), "--save", file, "--dtype", dtype});
+    ASSERT_EQ(saved.exit_code, 0) << saved.out << saved.err;
+    const Checkpoint after = load_checkpoint(file);
+    EXPECT_FALSE(after.has_metadata);
+    EXPECT_EQ(name_of(after.config.network.variant), std::string("attention3"));
+    EXPECT_EQ(after.config.network.base, 2);
+    ASSERT_EQ(after.parameters.size(), before.parameters.size());
+    for (std::size_t i = 0; i < before.parameters.size(); ++i)
+      EXPECT_LE(std::abs(after.parameters[i] - before.parameters[i]),
+                rounding * std::abs(before.parameters[i]) + (rounding > 0 ? 0x1p-25f : 0.0f))
+          << dtype << " " << i;  // float16 has steps of 2^-24 near 0
+    EXPECT_EQ(after.statistics, before.statistics);  // 0 and 1
+    expect_success(attnunet_run({"evaluate", "--checkpoint", file, "--data", training.data, "--size", "32"}));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "common/io/safetensors.h"
 
 #include <cstring>
+#include <limits>
 #include <sstream>
 
 #include "common/core/error.h"
@@ -58,6 +59,46 @@ TEST(Safetensors, BytesAreFixed) {
   header.resize((header.size() + 7) / 8 * 8, ' ');
   const std::string length{static_cast<char>(header.size()), 0, 0, 0, 0, 0, 0, 0};
   EXPECT_EQ(read_text(folder / "x"), length + header + std::string("\0\0\x80\x3f", 4));
+}
+
+// Every type at its edges: a subnormal, the largest number, infinity, what float64 loses; and whole numbers beside them.
+TEST(Safetensors, OtherTypes) {
+  TemporaryFolder folder;
+  const double doubles[] = {1.0 / 3, -1e300};
+  const std::uint16_t halves[] = {0x0001, 0x8400, 0x3555, 0x7BFF, 0xFC00}, upper_halves[] = {0x3EAB, 0xC000};
+  const std::int64_t count = 7;
+  std::string data(reinterpret_cast<const char*>(doubles), sizeof doubles);
+  data.append(reinterpret_cast<const char*>(halves), sizeof halves);
+  data.append(reinterpret_cast<const char*>(upper_halves), sizeof upper_halves);
+  data.append(reinterpret_cast<const char*>(&count), sizeof count);
+  const std::string header =
+      R"({"d":{"dtype":"F64","shape":[2],"data_offsets":[0,16]},)"
+      R"("h":{"dtype":"F16","shape":[5],"data_offsets":[16,26]},)"
+      R"("b":{"dtype":"BF16","shape":[2,1],"data_offsets":[26,30]},)"
+      R"("n":{"dtype":"I64","shape":[],"data_offsets":[30,38]}})";
+  write_raw(folder / "x", header, 0);
+  write_text(folder / "x", read_text(folder / "x") + data);
+  SafetensorsReader reader(folder / "x");
+  const auto values = [&](const char* name) {
+    std::vector<float> result(static_cast<std::size_t>(reader.tensors().at(name).size()));
+    reader.read(reader.tensors().at(name), result.data());
+    return result;
+  };
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(values("d"), (std::vector<float>{1.0f / 3, -infinity}));
+  EXPECT_EQ(values("h"), (std::vector<float>{0x1p-24f, -0x1p-14f, 0x1.554p-2f, 65504.0f, -infinity}));
+  EXPECT_EQ(values("b"), (std::vector<float>{0x1.56p-2f, -2.0f}));
+  const std::string message = message_of<Error>([&] { values("n"); });
+  EXPECT_NE(message.find("'n' has dtype I64"), std::string::npos) << message;
+}
+
+// torch.save is what people have first: a zip file since PyTorch 1.6, a pickle before.
+TEST(Safetensors, FilesOfTorchSave) {
+  TemporaryFolder folder;
+  write_text(folder / "zip.pt", std::string("PK\x03\x04\0\0\x08\x08", 8) + std::string(100, 'x'));
+  expect_rejected(folder / "zip.pt", "safetensors.torch.save_file");
+  write_text(folder / "old.pt", "\x80\x02\x8a\nl\xfc\x9c" + std::string(100, 'x'));
+  expect_rejected(folder / "old.pt", "safetensors.torch.save_file");
 }
 
 TEST(Safetensors, FilesThatAreNone) {
@@ -130,7 +171,8 @@ TEST(Safetensors, LyingTensors) {
   reject(tensor("a", "2", "0,8,8"), 8, "number");
   reject(tensor("a", "2", "0"), 8, "two numbers");
   reject(tensor("a", "2", "0,8") + "," + tensor("a", "2", "0,8"), 8, "twice");
-  reject(R"("a":{"dtype":"F16","shape":[4],"data_offsets":[0,8]})", 8, "F16");
+  reject(R"("a":{"dtype":"F12","shape":[4],"data_offsets":[0,8]})", 8, "F12");
+  reject(R"("a":{"dtype":"F16","shape":[2],"data_offsets":[0,8]})", 8, "does not fit its bytes");
   reject(R"("a":{"dtype":"F32","shape":[2]})", 8, "lacks");
   reject(R"("a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]})", 8, "two dtypes");
   reject(R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"more":1})", 8, "number");

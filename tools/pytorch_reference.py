@@ -20,6 +20,11 @@ A step is an epoch where the batch takes all of train.txt, a list of names as "b
     attnunet train --data DIR --resume before/last.safetensors --epochs 1 --out after
     python3 tools/pytorch_reference.py before/last.safetensors --after after/last.safetensors --data DIR
 
+The way back: the weights of a checkpoint as a plain state_dict of the PyTorch module, which the program reads like a
+checkpoint (evaluate, predict, info, export, train --init):
+
+    python3 tools/pytorch_reference.py CHECKPOINT --save weights.safetensors --dtype bfloat16
+
 Prints what differs by how much; exits with 0 where all is within its bound, 1 where not, 2 where it was called wrongly.
 The gradient is read off Adam's first moment, m <- 0.9 m + 0.1 g. What Adam makes of it is then compared on our own
 gradient: its first step is lr * sign(g), whatever the size of g, so that a rounding error of a g near 0 would count
@@ -196,6 +201,25 @@ def read_safetensors(path):
         begin, end = (8 + length + offset for offset in entry["data_offsets"])
         tensors[name] = np.frombuffer(content[begin:end], "<f4").reshape(entry["shape"])
     return tensors, metadata
+
+
+DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64", "int64": "I64"}
+
+
+def write_safetensors(path, tensors):
+    """{name: tensor} as safetensors.torch.save_file writes it, without metadata."""
+    header, blobs, offset = {}, [], 0
+    for name, tensor in tensors.items():
+        dtype = str(tensor.dtype).split(".")[-1]
+        if dtype == "bfloat16":  # numpy has no such type: its 16 bits as they stand
+            tensor = tensor.contiguous().view(torch.int16)
+        blobs.append(tensor.contiguous().numpy().tobytes())
+        end = offset + len(blobs[-1])
+        header[name] = {"dtype": DTYPES[dtype], "shape": list(tensor.shape), "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
 
 
 class Checkpoint:
@@ -422,9 +446,12 @@ def main():
     parser.add_argument("--after", metavar="CHECKPOINT", help="the run's checkpoint one step later")
     parser.add_argument("--evaluated", metavar="CSV", help="what `attnunet evaluate --csv` wrote")
     parser.add_argument("--data", metavar="DIR", help="the dataset's folder")
+    parser.add_argument("--save", metavar="FILE", help="write the weights as a plain state_dict")
+    types = [name for name in DTYPES if name != "int64"]
+    parser.add_argument("--dtype", choices=types, default="float32", help="of what --save writes")
     options = parser.parse_args()
-    if not (options.vectors or options.after or options.evaluated):
-        parser.error("one of --vectors, --after and --evaluated says what to compare")
+    if not (options.vectors or options.after or options.evaluated or options.save):
+        parser.error("one of --vectors, --after, --evaluated and --save says what to do")
     if (options.after or options.evaluated) and not options.data:
         parser.error("--after and --evaluated need --data")
     report = Report()
@@ -436,10 +463,13 @@ def main():
             compare_evaluation(report, before, options.data, options.evaluated)
         if options.after:
             compare_step(report, before, Checkpoint(options.after), options.data)
+        if options.save:
+            write_safetensors(options.save, before.network().to(getattr(torch, options.dtype)).state_dict())
     except (RuntimeError, KeyError, OSError, ValueError, struct.error) as error:
         print("pytorch_reference: " + " ".join(str(error).split()), file=sys.stderr)
         return 1
-    print("agrees" if report.good else "DIFFERS")
+    if options.vectors or options.evaluated or options.after:
+        print("agrees" if report.good else "DIFFERS")
     return 0 if report.good else 1
 
 

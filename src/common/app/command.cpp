@@ -78,6 +78,10 @@ Option* Command::add_option(const std::string& name, double& value, const std::s
   return keep(app_->add_option(name, value, description));
 }
 
+Option* Command::add_option(const std::string& name, std::optional<int>& value, const std::string& description) {
+  return keep(app_->add_option(name, value, description));
+}
+
 Option* Command::add_option(const std::string& name, std::optional<double>& value, const std::string& description) {
   return keep(app_->add_option(name, value, description));
 }

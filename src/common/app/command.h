@@ -55,6 +55,7 @@ class Command {
   Option* add_option(const std::string& name, Index& value, const std::string& description);
   Option* add_option(const std::string& name, std::uint64_t& value, const std::string& description);
   Option* add_option(const std::string& name, double& value, const std::string& description);
+  Option* add_option(const std::string& name, std::optional<int>& value, const std::string& description);
   Option* add_option(const std::string& name, std::optional<double>& value, const std::string& description);
   Option* add_option(const std::string& name, std::string& value, const std::string& description);
   Option* add_option(const std::string& name, std::vector<std::string>& value, const std::string& description);

@@ -76,7 +76,7 @@ std::string csv_row(const data::Case& one, const ImageScore& score) {
 
 /// One checkpoint evaluated.
 struct Evaluation {
-  std::string checkpoint;
+  std::string checkpoint, assumed;  ///< assumed: assumptions() of the checkpoint
   data::Dataset dataset;
   std::vector<std::size_t> cases;
   TrainConfig config;
@@ -140,6 +140,7 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   Evaluation evaluation;
   evaluation.checkpoint = path;
   evaluation.config = merged_config(checkpoint, path, options.config, given);
+  evaluation.assumed = assumptions(checkpoint, evaluation.config.size);
   evaluation.dataset = open_dataset(evaluation.config);
   evaluation.cases = subset_of(evaluation.dataset, options.subset, evaluation.config);
   const data::Survey survey = check_files(evaluation.dataset, evaluation.cases, evaluation.config);
@@ -153,8 +154,10 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
 }
 
 void print(const Evaluation& evaluation, const EvaluateOptions& options) {
-  std::printf("%s, subset %s of %s, %d x %d\n\n", evaluation.checkpoint.c_str(), name_of(options.subset),
+  std::printf("%s, subset %s of %s, %d x %d\n", evaluation.checkpoint.c_str(), name_of(options.subset),
               evaluation.dataset.root.c_str(), evaluation.config.size, evaluation.config.size);
+  if (!evaluation.assumed.empty()) std::printf("The checkpoint has %s\n", evaluation.assumed.c_str());
+  std::printf("\n");
   std::vector<std::pair<std::string, SetReport>> sets(evaluation.by_class.begin(), evaluation.by_class.end());
   sets.emplace_back("all", evaluation.overall);
   print_tables(sets, options.pool_batch);

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "common/app/backend.h"
 #include "common/core/build.h"
@@ -15,6 +16,7 @@ namespace {
 
 struct ExportOptions {
   std::string checkpoint, out;
+  std::optional<int> size;  ///< the checkpoint's if absent
 };
 
 std::string joined(const std::vector<std::string>& words) {
@@ -43,16 +45,22 @@ void describe(onnx::Model& model, const Checkpoint& checkpoint) {
                     {"size", size},
                     {"multiple", multiple},
                     {"preprocessing", preprocessing},
-                    {"classes", "lesion"},
-                    {"trained_on", config.classes.empty() ? "all classes" : joined(config.classes)},
-                    {"threshold", "0.5"},
-                    {"epoch", std::to_string(checkpoint.epoch)},
-                    {"step", std::to_string(checkpoint.step)}};
+                    {"classes", "lesion"}};
+  if (checkpoint.has_metadata)
+    model.metadata.emplace_back("trained_on", config.classes.empty() ? "all classes" : joined(config.classes));
+  model.metadata.emplace_back("threshold", "0.5");
+  if (!checkpoint.has_metadata) return;
+  model.metadata.emplace_back("epoch", std::to_string(checkpoint.epoch));
+  model.metadata.emplace_back("step", std::to_string(checkpoint.step));
 }
 
 void run(const ExportOptions& options) {
-  const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+  Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   const NetworkConfig& config = checkpoint.config.network;
+  if (options.size) {
+    require_size(config, *options.size);
+    checkpoint.config.size = *options.size;
+  }
   cpu::Device device(1);
   AttentionUNet<Cpu<float>> network(device, make_architecture(config), false);
   network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
@@ -66,13 +74,17 @@ void run(const ExportOptions& options) {
   Index numbers = 0;
   for (const auto& convolution : convolutions)
     numbers += static_cast<Index>(convolution.weights.size() + convolution.bias.size());
-  std::printf("%s: %s, base %d, %d epochs trained\n", options.out.c_str(), name_of(config.variant), config.base,
-              checkpoint.epoch);
+  const std::string assumed = assumptions(checkpoint, checkpoint.config.size);
+  if (!assumed.empty()) std::printf("%s has %s\n", options.checkpoint.c_str(), assumed.c_str());
+  const std::string epochs = checkpoint.has_metadata ? std::to_string(checkpoint.epoch) + " epochs trained" : "";
+  std::printf("%s: %s, base %d%s%s\n", options.out.c_str(), name_of(config.variant), config.base,
+              epochs.empty() ? "" : ", ", epochs.c_str());
   std::printf("ONNX opset %d, %zu operations, %s weights, %s bytes; batch norm is folded into the convolutions\n",
               onnx::opset, model.nodes.size(), grouped(numbers).c_str(),
               grouped(static_cast<Index>(file.size())).c_str());
-  std::printf("input   image [N,1,H,W], grey in [0, 1]; trained at %d x %d; H and W multiples of %lld\n",
-              checkpoint.config.size, checkpoint.config.size, static_cast<long long>(config.multiple()));
+  std::printf("input   image [N,1,H,W], grey in [0, 1]; %s at %d x %d; H and W multiples of %lld\n",
+              checkpoint.has_metadata ? "trained" : "taken to be trained", checkpoint.config.size,
+              checkpoint.config.size, static_cast<long long>(config.multiple()));
   std::printf("output  logits, probability [N,1,H,W]; a pixel is lesion where the logit is above 0\n");
 }
 
@@ -84,6 +96,7 @@ void add_export_command(Command& app) {
   command->add_option("--checkpoint", options->checkpoint, "the network: a .safetensors file that train wrote")
       ->required();
   command->add_option("--out", options->out, "the file to write, e.g. model.onnx")->required();
+  add_other_size_option(*command, options->size);
   command->callback([options] { run(*options); });
 }
 

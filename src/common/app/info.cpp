@@ -66,18 +66,27 @@ void print_checkpoint(const std::string& path, std::optional<Variant> variant, s
   const TrainConfig& config = checkpoint.config;
   std::printf("%s\n\n", path.c_str());
   std::printf("network        %s, base %d\n", name_of(config.network.variant), config.network.base);
-  std::printf("image size     %d x %d\n", config.size, config.size);
-  std::printf("trained        %d of %d epochs, %lld batches of the next, %lld steps in all\n", checkpoint.epoch,
-              config.epochs, static_cast<long long>(checkpoint.batch), static_cast<long long>(checkpoint.step));
-  if (checkpoint.epoch > 0) std::printf("best so far    validation IoU %.4f\n", checkpoint.best_val_iou);
-  std::printf("configuration  %s\n\n", deciding_json(config).c_str());
+  if (checkpoint.has_metadata) {
+    std::printf("image size     %d x %d\n", config.size, config.size);
+    std::printf("trained        %d of %d epochs, %lld batches of the next, %lld steps in all\n", checkpoint.epoch,
+                config.epochs, static_cast<long long>(checkpoint.batch), static_cast<long long>(checkpoint.step));
+    if (checkpoint.epoch > 0) std::printf("best so far    validation IoU %.4f\n", checkpoint.best_val_iou);
+    std::printf("configuration  %s\n\n", deciding_json(config).c_str());
+  } else {
+    std::printf("trained        unknown; %s\n\n", assumptions(checkpoint, config.size).c_str());
+  }
   const Architecture architecture = make_architecture(config.network);
   Table table({"tensor", "shape", "min", "max", "rms"}, 2);
   add_tensors(table, architecture.parameters, checkpoint.parameters);
   add_tensors(table, architecture.statistics, checkpoint.statistics);
   table.print();
-  std::printf("\nand Adam's two moments of each of the %s parameters\n",
-              grouped(architecture.parameter_count()).c_str());
+  const std::string lacks = lacking(checkpoint);
+  if (checkpoint.adam_m.empty())
+    std::printf("\n%s parameters, without Adam's moments\n", grouped(architecture.parameter_count()).c_str());
+  else
+    std::printf("\nand Adam's two moments of each of the %s parameters\n",
+                grouped(architecture.parameter_count()).c_str());
+  if (!lacks.empty()) std::printf("cannot be resumed: it lacks %s\n", lacks.c_str());
 }
 
 }  // namespace

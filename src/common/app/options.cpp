@@ -97,6 +97,12 @@ void add_size_option(Command& command, int& size) {
       ->check(whole_number(8, largest_size));
 }
 
+void add_other_size_option(Command& command, std::optional<int>& size) {
+  command.add_option("--size", size, "side of the square images; the checkpoint's if not given")
+      ->check(whole_number(8, largest_size))
+      ->default_str("");
+}
+
 void require_size(const NetworkConfig& network, int size) {
   if (size < network.multiple() || size > largest_size)
     throw UsageError("--size: " + std::to_string(size) + " is out of range: a whole number from " +

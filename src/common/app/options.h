@@ -48,6 +48,8 @@ void add_threads_option(Command& command, int& threads);
 /// --variant and --base, straight into the configuration.
 void add_network_options(Command& command, NetworkConfig& network);
 void add_size_option(Command& command, int& size);
+/// --size for a network that has a size of its own, which stays if the option is not given.
+void add_other_size_option(Command& command, std::optional<int>& size);
 /// Throws UsageError where the network cannot take images of that size.
 void require_size(const NetworkConfig& network, int size);
 

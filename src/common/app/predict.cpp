@@ -33,6 +33,7 @@ struct PredictOptions {
   std::vector<std::string> inputs;
   ResultOptions results;
   bool tta = false, skip_bad = false, anonymous = false;
+  std::optional<int> size;             // the checkpoint's if absent
   int frame = 0;                       // of DICOM loops; 0: every one
   std::optional<double> mm_per_pixel;  // of files that do not say
   TrainConfig config;                  // backend, precision, conv, batch and threads of it
@@ -166,7 +167,11 @@ void make_folders(const fs::path& out, const std::vector<Input>& inputs) {
 bool run(const PredictOptions& options) {
   const TrainConfig& config = options.config;
   require_backend(config.backend, config.precision, config.conv);
-  const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+  Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+  if (options.size) {
+    require_size(checkpoint.config.network, *options.size);
+    checkpoint.config.size = *options.size;
+  }
   report::gradcam_block(checkpoint.config.network, options.gradcam_layer);
   std::vector<std::string> left_out;
   const std::vector<Input> inputs = find_inputs(options.inputs, options.out, options.frame, &left_out);
@@ -174,6 +179,8 @@ bool run(const PredictOptions& options) {
   make_folders(options.out, inputs);
   std::optional<AtomicFile> csv_file;
   if (!options.csv.empty()) csv_file.emplace(options.csv);
+  const std::string assumed = assumptions(checkpoint, checkpoint.config.size);
+  if (!assumed.empty()) std::printf("%s has %s\n", options.checkpoint.c_str(), assumed.c_str());
 
   catch_interrupts();
   Outcome outcome;
@@ -221,6 +228,7 @@ void add_predict_command(Command& app, int& exit_code) {
       ->default_str("");
   command->add_option("--checkpoint", options->checkpoint, "the model")->required();
   command->add_option("--out", options->out, "folder for a_mask.png of each a.png; sub-folders are kept")->required();
+  add_other_size_option(*command, options->size);
   command->add_option("--threshold", results.threshold, "lesion is where the probability is above")
       ->check(number([](double value) { return value > 0 && value < 1; }, "above 0 and below 1"));
   command->add_flag("--overlay", results.overlay, "also a_overlay.png: outline and tint of the mask on the image");

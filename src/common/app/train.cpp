@@ -34,6 +34,10 @@ std::string default_folder(const TrainConfig& config) {
 /// The checkpoint to continue from, with the configuration to continue by.
 Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
   Checkpoint checkpoint = load_checkpoint(given.resume);
+  const std::string lacks = lacking(checkpoint);
+  if (!lacks.empty())
+    throw Error("cannot resume " + given.resume + ": it lacks " + lacks +
+                "; start a new run from its weights with --init " + shell_word(given.resume));
   if (options.count("data") == 0) {
     const std::string recorded = recorded_data_folder(given.resume);
     if (!recorded.empty()) given.data = recorded;

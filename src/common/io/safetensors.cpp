@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -30,9 +31,47 @@ std::string json_string(const std::string& text) {
   }
 }
 
-// Bytes of a float32 array of that shape, or nothing where they do not fit 63 bits.
-std::optional<std::uint64_t> bytes_of(const std::vector<Index>& shape) {
-  std::uint64_t bytes = sizeof(float);
+// Bytes of one element; 0 for a type that the format does not have.
+std::uint64_t element_bytes(const std::string& dtype) {
+  static const std::map<std::string, std::uint64_t> known{
+      {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F8_E5M2", 1}, {"F8_E4M3", 1}, {"I64", 8}, {"I32", 4},
+      {"I16", 2}, {"I8", 1},  {"U64", 8}, {"U32", 4},  {"U16", 2},     {"U8", 1},      {"BOOL", 1}};
+  const auto found = known.find(dtype);
+  return found == known.end() ? 0 : found->second;
+}
+
+float from_float16(std::uint16_t bits) {
+  const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+  float size = 0;
+  if (exponent == 31)
+    size = fraction == 0 ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN();
+  else if (exponent == 0)
+    size = std::ldexp(static_cast<float>(fraction), -24);
+  else
+    size = std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
+  return (bits & 0x8000) != 0 ? -size : size;
+}
+
+// The upper half of a float32.
+float from_bfloat16(std::uint16_t bits) {
+  const std::uint32_t whole = std::uint32_t{bits} << 16;
+  float value = 0;
+  std::memcpy(&value, &whole, sizeof value);
+  return value;
+}
+
+template <class Stored, class Convert>
+void convert(const std::vector<char>& bytes, float* values, Convert one) {
+  for (std::size_t i = 0; i < bytes.size() / sizeof(Stored); ++i) {
+    Stored stored;
+    std::memcpy(&stored, &bytes[i * sizeof stored], sizeof stored);
+    values[i] = one(stored);
+  }
+}
+
+// Bytes of an array, or nothing if they do not fit 63 bits.
+std::optional<std::uint64_t> bytes_of(const std::string& dtype, const std::vector<Index>& shape) {
+  std::uint64_t bytes = element_bytes(dtype);
   for (Index extent : shape)
     if (extent == 0) return 0;
   for (Index extent : shape) {
@@ -85,8 +124,9 @@ class HeaderEvents : public nlohmann::json_sax<json> {
     }
     if (section_ != Section::tensor || key_ != "dtype") return unexpected("a string");
     if (std::exchange(fields_.dtype, true)) return stop(quoted_excerpt(entry_) + " has two dtypes");
-    return text == "F32" ||
-           stop("tensor " + quoted_excerpt(entry_) + " has dtype " + quoted_excerpt(text) + ", only F32 is read");
+    tensors_[entry_].dtype = text;
+    return element_bytes(text) > 0 ||
+           stop("tensor " + quoted_excerpt(entry_) + " has dtype " + quoted_excerpt(text) + ", which is not known");
   }
   bool start_array(std::size_t) override {
     if (section_ == Section::tensor && key_ == "shape" && !std::exchange(fields_.shape, true))
@@ -153,7 +193,7 @@ class HeaderEvents : public nlohmann::json_sax<json> {
 std::string layout_problem(const std::map<std::string, StoredTensor>& tensors, std::uint64_t data_bytes) {
   std::vector<const StoredTensor*> in_order;
   for (const auto& [name, tensor] : tensors) {
-    const std::optional<std::uint64_t> bytes = bytes_of(tensor.shape);
+    const std::optional<std::uint64_t> bytes = bytes_of(tensor.dtype, tensor.shape);
     if (tensor.begin > tensor.end || tensor.end > data_bytes)
       return "tensor " + quoted_excerpt(name) + " lies outside the file (truncated, or its offsets are wrong)";
     if (!bytes || *bytes != tensor.end - tensor.begin)
@@ -229,6 +269,12 @@ SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : path_(
   std::uint64_t length = 0;
   if (bytes < sizeof length || !file_.read(reinterpret_cast<char*>(&length), sizeof length))
     throw fail("it ends within the header" + use_another);
+  // The first four bytes of what torch.save writes: a zip file, or in old versions a pickle that opens with a number.
+  const std::uint64_t zip = 0x04034B50, pickle = 0x0A8A0280, start = length & 0xFFFFFFFF;
+  if (length > bytes && (start == zip || start == pickle))
+    throw fail(
+        "it looks like a file of torch.save, a pickle; write the weights with "
+        "safetensors.torch.save_file(model.state_dict(), FILE) instead");
   if (length > bytes - sizeof length) throw fail("its header is said to be longer than the file" + use_another);
   if (length > largest_header) throw fail("its header is said to be over 100 MB long" + use_another);
   std::string header(static_cast<std::size_t>(length), '\0');
@@ -241,10 +287,22 @@ SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : path_(
 }
 
 void SafetensorsReader::read(const StoredTensor& tensor, float* values) {
-  file_.seekg(static_cast<std::streamoff>(data_start_ + tensor.begin));
-  if (!file_.read(reinterpret_cast<char*>(values), static_cast<std::streamsize>(tensor.end - tensor.begin)))
-    throw Error("cannot read " + path_.string() + ": it ends within tensor " + quoted_excerpt(tensor.name) +
-                "; it is damaged, use another checkpoint");
+  const auto fetch = [&](char* to) {
+    file_.seekg(static_cast<std::streamoff>(data_start_ + tensor.begin));
+    if (!file_.read(to, static_cast<std::streamsize>(tensor.end - tensor.begin)))
+      throw Error("cannot read " + path_.string() + ": it ends within tensor " + quoted_excerpt(tensor.name) +
+                  "; it is damaged, use another checkpoint");
+  };
+  if (tensor.dtype == "F32") return fetch(reinterpret_cast<char*>(values));
+  const bool is_read = tensor.dtype == "F16" || tensor.dtype == "BF16" || tensor.dtype == "F64";
+  if (!is_read)
+    throw Error("cannot read " + path_.string() + ": tensor " + quoted_excerpt(tensor.name) + " has dtype " +
+                tensor.dtype + "; store it as F32, F16, BF16 or F64");
+  std::vector<char> bytes(static_cast<std::size_t>(tensor.end - tensor.begin));
+  fetch(bytes.data());
+  if (tensor.dtype == "F16") convert<std::uint16_t>(bytes, values, from_float16);
+  if (tensor.dtype == "BF16") convert<std::uint16_t>(bytes, values, from_bfloat16);
+  if (tensor.dtype == "F64") convert<double>(bytes, values, [](double value) { return static_cast<float>(value); });
 }
 
 }  // namespace attnunet

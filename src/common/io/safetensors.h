@@ -1,9 +1,12 @@
-// The safetensors format (Hugging Face): named float32 arrays and a table of strings.
+// The safetensors format (Hugging Face): named arrays and a table of strings.
 //
-//   8 bytes          header length L, little-endian
-//   L bytes          JSON {"__metadata__": {key: string}, NAME: {"dtype": "F32", "shape": [..], "data_offsets": [b,
-//   e]}} the rest         the arrays, C-contiguous; offsets count from here, leave no gap and end with the file
+//   8 bytes    header length L, little-endian
+//   L bytes    JSON {"__metadata__": {key: string},
+//                    NAME: {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}, ..}
+//   the rest   the arrays, C-contiguous; offsets count from here, leave no gap and end with the file
 //
+// Arrays are written in float32. Those in float64, float16 and bfloat16 are read too; a file may have arrays of other
+// types beside them.
 // What we write has the same bytes for the same contents: metadata sorted by key, tensors in the order they are given,
 // compact JSON, padded with spaces so that the arrays start on a multiple of 8.
 // What we read may come from anywhere and is believed only where it is consistent: the header is taken apart event by
@@ -27,6 +30,7 @@ struct StoredTensor {
   std::string name;
   std::vector<Index> shape;
   std::uint64_t begin = 0, end = 0;  ///< bytes of the data; set by the reader
+  std::string dtype = "F32";         ///< as the file names it
   /// Product of the shape.
   Index size() const;
 };
@@ -44,7 +48,8 @@ class SafetensorsReader {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   /// By name.
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
-  /// Reads the tensor's size() values.
+  /// Reads the tensor's size() values; float64 is rounded. Throws Error if it holds no floating-point numbers of 16, 32
+  /// or 64 bits.
   void read(const StoredTensor& tensor, float* values);
 
  private:

@@ -28,12 +28,14 @@ struct FileTensor {
 
 // Every tensor of the file, in the order of the file. Values is std::vector<float>, const to save.
 template <class Values, class AnyCheckpoint>
-std::vector<FileTensor<Values>> file_tensors(const Architecture& architecture, AnyCheckpoint& checkpoint) {
+std::vector<FileTensor<Values>> file_tensors(const Architecture& architecture, AnyCheckpoint& checkpoint,
+                                             bool moments) {
   std::vector<FileTensor<Values>> all;
   for (const TensorSpec& spec : architecture.parameters)
     all.push_back({spec.name, &spec, &checkpoint.parameters, true});
   for (const TensorSpec& spec : architecture.statistics)
     all.push_back({spec.name, &spec, &checkpoint.statistics, spec.kind != TensorKind::running_var});
+  if (!moments) return all;
   for (const TensorSpec& spec : architecture.parameters)
     all.push_back({adam_m_prefix + spec.name, &spec, &checkpoint.adam_m, true});
   for (const TensorSpec& spec : architecture.parameters)
@@ -47,10 +49,11 @@ std::string hex(double value) {
   return text;
 }
 
-void allocate(const Architecture& architecture, Checkpoint& checkpoint) {
+void allocate(const Architecture& architecture, Checkpoint& checkpoint, bool moments) {
   const auto parameters = static_cast<std::size_t>(architecture.parameter_elements);
   checkpoint.parameters.assign(parameters, 0.0f);
   checkpoint.statistics.assign(static_cast<std::size_t>(architecture.statistics_elements), 0.0f);
+  if (!moments) return;
   checkpoint.adam_m.assign(parameters, 0.0f);
   checkpoint.adam_v.assign(parameters, 0.0f);
 }
@@ -95,6 +98,30 @@ class Metadata {
   const std::map<std::string, std::string>& strings_;
 };
 
+// False for what other programs write: no metadata, or their own (safetensors.torch adds "format").
+bool has_our_metadata(const SafetensorsReader& reader) {
+  return reader.metadata().count("config") != 0 || reader.metadata().count("variant") != 0;
+}
+
+// The network whose tensors are in the file, by its deepest encoder and its first convolution. Their names and shapes
+// are checked later.
+NetworkConfig network_of_tensors(const SafetensorsReader& reader) {
+  NetworkConfig network;
+  const auto first = reader.tensors().find("encoder.0.conv1.weight");
+  if (first == reader.tensors().end() || first->second.shape.empty())
+    throw Error(
+        "it has neither our metadata nor the tensors of our networks, such as encoder.0.conv1.weight; "
+        "tools/pytorch_reference.py has the network with the names that are needed");
+  const bool four = reader.tensors().count("encoder.3.conv1.weight") != 0;
+  network.variant = four ? Variant::attention4 : Variant::attention3;
+  const Index base = first->second.shape[0];
+  if (base < 2 || base > 512 || base % 2 != 0)
+    throw Error("its first convolution has " + std::to_string(base) +
+                " channels, which must be an even number from 2 to 512");
+  network.base = static_cast<int>(base);
+  return network;
+}
+
 void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
   checkpoint.config = parse_deciding_json(metadata.text("config"));
   metadata.expect("variant", name_of(checkpoint.config.network.variant));
@@ -112,7 +139,9 @@ void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
 }
 
 void read_tensors(SafetensorsReader& reader, const Architecture& architecture, Checkpoint& checkpoint) {
-  const auto all = file_tensors<std::vector<float>>(architecture, checkpoint);
+  const bool moments = std::any_of(reader.tensors().begin(), reader.tensors().end(),
+                                   [](const auto& entry) { return entry.first.rfind("adam.", 0) == 0; });
+  const auto all = file_tensors<std::vector<float>>(architecture, checkpoint, moments);
   std::set<std::string> known;
   Index largest = 0;
   for (const auto& tensor : all) {
@@ -121,10 +150,13 @@ void read_tensors(SafetensorsReader& reader, const Architecture& architecture, C
     if (entry->second.shape != tensor.spec->shape) throw Error("tensor " + tensor.name + " has a wrong shape");
     largest = std::max(largest, tensor.spec->size);
     known.insert(tensor.name);
+    // PyTorch counts the batches of every batch norm, which only a momentum of None would need.
+    if (tensor.spec->kind == TensorKind::running_var)
+      known.insert(tensor.name.substr(0, tensor.name.rfind('.')) + ".num_batches_tracked");
   }
   for (const auto& [name, tensor] : reader.tensors())
     if (known.count(name) == 0) throw Error("it has an unknown tensor " + quoted_excerpt(name));
-  allocate(architecture, checkpoint);
+  allocate(architecture, checkpoint, moments);
   std::vector<float> values(static_cast<std::size_t>(largest));
   for (const auto& tensor : all) {
     reader.read(reader.tensors().at(tensor.name), values.data());
@@ -143,7 +175,7 @@ Checkpoint initial_checkpoint(const TrainConfig& config) {
   const Architecture architecture = make_architecture(config.network);
   Checkpoint checkpoint;
   checkpoint.config = config;
-  allocate(architecture, checkpoint);
+  allocate(architecture, checkpoint, true);
   std::vector<double> parameters, statistics;
   initial_values(architecture, config.seed, parameters, statistics);
   std::transform(parameters.begin(), parameters.end(), checkpoint.parameters.begin(),
@@ -167,7 +199,7 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
                                                     {"cases", checkpoint.cases},
                                                     {"best_val_iou", hex(checkpoint.best_val_iou)},
                                                     {"config", deciding_json(config)}};
-  const auto all = file_tensors<const std::vector<float>>(architecture, checkpoint);
+  const auto all = file_tensors<const std::vector<float>>(architecture, checkpoint, !checkpoint.adam_m.empty());
   std::vector<StoredTensor> tensors;
   for (const auto& tensor : all) tensors.push_back({tensor.name, tensor.spec->shape});
   write_safetensors(path, metadata, tensors, [&](std::size_t i, float* values) {
@@ -179,7 +211,11 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<Vari
   SafetensorsReader reader(path);
   try {
     Checkpoint checkpoint;
-    read_metadata(Metadata(reader.metadata()), checkpoint);
+    checkpoint.has_metadata = has_our_metadata(reader);
+    if (checkpoint.has_metadata)
+      read_metadata(Metadata(reader.metadata()), checkpoint);
+    else
+      checkpoint.config.network = network_of_tensors(reader);
     const NetworkConfig& network = checkpoint.config.network;
     if ((variant && *variant != network.variant) || (base && *base != network.base))
       throw Error(std::string("it holds ") + name_of(network.variant) + " with base " + std::to_string(network.base) +
@@ -192,6 +228,20 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<Vari
     throw Error("cannot use checkpoint " + path.string() + ": " + why +
                 (why.find(';') == std::string::npos ? "; use another checkpoint" : ""));
   }
+}
+
+std::string lacking(const Checkpoint& checkpoint) {
+  if (!checkpoint.has_metadata) return "our metadata (configuration, epoch, step)";
+  return checkpoint.adam_m.empty() ? "Adam's moments (adam.*)" : "";
+}
+
+std::string assumptions(const Checkpoint& checkpoint, int size) {
+  if (checkpoint.has_metadata) return "";
+  const NetworkConfig& network = checkpoint.config.network;
+  const std::string side = std::to_string(size);
+  return "no metadata of ours: by its tensors it is " + std::string(name_of(network.variant)) + ", base " +
+         std::to_string(network.base) + "; assumed: images of " + side + " x " + side +
+         (size == TrainConfig().size ? " (the default)" : "") + ", luma / 255";
 }
 
 std::string hash_of_cases(const std::vector<std::string>& train, const std::vector<std::string>& val) {

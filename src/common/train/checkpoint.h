@@ -7,6 +7,10 @@
 // training and validation cases), best_val_iou (hex float; -inf before the first epoch) and config (the JSON of what
 // decides the result).
 // The same training gives the same bytes: nothing in it tells of time, place or threads.
+//
+// Weights that come back from PyTorch are read as well: without adam.*, as float16, bfloat16 or float64, or as a plain
+// state_dict, which has no metadata and counts batches (num_batches_tracked, ignored). Training cannot be resumed from
+// such a file, as it lacks part of the state.
 #pragma once
 
 #include <filesystem>
@@ -28,18 +32,27 @@ struct Checkpoint {
   MetricSums sums;  ///< of those batches
   std::string cases;
   double best_val_iou = -std::numeric_limits<double>::infinity();
-  /// Flat buffers of Architecture, in our layout; gaps hold zeros.
+  /// Flat buffers of Architecture, in our layout; gaps hold zeros. Adam's moments are empty if the file lacks them.
   std::vector<float> parameters, statistics, adam_m, adam_v;
+  /// False if the file had none: then the network is that of its tensors, and all else in here has its default.
+  bool has_metadata = true;
 };
+
+/// What training would need to go on and the file lacked, for a message; "" if it lacked nothing.
+std::string lacking(const Checkpoint& checkpoint);
+
+/// What was taken for granted for want of metadata, on one line without an end; "" if there was metadata. `size`: the
+/// side of the images that the network is about to be used with.
+std::string assumptions(const Checkpoint& checkpoint, int size);
 
 /// Initial weights of the configuration's seed, nothing trained.
 Checkpoint initial_checkpoint(const TrainConfig& config);
 
-/// Replaces the file as a whole or not at all. Throws Error naming the file.
+/// Replaces the file as a whole or not at all; writes Adam's moments if there are any. Throws Error naming the file.
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
 
-/// Throws Error, one line naming the file, where it is not a whole and sane checkpoint, or where it holds another
-/// variant or base than asked for.
+/// Throws Error, one line naming the file, if it is neither a whole and sane checkpoint nor the weights of one of our
+/// networks, or if it holds another variant or base than asked for.
 Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<Variant> variant = std::nullopt,
                            std::optional<int> base = std::nullopt);
 
