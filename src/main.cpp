@@ -9,6 +9,7 @@
 
 #include "common/app/parser.h"
 #include "common/core/error.h"
+#include "common/io/signals.h"
 
 namespace {
 
@@ -24,6 +25,7 @@ int fail(ExitCode code, std::string message) {
 
 int main(int argc, char** argv) {
   using namespace attnunet;
+  restore_interrupts();
   // Beyond a limit on file sizes write() then fails like on a full disk, with a message, instead of killing us.
   std::signal(SIGXFSZ, SIG_IGN);
   // Whoever follows a log sees each line as it is printed.

@@ -232,10 +232,13 @@ TEST_F(DeviceTraining, UploadsWhereTheCasesDoNotFit) {
 }
 
 TEST(DeviceMemory, TheMessageGivesNeedAndFreeAmount) {
-  EXPECT_NO_THROW(require_memory("training", 5, 5));
-  EXPECT_EQ(message_of<Error>([] { require_memory("evaluation", 3 << 20, 0); }),
-            "evaluation needs 3.0 MiB of device memory, 0.0 MiB are free: use a smaller --batch, --size or --base");
-  EXPECT_EQ(message_of<Error>([] { require_memory("training", Index{13207024435}, Index{8482560410}); }),
+  EXPECT_NO_THROW(require_memory("training", 5, 5, "memory", "--batch"));
+  EXPECT_EQ(message_of<Error>([] { require_memory("evaluation", 3 << 20, 0, "memory", "--batch or --size"); }),
+            "evaluation needs 3.0 MiB of memory, 0.0 MiB are free: use a smaller --batch or --size");
+  EXPECT_EQ(message_of<Error>([] {
+              require_memory("training", Index{13207024435}, Index{8482560410}, "device memory",
+                             "--batch, --size or --base");
+            }),
             "training needs 12.3 GiB of device memory, 7.9 GiB are free: use a smaller --batch, --size or --base");
 }
 

@@ -103,7 +103,7 @@ TEST_F(PytorchReference, WeightsComeBack) {
     for (std::size_t i = 0; i < before.parameters.size(); ++i)
       EXPECT_LE(std::abs(after.parameters[i] - before.parameters[i]),
                 rounding * std::abs(before.parameters[i]) + (rounding > 0 ? 0x1p-25f : 0.0f))
-          << dtype << " " << i;  // float16 has steps of 2^-24 near 0
+          << dtype << " " << i;                      // float16 has steps of 2^-24 near 0
     EXPECT_EQ(after.statistics, before.statistics);  // 0 and 1
     expect_success(attnunet_run({"evaluate", "--checkpoint", file, "--data", training.data, "--size", "32"}));
   }

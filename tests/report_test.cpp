@@ -156,7 +156,8 @@ TEST_F(ReportFolder, StripIsThinnedOut) {
   for (int epoch = 1; epoch <= 15; ++epoch) data::write_png(run.panel(epoch, "a"), noise);
   write_text(run.panels() / "epoch-004-a.png", "damaged");
   write_text(run.panels() / "notes.txt", "not a panel");
-  const PanelStrip strip = panel_strip(run, 14);  // those after it belong to no epoch of the report
+  SmallPanels known;
+  const PanelStrip strip = panel_strip(run, 14, known);  // those after it belong to no epoch of the report
   EXPECT_EQ(strip.epochs, 14u);
   ASSERT_EQ(strip.cases.size(), 1u);
   EXPECT_EQ(strip.cases[0].name, "a");
@@ -170,10 +171,42 @@ TEST_F(ReportFolder, StripIsThinnedOut) {
   EXPECT_GE(panels.size(), 9u);
 }
 
+// Panels of earlier epochs are not read again: here they are gone, and all stay in the strip. How many are kept in
+// memory has a limit.
+TEST_F(ReportFolder, StripReadsEachPanelOnce) {
+  SmallPanels known;
+  const auto strip_after = [&](int epoch) {
+    data::write_png(run.panel(epoch, "a"), blank(400, 150));
+    const PanelStrip strip = panel_strip(run, epoch, known);
+    write_text(run.panel(epoch, "a"), "no longer a picture");
+    return strip;
+  };
+  for (int epoch = 1; epoch <= 6; ++epoch) EXPECT_EQ(strip_after(epoch).shown_epochs, static_cast<std::size_t>(epoch));
+  const PanelStrip strip = strip_after(7);
+  ASSERT_EQ(strip.cases.size(), 1u);
+  ASSERT_EQ(strip.cases[0].panels.size(), 7u);
+  for (const auto& panel : strip.cases[0].panels) EXPECT_EQ(panel.png, data::encode_png(blank(400, 150)));
+
+  data::Rgb noise = blank(1000, 200);  // 600 kB: five are shown
+  std::uint32_t state = 1;
+  for (std::uint8_t& value : noise.pixels)
+    value = static_cast<std::uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
+  data::write_png(run.panel(8, "a"), noise);
+  for (int epoch = 8; epoch <= 30; ++epoch) {
+    if (epoch > 8) std::filesystem::copy_file(run.panel(8, "a"), run.panel(epoch, "a"));
+    const PanelStrip later = panel_strip(run, epoch, known);
+    EXPECT_EQ(later.shown_epochs, 5u);
+    EXPECT_EQ(later.cases[0].panels.back().epoch, epoch);
+    EXPECT_EQ(later.cases[0].panels.front().epoch, 1);
+    EXPECT_LE(known.size(), 4u * 5 + 1);
+  }
+}
+
 TEST_F(ReportFolder, StripOfManyCases) {
   for (const char* name : {"a", "b-1", "c"})
     for (int epoch : {1, 2, 1000}) data::write_png(run.panel(epoch, name), blank(600, 300));
-  const PanelStrip strip = panel_strip(run, 1000);
+  SmallPanels known, none;
+  const PanelStrip strip = panel_strip(run, 1000, known);
   ASSERT_EQ(strip.cases.size(), 3u);
   EXPECT_EQ(strip.cases[1].name, "b-1");
   for (const auto& one : strip.cases) {
@@ -186,7 +219,7 @@ TEST_F(ReportFolder, StripOfManyCases) {
                             other.out = (folder / "other").string();
                             return other;
                           }()),
-                          5)
+                          5, none)
                   .cases.empty());
 }
 

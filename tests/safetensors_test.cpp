@@ -61,7 +61,8 @@ TEST(Safetensors, BytesAreFixed) {
   EXPECT_EQ(read_text(folder / "x"), length + header + std::string("\0\0\x80\x3f", 4));
 }
 
-// Every type at its edges: a subnormal, the largest number, infinity, what float64 loses; and whole numbers beside them.
+// Every type at its edges: a subnormal, the largest number, infinity, what float64 loses; and whole numbers beside
+// them.
 TEST(Safetensors, OtherTypes) {
   TemporaryFolder folder;
   const double doubles[] = {1.0 / 3, -1e300};
@@ -71,11 +72,10 @@ TEST(Safetensors, OtherTypes) {
   data.append(reinterpret_cast<const char*>(halves), sizeof halves);
   data.append(reinterpret_cast<const char*>(upper_halves), sizeof upper_halves);
   data.append(reinterpret_cast<const char*>(&count), sizeof count);
-  const std::string header =
-      R"({"d":{"dtype":"F64","shape":[2],"data_offsets":[0,16]},)"
-      R"("h":{"dtype":"F16","shape":[5],"data_offsets":[16,26]},)"
-      R"("b":{"dtype":"BF16","shape":[2,1],"data_offsets":[26,30]},)"
-      R"("n":{"dtype":"I64","shape":[],"data_offsets":[30,38]}})";
+  const std::string header = R"({"d":{"dtype":"F64","shape":[2],"data_offsets":[0,16]},)"
+                             R"("h":{"dtype":"F16","shape":[5],"data_offsets":[16,26]},)"
+                             R"("b":{"dtype":"BF16","shape":[2,1],"data_offsets":[26,30]},)"
+                             R"("n":{"dtype":"I64","shape":[],"data_offsets":[30,38]}})";
   write_raw(folder / "x", header, 0);
   write_text(folder / "x", read_text(folder / "x") + data);
   SafetensorsReader reader(folder / "x");

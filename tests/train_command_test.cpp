@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <csignal>
 #include <map>
 #include <set>
 #include <sstream>
@@ -67,6 +68,49 @@ TEST(TrainCommand, DefaultFolderIsUnderRuns) {
     ++runs;
   }
   EXPECT_EQ(runs, 1);
+}
+
+// Six of them start within two seconds at most.
+TEST(TrainCommand, RunsOfTheSameSecondGetFoldersOfTheirOwn) {
+  const PhantomFolder phantoms;
+  ProcessOptions options;
+  options.folder = phantoms.folder.path().string();
+  std::vector<std::string> arguments = phantoms.train("", {"--quiet"});
+  arguments.erase(arguments.begin() + 3, arguments.begin() + 5);  // --out and its value
+  *(std::find(arguments.begin(), arguments.end(), "--epochs") + 1) = "0";
+  std::string command = "for i in 1 2 3 4 5 6; do " + program();
+  for (const std::string& argument : arguments) command += " '" + argument + "'";
+  const Finished finished = run_process({"/bin/sh", "-c", command + " || exit 1; done"}, options);
+  expect_success(finished);
+  std::set<std::string> runs;
+  for (const auto& entry : fs::directory_iterator(phantoms / "runs")) {
+    EXPECT_TRUE(fs::exists(entry.path() / "last.safetensors")) << entry.path();
+    runs.insert(read_json(entry.path() / "config.json")["out"].get<std::string>());
+  }
+  EXPECT_EQ(runs.size(), 6u);
+}
+
+// As with best.safetensors: the later epochs of the run stay, and what is printed can be pasted into a shell.
+TEST(TrainCommand, AnEarlierStateOfARunIsResumedElsewhere) {
+  const PhantomFolder phantoms;
+  const std::string run = phantoms / "it's \"a run\"", earlier = run + "/earlier.safetensors";
+  std::vector<std::string> arguments = phantoms.train(run);
+  *(std::find(arguments.begin(), arguments.end(), "--epochs") + 1) = "1";
+  expect_success(attnunet_run(arguments));
+  fs::copy_file(run + "/last.safetensors", earlier);
+  expect_success(attnunet_run({"train", "--resume", run + "/last.safetensors", "--epochs", "2"}));
+  const std::string rows = read_text(run + "/metrics.csv"), state = read_text(run + "/last.safetensors");
+  ASSERT_EQ(lines_of(rows).size(), 3u);
+  const std::string last = "--resume '" + (phantoms / "it'\\''s \"a run\"/last.safetensors'");
+  expect_failure(attnunet_run({"train", "--resume", earlier}), 1, {"epoch 1", "has 2", "--out", last});
+  expect_failure(attnunet_run(phantoms.train(run)), 1, {last});
+  EXPECT_EQ(read_text(run + "/metrics.csv"), rows);
+  EXPECT_EQ(read_text(run + "/last.safetensors"), state);
+  expect_success(attnunet_run({"train", "--resume", earlier, "--epochs", "2", "--out", phantoms / "other"}));
+  EXPECT_EQ(lines_of(read_text(phantoms / "other/metrics.csv")).size(), 3u);
+  // Once the last state is gone or damaged, the earlier one is all there is.
+  write_text(run + "/last.safetensors", "damaged");
+  expect_success(attnunet_run({"train", "--resume", earlier}));
 }
 
 TEST(TrainCommand, QuietPrintsTheResultOnly) {
@@ -197,9 +241,20 @@ TEST_P(TrainInterrupted, ResumesToTheBitsOfTheUndisturbedRun) {
 INSTANTIATE_TEST_SUITE_P(, TrainInterrupted,
                          ::testing::Values(Interruption{"Interrupt", SIGINT, false},
                                            Interruption{"Terminate", SIGTERM, false},
+                                           Interruption{"HangUp", SIGHUP, false},
                                            Interruption{"InterruptThatWasIgnored", SIGINT, true},
                                            Interruption{"TerminateThatWasIgnored", SIGTERM, true}),
                          [](const auto& info) { return std::string(info.param.name); });
+
+// A command that does not save anything ends at once, in a script's background too.
+TEST(Interrupts, EndACommandThatWasStartedWithThemIgnored) {
+  ProcessOptions options;
+  options.interrupts_ignored = true;
+  for (const int number : {SIGINT, SIGTERM}) {
+    options.signal_when = [&](const std::string& out) { return out.empty() ? 0 : number; };
+    EXPECT_EQ(attnunet_run({"gradcheck"}, options).exit_code, 128 + number);
+  }
+}
 
 // Two trainings into one folder: the second is refused, and does nothing to the first.
 TEST(TrainCommand, SecondWriterIsRefused) {

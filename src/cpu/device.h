@@ -38,8 +38,10 @@ InstructionSet instruction_set();
 
 class Device {
  public:
-  /// threads >= 1. Results do not depend on it, to the bit.
-  explicit Device(int threads, ConvMethod conv = ConvMethod::automatic) : threads_(threads), conv_(conv) {}
+  /// threads >= 1. Results do not depend on it, to the bit. `memory`: bytes that may be allocated, if that is known.
+  explicit Device(int threads, ConvMethod conv = ConvMethod::automatic,
+                  Index memory = std::numeric_limits<Index>::max())
+      : threads_(threads), conv_(conv), memory_(memory) {}
   int threads() const { return threads_; }
   ConvMethod conv() const { return conv_; }
   /// Whether every layer that has plain loops (X_reference.h) runs those.
@@ -47,14 +49,16 @@ class Device {
 
   /// Returns when all that was asked for is done: here every operation is, when it returns.
   void synchronize() {}
-  /// What may still be allocated. The system gives memory as it is touched and says no where it has none: no limit.
-  Index available_bytes() const { return std::numeric_limits<Index>::max(); }
+  /// What work may be planned for. The system gives memory only as it is touched, and if there is none left it ends the
+  /// process: so what does not fit must be refused beforehand.
+  Index available_bytes() const { return memory_; }
   /// The processor's, as the system tells it.
   std::string name() const;
 
  private:
   int threads_;
   ConvMethod conv_;
+  Index memory_;
 };
 
 /// Owning memory on 64-byte boundaries (a cache line, an AVX-512 vector). Contents start undefined. Large buffers lie

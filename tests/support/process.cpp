@@ -26,6 +26,7 @@ Finished run_process(const std::vector<std::string>& arguments, const ProcessOpt
     dup2(err[1], STDERR_FILENO);
     if (!options.folder.empty() && chdir(options.folder.c_str()) != 0) _exit(126);
     for (int number : {SIGINT, SIGTERM}) signal(number, options.interrupts_ignored ? SIG_IGN : SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
     if (options.largest_file != RLIM_INFINITY) {
       const rlimit limit{options.largest_file, options.largest_file};
       setrlimit(RLIMIT_FSIZE, &limit);

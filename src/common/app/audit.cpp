@@ -14,6 +14,7 @@
 #include "common/data/sample.h"
 #include "common/data/split.h"
 #include "common/io/atomic_file.h"
+#include "common/io/machine.h"
 #include "common/io/signals.h"
 #include "common/io/table.h"
 #include "common/train/cases.h"

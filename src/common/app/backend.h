@@ -9,6 +9,7 @@
 #include "common/app/options.h"
 #include "common/gradcheck/examples.h"
 #include "common/gradcheck/run_all.h"
+#include "common/io/machine.h"
 #include "common/report/gradcam.h"
 #include "common/train/trainer.h"
 #include "cpu/machine_peaks.h"
@@ -47,7 +48,7 @@ auto with_backend(Backend backend, int threads, Precision precision, ConvMethod 
   require_backend(backend, precision, conv);
   switch (backend) {
     case Backend::cpu: {
-      cpu::Device device(threads, conv);
+      cpu::Device device(threads, conv, free_memory());
       return work(device, Cpu<T>());
     }
     case Backend::cuda:

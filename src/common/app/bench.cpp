@@ -164,7 +164,7 @@ void run_on(typename B::Device& device, const BenchOptions& options, std::option
               options.network.base, static_cast<long long>(options.batch), options.size, options.size,
               name_of(options.precision), name_of(options.conv));
   const Index planned = planned_bytes<B>(device, options);
-  require_memory("bench", planned, device.available_bytes());
+  require_memory("bench", planned, device.available_bytes(), memory_name<B>, "--batch, --size or --base");
   const NetworkTimes times = time_network<B>(device, options);
   // A device of its own memory holds what was planned; of the host the system knows.
   const double peak_mb = B::reads_wait ? static_cast<double>(planned) / (1 << 20) : peak_resident_mb();

@@ -17,6 +17,7 @@
 #include "common/data/sample.h"
 #include "common/io/atomic_file.h"
 #include "common/io/counter_bar.h"
+#include "common/io/machine.h"
 #include "common/io/signals.h"
 #include "common/io/table.h"
 #include "common/report/contact_sheet.h"

@@ -5,8 +5,8 @@
 #include <cstdlib>
 
 #include "common/core/error.h"
-#include "common/core/in_parallel.h"
 #include "common/core/quoting.h"
+#include "common/io/machine.h"
 #include "cuda/device.h"
 
 namespace attnunet::app {

@@ -21,7 +21,7 @@ std::vector<ImageScore> scores_on(typename B::Device& device, const Checkpoint& 
   require_memory("evaluation",
                  AttentionUNet<B>::bytes(architecture, false) + Evaluator<B>::bytes(size, config.loss, batch, most) +
                      AttentionUNetTape<B>::planned_bytes(device, architecture, batch, size, size, Purpose::inference),
-                 device.available_bytes());
+                 device.available_bytes(), memory_name<B>, "--batch or --size");
   AttentionUNet<B> network(device, architecture, false);
   network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
                {checkpoint.statistics.begin(), checkpoint.statistics.end()});

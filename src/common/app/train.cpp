@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "common/app/progress.h"
 #include "common/core/quoting.h"
 #include "common/data/watch.h"
+#include "common/io/atomic_file.h"
 #include "common/io/signals.h"
 #include "common/report/epoch_files.h"
 #include "common/report/gradcam.h"
@@ -22,13 +24,45 @@
 namespace attnunet::app {
 namespace {
 
-std::string default_folder(const TrainConfig& config) {
+/// Makes runs/VARIANT-DATE-TIME, or if another run has that, VARIANT-DATE-TIME-2 and so on. Making a folder is the
+/// check whether it is there: of two runs that start in one second, one makes it.
+std::string make_default_folder(const TrainConfig& config) {
   const std::time_t now = std::time(nullptr);
   std::tm local{};
   localtime_r(&now, &local);
   char text[32];
   std::strftime(text, sizeof text, "%Y%m%d-%H%M%S", &local);
-  return std::string("runs/") + name_of(config.network.variant) + "-" + text;
+  const std::string name = std::string("runs/") + name_of(config.network.variant) + "-" + text;
+  std::string folder = name;
+  std::error_code code;
+  std::filesystem::create_directories("runs", code);
+  for (int i = 2; !std::filesystem::create_directory(folder, code); ++i) {
+    if (code) throw file_error("cannot make the run folder", folder, code.value());
+    folder = name + "-" + std::to_string(i);
+  }
+  return folder;
+}
+
+/// A run goes on in its own folder from its last state, or elsewhere: what came after another checkpoint would be lost.
+/// A last.safetensors that cannot be read has nothing to lose.
+void refuse_to_drop_epochs(const Checkpoint& checkpoint) {
+  namespace fs = std::filesystem;
+  const TrainConfig& config = checkpoint.config;
+  const fs::path given(config.resume), last = fs::path(config.out) / "last.safetensors";
+  std::error_code none;
+  const fs::path own = given.has_parent_path() ? given.parent_path() : fs::path(".");
+  if (!fs::equivalent(own, config.out, none) || !fs::exists(last) || fs::equivalent(given, last, none)) return;
+  int done = 0;
+  try {
+    done = load_checkpoint(last).epoch;
+  } catch (const Error&) {
+    return;
+  }
+  if (done <= checkpoint.epoch) return;
+  throw Error(given.string() + " is the state after epoch " + std::to_string(checkpoint.epoch) + " of a run that has " +
+              std::to_string(done) +
+              ": to go on from there, name another folder with --out; to continue the run, --resume " +
+              shell_word(last));
 }
 
 /// The checkpoint to continue from, with the configuration to continue by.
@@ -51,6 +85,7 @@ Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
     given.val_cases = listed.val_cases;
   }
   checkpoint.config = resumed_config(checkpoint.config, given, options);
+  refuse_to_drop_epochs(checkpoint);
   return checkpoint;
 }
 
@@ -123,10 +158,6 @@ bool run(const TrainConfig& given, std::optional<data::CheckDepth> depth, const 
   const data::Split split = checked_split(dataset, config, depth);
   config.files = data::hash_of_file_sizes(dataset, data::all_cases(split));
   if (!config.resume.empty()) warn_of_other_files(config);
-  if (config.resume.empty()) {
-    if (config.out.empty()) config.out = default_folder(config);
-    start = new_run(config);
-  }
 
   catch_interrupts();
   ProgressDisplay display(static_cast<Index>(split.train.size()), static_cast<Index>(split.val.size()), config.quiet);
@@ -146,12 +177,14 @@ bool run(const TrainConfig& given, std::optional<data::CheckDepth> depth, const 
         using B = decltype(b);
         const Architecture architecture = make_architecture(config.network);
         const auto explainer_bytes = report::Explainer<B>::bytes(device, architecture, 1, config.size, config.size);
-        // What does not fit is refused before there is a folder.
+        // What does not fit is refused before weights are drawn and before there is a folder.
         plan_training_memory<B>(device, config, split, explainer_bytes);
+        if (config.resume.empty()) start = new_run(config);
+        if (config.out.empty()) config.out = make_default_folder(config);
         folder = config.resume.empty() ? RunFolder::create(config) : RunFolder::resume(start);
         if (!config.quiet) print_start(config, dataset, split, *folder);
         report::Explainer<B> explainer(device, architecture, 1, config.size, config.size);
-        const report::EpochFiles files(start, *folder, dataset, split);
+        report::EpochFiles files(start, *folder, dataset, split);
         Trainer<B> trainer(device, dataset, split, start, *folder);
         callbacks.files_missing = [&](int epoch) { return files.missing(epoch); };
         callbacks.files = [&](int epoch, const std::vector<ImageScore>& validation) {

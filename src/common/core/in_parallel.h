@@ -10,11 +10,6 @@
 
 namespace attnunet {
 
-/// Those of this machine, at least 1.
-inline int all_cores() {
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
 /// work(i) for i = 0 .. count - 1, on up to `threads` threads. After all, rethrows what the first i threw that did.
 template <class Work>
 void in_parallel(std::size_t count, int threads, const Work& work) {

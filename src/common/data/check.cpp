@@ -8,6 +8,7 @@
 #include "common/data/raw_image.h"
 #include "common/data/resize.h"
 #include "common/data/sample.h"
+#include "common/io/machine.h"
 
 namespace attnunet::data {
 namespace {

@@ -29,10 +29,12 @@ struct Batch {
 
 class Loader {
  public:
+  static constexpr std::size_t default_cache_bytes = std::size_t{1} << 30;
+
   /// The dataset must outlive the loader. Decoded samples (2 size^2 bytes each) are kept while they take up to
-  /// `cache_bytes` together, by default 1 GiB; further cases are decoded anew in every epoch.
+  /// `cache_bytes` together; further cases are decoded anew in every epoch.
   Loader(const Dataset& dataset, int size, Augment kind, std::uint64_t seed, int threads = 2,
-         std::size_t cache_bytes = std::size_t{1} << 30);
+         std::size_t cache_bytes = default_cache_bytes);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;

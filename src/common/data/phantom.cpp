@@ -8,6 +8,7 @@
 #include "common/core/in_parallel.h"
 #include "common/core/quoting.h"
 #include "common/core/random.h"
+#include "common/io/machine.h"
 
 namespace attnunet::data {
 namespace {

@@ -13,22 +13,33 @@ extern "C" void attnunet_set_flag(int) {
   flag = 1;
 }
 
-}  // namespace
-
-void catch_interrupts() {
-  flag = 0;
+void handle(std::initializer_list<int> signals, void (*handler)(int)) {
   struct sigaction action {};
-  action.sa_handler = attnunet_set_flag;
+  action.sa_handler = handler;
   // System calls that are interrupted go on by themselves.
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
-  sigset_t both;
-  sigemptyset(&both);
-  for (int signal : {SIGINT, SIGTERM}) {
+  sigset_t all;
+  sigemptyset(&all);
+  for (int signal : signals) {
     sigaction(signal, &action, nullptr);
-    sigaddset(&both, signal);
+    sigaddset(&all, signal);
   }
-  pthread_sigmask(SIG_UNBLOCK, &both, nullptr);
+  pthread_sigmask(SIG_UNBLOCK, &all, nullptr);
+}
+
+}  // namespace
+
+void restore_interrupts() {
+  handle({SIGINT, SIGTERM}, SIG_DFL);
+}
+
+void catch_interrupts() {
+  flag = 0;
+  struct sigaction hangup {};
+  sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) handle({SIGHUP}, attnunet_set_flag);
+  handle({SIGINT, SIGTERM}, attnunet_set_flag);
   signal(SIGXFSZ, SIG_IGN);
 }
 

@@ -81,7 +81,7 @@ class Predictor {
     if (explain) need += report::Explainer<B>::bytes(device, architecture, N, size, size);
     if (!explain || tta)
       need += AttentionUNetTape<B>::planned_bytes(device, architecture, N, size, size, Purpose::inference);
-    require_memory("prediction", need, device.available_bytes());
+    require_memory("prediction", need, device.available_bytes(), memory_name<B>, "--batch or --size");
     return device;
   }
 

@@ -8,7 +8,6 @@
 #include "common/data/sample.h"
 #include "common/io/atomic_file.h"
 #include "common/report/panel.h"
-#include "common/report/report.h"
 #include "common/train/cases.h"
 
 namespace attnunet::report {
@@ -54,7 +53,7 @@ bool EpochFiles::missing(int epoch) const {
                       [&](const std::string& name) { return std::filesystem::exists(folder_.panel(epoch, name)); });
 }
 
-void EpochFiles::write(int epoch, const std::vector<ImageScore>& validation, const Explain& explain) const {
+void EpochFiles::write(int epoch, const std::vector<ImageScore>& validation, const Explain& explain) {
   for (std::size_t i = 0; i < shown_.size(); ++i) {
     const data::Case& one = dataset_.cases[shown_[i]];
     const data::Sample sample = data::load(one, config_.size);
@@ -95,7 +94,7 @@ void EpochFiles::write(int epoch, const std::vector<ImageScore>& validation, con
   };
   report.best = pictures(first_by(lesions, better));
   report.worst = pictures(first_by(all, [&](std::size_t a, std::size_t b) { return better(b, a); }));
-  report.strip = panel_strip(folder_, epoch);
+  report.strip = panel_strip(folder_, epoch, small_panels_);
   write_file_atomically(folder_.report(), run_report(report));
 }
 

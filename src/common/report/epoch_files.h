@@ -9,6 +9,7 @@
 
 #include "common/data/split.h"
 #include "common/report/gradcam.h"
+#include "common/report/report.h"
 #include "common/train/run_folder.h"
 
 namespace attnunet::report {
@@ -27,7 +28,7 @@ class EpochFiles {
 
   /// Writes them; metrics.csv has the epoch's row, `validation` the scores of split.val after it. Throws Error naming
   /// the file that cannot be written; other files of the run stay as they are.
-  void write(int epoch, const std::vector<ImageScore>& validation, const Explain& explain) const;
+  void write(int epoch, const std::vector<ImageScore>& validation, const Explain& explain);
 
  private:
   const TrainConfig config_;
@@ -37,6 +38,7 @@ class EpochFiles {
   std::string cases_hash_;
   std::vector<std::size_t> shown_;  // indices into the dataset, with the names of their files
   std::vector<std::string> names_;
+  SmallPanels small_panels_;
 };
 
 }  // namespace attnunet::report

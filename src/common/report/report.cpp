@@ -266,7 +266,31 @@ std::string run_report(const RunReport& report) {
                    body + "</main>\n", chart_script());
 }
 
-PanelStrip panel_strip(const RunFolder& folder, int epoch) {
+namespace {
+
+/// The panel of a file at half its size; empty if it cannot be read.
+std::vector<std::uint8_t> small_panel(const fs::path& file) {
+  std::vector<std::uint8_t> pixels;
+  unsigned width = 0, height = 0;
+  if (lodepng::decode(pixels, width, height, file.string(), LCT_RGB) != 0) return {};
+  const data::Rgb panel{static_cast<int>(width), static_cast<int>(height), std::move(pixels)};
+  return data::encode_png(height > 200 ? halved(panel) : panel);
+}
+
+/// The epochs that `most` of are chosen from: every one, every second, every fourth and so on, up to four times as
+/// many, and the last. As epochs come, one is added, or half of them go: which were there before stays.
+std::vector<int> candidates(const std::vector<int>& epochs, std::size_t most) {
+  std::size_t stride = 1;
+  while (epochs.size() / stride > 4 * most) stride *= 2;
+  std::vector<int> chosen;
+  for (std::size_t i = 0; i < epochs.size(); i += stride) chosen.push_back(epochs[i]);
+  if (chosen.back() != epochs.back()) chosen.push_back(epochs.back());
+  return chosen;
+}
+
+}  // namespace
+
+PanelStrip panel_strip(const RunFolder& folder, int epoch, SmallPanels& known) {
   std::map<std::string, std::map<int, fs::path>> files;  // case, epoch
   std::set<int> epochs;
   std::error_code none;
@@ -278,20 +302,20 @@ PanelStrip panel_strip(const RunFolder& folder, int epoch) {
     files[file.substr(static_cast<std::size_t>(at), file.size() - static_cast<std::size_t>(at) - 4)][of] = entry.path();
     epochs.insert(of);
   }
-  const auto small = [](const fs::path& file) {
-    std::vector<std::uint8_t> pixels;
-    unsigned width = 0, height = 0;
-    if (lodepng::decode(pixels, width, height, file.string(), LCT_RGB) != 0) return std::vector<std::uint8_t>();
-    const data::Rgb panel{static_cast<int>(width), static_cast<int>(height), pixels};
-    return data::encode_png(height > 200 ? halved(panel) : panel);
-  };
   PanelStrip strip;
   strip.epochs = epochs.size();
   if (files.empty()) return strip;
+  SmallPanels kept;
+  const auto small = [&](const fs::path& file) {
+    const std::string name = file.filename().string();
+    const auto found = known.find(name);
+    const auto made = kept.emplace(name, found == known.end() ? small_panel(file) : found->second).first;
+    return made->second;
+  };
   const std::size_t bytes = std::max<std::size_t>(1, small(files.begin()->second.rbegin()->second).size());
   const std::size_t pictures = std::max<std::size_t>(2, strip_bytes / bytes);
   const std::size_t cases = std::clamp<std::size_t>(pictures / 2, 1, files.size());
-  const std::vector<int> all(epochs.begin(), epochs.end());
+  const std::vector<int> all = candidates({epochs.begin(), epochs.end()}, pictures / cases);
   std::set<int> shown;
   const std::size_t most = std::min(all.size(), pictures / cases);
   for (std::size_t i = 0; i < most; ++i) shown.insert(most == 1 ? all.back() : all[i * (all.size() - 1) / (most - 1)]);
@@ -305,7 +329,13 @@ PanelStrip panel_strip(const RunFolder& folder, int epoch) {
       if (!png.empty()) one.panels.push_back({of, std::move(png)});
     }
     strip.cases.push_back(std::move(one));
+    for (const int of : all) {  // not shown now, but perhaps later
+      const auto file = of_case.find(of);
+      const auto found = file == of_case.end() ? known.end() : known.find(file->second.filename().string());
+      if (found != known.end()) kept.insert(*found);
+    }
   }
+  known = std::move(kept);
   return strip;
 }
 

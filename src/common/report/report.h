@@ -8,6 +8,7 @@
 // Proof: tests/report_test.cpp, tests/report_page_test.cpp (in a browser)
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -54,8 +55,13 @@ struct RunReport {
 /// HTML: the page.
 std::string run_report(const RunReport& report);
 
+/// Small pictures of panels, by the names of the panels' files. Those that cannot be read are empty.
+using SmallPanels = std::map<std::string, std::vector<std::uint8_t>>;
+
 /// The panels up to an epoch in the run's folder, thinned out as said above; files that cannot be read are left out.
-PanelStrip panel_strip(const RunFolder& folder, int epoch);
+/// `known` keeps what was made, for the epochs that come: at most about four times as many pictures as are shown. With
+/// it an epoch takes the time of its own panels, however many came before.
+PanelStrip panel_strip(const RunFolder& folder, int epoch, SmallPanels& known);
 
 /// The epoch after which a page was written; 0 where there is no such file.
 int reported_epoch(const std::filesystem::path& report);

@@ -17,10 +17,11 @@ std::string amount(Index bytes) {
 
 }  // namespace
 
-void require_memory(const std::string& work, Index need, Index free) {
+void require_memory(const std::string& work, Index need, Index free, const std::string& memory,
+                    const std::string& options) {
   if (need > free)
-    throw Error(work + " needs " + amount(need) + " of device memory, " + amount(free) +
-                " are free: use a smaller --batch, --size or --base");
+    throw Error(work + " needs " + amount(need) + " of " + memory + ", " + amount(free) + " are free: use a smaller " +
+                options);
 }
 
 }  // namespace attnunet

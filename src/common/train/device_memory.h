@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/data/loader.h"
 #include "common/data/split.h"
 #include "common/train/divergence_watch.h"
 #include "common/train/evaluator.h"
@@ -12,11 +13,29 @@
 
 namespace attnunet {
 
-/// Throws Error with both numbers, naming the work (as in "training"), where `need` bytes are more than are free.
-void require_memory(const std::string& work, Index need, Index free);
+/// Throws Error with both numbers if `need` bytes are more than are free. `work`: what needs them, as in "training";
+/// `memory`: which memory; `options`: those of the command that make it less, as in "--batch or --size".
+void require_memory(const std::string& work, Index need, Index free, const std::string& memory,
+                    const std::string& options);
+
+/// The memory of a backend's device, for that message: the host's own, or apart from it.
+template <class B>
+constexpr const char* memory_name = B::reads_wait ? "device memory" : "memory";
+
+/// What training holds on the host beside the device's buffers: the state it began with and that of the last
+/// fetch_state, each with weights, statistics and two moments, and decoded cases (data::Loader, one for training and
+/// one for validation).
+inline Index host_bytes(const Architecture& architecture, const data::Split& split, int size) {
+  const Index state = 3 * architecture.parameter_elements + architecture.statistics_elements;
+  const auto cases = [&](const std::vector<std::size_t>& used) {
+    return std::min(static_cast<Index>(data::Loader::default_cache_bytes),
+                    2 * Index{size} * size * static_cast<Index>(used.size()));
+  };
+  return 2 * state * static_cast<Index>(sizeof(float)) + cases(split.train) + cases(split.val);
+}
 
 struct TrainingMemory {
-  Index bytes = 0;                  ///< all that training allocates on the device
+  Index bytes = 0;  ///< all that training allocates on the device; with the host's if that is the device
   std::vector<std::size_t> cached;  ///< the cases that stay there; where there are any, all that are not augmented
 };
 
@@ -57,7 +76,9 @@ TrainingMemory plan_training_memory(const typename B::Device& device, const Trai
     const Index rest = all_but_cases(true), cache = CachedCases<B>::bytes(cases.size(), size);
     if (cache <= (free - rest) / 2 || rest + cache <= memory.bytes) memory = {rest + cache, std::move(cases)};
   }
-  require_memory("training", memory.bytes + beside, device.available_bytes());
+  if (!B::reads_wait) memory.bytes += host_bytes(architecture, split, size);
+  require_memory("training", memory.bytes + beside, device.available_bytes(), memory_name<B>,
+                 "--batch, --size or --base");
   return memory;
 }
 

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 #include "common/io/atomic_file.h"
 #include "common/io/safetensors.h"
 
@@ -90,7 +91,7 @@ void refuse_a_run(const fs::path& path) {
     if (fs::exists(fs::symlink_status(path / name)))
       throw Error("the folder " + path.string() + " holds a run already (" + name +
                   "); choose another --out, or continue that run with --resume " +
-                  (path / "last.safetensors").string());
+                  shell_word(path / "last.safetensors"));
 }
 
 // What AtomicFile had begun in a folder when a process was killed, of files whose names begin as those given: no other

@@ -57,9 +57,11 @@ struct TrainProgress {
 /// How the run's owner follows and stops it.
 struct TrainCallbacks {
   std::function<void(const TrainProgress&)> progress = [](const TrainProgress&) {};
+  /// Told when an epoch is done with all its files. The row's seconds are of all that; those of metrics.csv, which is
+  /// written before the files, are of steps and validation alone.
   std::function<void(const EpochRow&, bool best)> epoch = [](const EpochRow&, bool) {};
-  /// Told with the epoch, the network in its state and the scores of the validation cases; and before a resumed run
-  /// goes on where files_missing says that this did not happen.
+  /// Told before that with the epoch, the network in its state and the scores of the validation cases; and before a
+  /// resumed run goes on where files_missing says that this did not happen.
   std::function<void(int epoch, const std::vector<ImageScore>& validation)> files;
   std::function<bool(int epoch)> files_missing = [](int) { return false; };
   std::function<bool()> interrupted = [] { return false; };  ///< asked between steps
@@ -90,10 +92,12 @@ class Trainer {
   AttentionUNet<B>& network() { return network_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   bool run_epoch(const TrainCallbacks& callbacks);
   void step(double lr);
   void read_scores(Index images);
-  void finish_epoch(const std::vector<ImageScore>& validation, double lr, double seconds,
+  void finish_epoch(const std::vector<ImageScore>& validation, double lr, Clock::time_point begin,
                     const TrainCallbacks& callbacks);
   std::vector<std::size_t> epoch_order(int epoch) const;
   Index images_done() const { return std::min(state_.batch * state_.config.batch, images()); }
@@ -179,7 +183,7 @@ bool Trainer<B>::run(const TrainCallbacks& callbacks) {
 /// False where it was interrupted, between two steps or within validation (which changes nothing and is done again).
 template <class B>
 bool Trainer<B>::run_epoch(const TrainCallbacks& callbacks) {
-  const auto begin = std::chrono::steady_clock::now();
+  const Clock::time_point begin = Clock::now();
   TrainProgress progress;
   progress.epoch = state_.epoch + 1;
   progress.epochs = state_.config.epochs;
@@ -214,8 +218,7 @@ bool Trainer<B>::run_epoch(const TrainCallbacks& callbacks) {
     return !callbacks.interrupted();
   });
   if (validation.size() < split_.val.size()) return false;
-  finish_epoch(validation, lr, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(),
-               callbacks);
+  finish_epoch(validation, lr, begin, callbacks);
   return true;
 }
 
@@ -259,8 +262,11 @@ void Trainer<B>::read_scores(Index images) {
 }
 
 template <class B>
-void Trainer<B>::finish_epoch(const std::vector<ImageScore>& validation, double lr, double seconds,
+void Trainer<B>::finish_epoch(const std::vector<ImageScore>& validation, double lr, Clock::time_point begin,
                               const TrainCallbacks& callbacks) {
+  const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
+  EpochRow row;
+  row.seconds = seconds();
   MetricSums sums;
   for (const ImageScore& score : validation) {
     if (!std::isfinite(score.loss)) throw diverged("the validation loss", state_.step);
@@ -268,10 +274,8 @@ void Trainer<B>::finish_epoch(const std::vector<ImageScore>& validation, double 
   }
   require_unchanged_dataset();
   fetch_state();
-  EpochRow row;
   row.epoch = state_.epoch + 1;
   row.lr = lr;
-  row.seconds = seconds;
   row.train = state_.sums.metrics();
   row.val = sums.metrics();
   folder_.append(row);
@@ -283,8 +287,9 @@ void Trainer<B>::finish_epoch(const std::vector<ImageScore>& validation, double 
   state_.sums = MetricSums();
   if (best) save_checkpoint(folder_.best(), state_);
   save_checkpoint(folder_.last(), state_);
-  callbacks.epoch(row, best);
   if (callbacks.files) callbacks.files(row.epoch, validation);
+  row.seconds = seconds();
+  callbacks.epoch(row, best);
 }
 
 template <class B>
