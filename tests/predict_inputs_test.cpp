@@ -49,6 +49,37 @@ TEST_F(PredictInputs, NothingIsWrittenAmongTheImages) {
   EXPECT_EQ(files_below(images + "/out"), (std::set<std::string>{"a_mask.png", "a_overlay.png"}));
 }
 
+// Wherever they were moved and whatever they are called; an image whose name looks like a mask's is one.
+TEST_F(PredictInputs, ResultsAreNoImages) {
+  phantom("a.png", 32, 32);
+  const std::vector<std::string> all = {"--overlay", "--probability", "--attention", "--gradcam"};
+  std::vector<std::string> arguments = {images};
+  arguments.insert(arguments.end(), all.begin(), all.end());
+  expect_success(predict(arguments));
+  int number = 0;
+  for (const std::string& name : files_below(out))
+    fs::copy_file(fs::path(out) / name, fs::path(images) / ("x" + std::to_string(number++) + ".PNG"));
+  EXPECT_EQ(number, 7);
+  const std::string second = phantoms / "second";
+  const Finished finished = attnunet_run({"predict", images, "--checkpoint", checkpoint, "--out", second});
+  expect_success(finished);
+  EXPECT_NE(finished.out.find("7 files are results of predict"), std::string::npos) << finished.out;
+  EXPECT_EQ(files_below(second), (std::set<std::string>{"a_mask.png"}));
+  expect_success(
+      attnunet_run({"predict", images + "/a.png", images + "/x0.PNG", "--checkpoint", checkpoint, "--out", second}));
+  expect_failure(attnunet_run({"predict", images + "/x0.PNG", "--checkpoint", checkpoint, "--out", second}), 1,
+                 {"results of predict"});
+}
+
+TEST_F(PredictInputs, MasksAreThoseBesideTheirImage) {
+  for (const char* name : {"patient_masked_07.png", "b.png", "b_mask.png", "b_mask_1.png", "c_mask.png", "d.png",
+                           "sub/d_mask.png", "e_mask_f.png", "e_mask_f_mask.png"})
+    phantom(name, 32, 32);
+  expect_success(predict({images}));
+  EXPECT_EQ(files_below(out), (std::set<std::string>{"patient_masked_07_mask.png", "b_mask.png", "c_mask_mask.png",
+                                                     "d_mask.png", "sub/d_mask_mask.png", "e_mask_f_mask.png"}));
+}
+
 TEST_F(PredictInputs, LinksThatGoInCirclesEnd) {
   phantom("x/a.png", 32, 32);
   fs::create_directory_symlink("..", fs::path(images) / "x/up");

@@ -21,8 +21,8 @@ using data::Grey;
 TEST_F(Predict, FilesAndFoldersOfEveryKindAtTheirOwnSize) {
   phantom("a.png", 37, 51);
   phantom("deep/er/b.PNG", 20, 90);
-  phantom("deep/b_mask.png", 20, 20);
-  phantom("deep/b_mask_1.png", 20, 20);
+  phantom("deep/er/b_mask.png", 20, 20);
+  phantom("deep/er/b_mask_1.png", 20, 20);
   write_text(fs::path(images) / "notes.txt", "no image");
   const fs::path golden = fs::path(source_folder()) / "tests/golden/images";
   fs::copy_file(golden / "progressive.jpg", fs::path(images) / "deep/c.jpg");

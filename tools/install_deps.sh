@@ -43,6 +43,7 @@ check_all() {
   header nlohmann/json.hpp || missing+=(nlohmann-json3-dev)
   header jpeglib.h || missing+=(libjpeg62-turbo-dev)
   header tiffio.h || header "$(uname -m)-linux-gnu/tiffio.h" || missing+=(libtiff-dev)
+  header libdeflate.h || missing+=(libdeflate-dev)
   header stb/stb_easy_font.h || missing+=(libstb-dev)
   header boost/context/fiber.hpp || missing+=(libboost-context-dev)
 }

@@ -19,6 +19,7 @@
 #include "common/io/csv.h"
 #include "common/io/signals.h"
 #include "common/io/table.h"
+#include "common/scores/threshold.h"
 #include "common/train/cases.h"
 #include "common/train/checkpoint.h"
 
@@ -42,7 +43,7 @@ namespace {
 struct EvaluateOptions {
   std::vector<std::string> checkpoints;
   Subset subset = Subset::val;
-  std::string json, csv;
+  std::string json, csv, choose_threshold;
   int pool_batch = 8;
   TrainConfig config;  // of what is given on the command line
 };
@@ -83,6 +84,7 @@ struct Evaluation {
   ImageReports images;
   SetReport overall;
   std::map<std::string, SetReport> by_class;
+  std::optional<ThresholdChoice::Best> chosen;
 };
 
 /// Places 0, 1, ... of the cases, in the order in which batches are pooled: that of a list where one was given.
@@ -135,7 +137,7 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
     return given.count(name) != 0 ? std::optional(value) : std::nullopt;
   };
   const NetworkConfig& network_asked = options.config.network;
-  const Checkpoint checkpoint =
+  Checkpoint checkpoint =
       load_checkpoint(path, asked("variant", network_asked.variant), asked("base", network_asked.base));
   Evaluation evaluation;
   evaluation.checkpoint = path;
@@ -146,10 +148,23 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   const data::Survey survey = check_files(evaluation.dataset, evaluation.cases, evaluation.config);
   find_intensity_range(evaluation.dataset, evaluation.config, survey, evaluation.cases);
   ImageReports& images = evaluation.images;
-  images.scores = scores_of(
-      checkpoint, evaluation.config, evaluation.dataset, evaluation.cases,
-      [&](std::size_t, const float* logits, const float* truth) { images.see(logits, truth, evaluation.config.size); });
-  if (images.scores.size() == evaluation.cases.size()) report_sets(evaluation, options);
+  ThresholdChoice choice;
+  images.scores =
+      scores_of(checkpoint, evaluation.config, evaluation.dataset, evaluation.cases,
+                [&](std::size_t, const float* logits, const float* truth) {
+                  const int size = evaluation.config.size;
+                  images.see(logits, truth, size);
+                  if (!options.choose_threshold.empty())
+                    choice.see(logits, truth, static_cast<std::size_t>(size) * static_cast<std::size_t>(size));
+                });
+  if (images.scores.size() < evaluation.cases.size()) return evaluation;
+  report_sets(evaluation, options);
+  if (!options.choose_threshold.empty()) {
+    evaluation.chosen = choice.best();
+    checkpoint.threshold = evaluation.chosen->threshold;
+    if (!checkpoint.has_metadata) checkpoint.config.size = evaluation.config.size;
+    save_checkpoint(options.choose_threshold, checkpoint);
+  }
   return evaluation;
 }
 
@@ -236,12 +251,15 @@ nlohmann::ordered_json summary_json(const std::vector<Evaluation>& evaluations,
 /// False where interrupted.
 bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
   require_backend(options.config.backend, options.config.precision, options.config.conv);
+  if (!options.choose_threshold.empty() && (options.subset != Subset::val || options.checkpoints.size() > 1))
+    throw UsageError("--choose-threshold is for one --checkpoint and --subset val: leave out what differs");
   if (options.checkpoints.size() > 1 && !options.csv.empty())
     throw UsageError("--csv is of one checkpoint: leave it out, or name one --checkpoint");
   // Made before the work: a file that cannot be written shows now.
   std::optional<AtomicFile> json_file, csv_file;
   if (!options.json.empty()) json_file.emplace(options.json);
   if (!options.csv.empty()) csv_file.emplace(options.csv);
+  if (!options.choose_threshold.empty()) AtomicFile(options.choose_threshold);
 
   catch_interrupts();
   std::vector<Evaluation> evaluations;
@@ -251,6 +269,9 @@ bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
     if (one.images.scores.size() < one.cases.size()) return false;
     if (evaluations.size() > 1) std::printf("\n");
     print(one, options);
+    if (one.chosen)
+      std::printf("\nthreshold %.2f: mean IoU %.4f, at 0.50 %.4f; %s has it, for predict\n", one.chosen->threshold,
+                  one.chosen->iou, one.chosen->iou_at_half, options.choose_threshold.c_str());
   }
   nlohmann::ordered_json object;
   if (evaluations.size() == 1) {
@@ -304,6 +325,9 @@ void add_evaluate_command(Command& app, int& exit_code) {
       ->check(whole_number(1, largest_batch));
   command->add_option("--json", options->json, "file for the metrics of the set and of each class");
   command->add_option("--csv", options->csv, "file for the metrics of every image");
+  command->add_option("--choose-threshold", options->choose_threshold,
+                      "file for a copy of the checkpoint with the threshold of predict at which the mean IoU of the "
+                      "validation cases is highest");
   for (const char* name : {"--variant", "--base", "--size", "--data", "--mask-rule", "--split", "--loss", "--seed"})
     command->get_option(name)->default_str("");  // the checkpoint's
   command->callback([options, command, &exit_code] {

@@ -28,11 +28,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::uint64_t largest_area = data::largest_image;
+
 struct PredictOptions {
   std::string checkpoint, out, csv, gradcam_layer = "bottleneck";
   std::vector<std::string> inputs;
   ResultOptions results;
-  bool tta = false, skip_bad = false, anonymous = false;
+  bool tta = false, skip_bad = false, anonymous = false, threshold_given = false;
   std::optional<int> size;             // the checkpoint's if absent
   int frame = 0;                       // of DICOM loops; 0: every one
   std::optional<double> mm_per_pixel;  // of files that do not say
@@ -106,11 +108,12 @@ void predict(typename B::Device& device, const Checkpoint& checkpoint, const Pre
                       [&, first] { return load(inputs, first, batch, checkpoint.config, options); });
   };
   const auto write = [&](const std::vector<Loaded>& loaded, const std::vector<report::Explanation>& explanations) {
+    const int for_each = std::max(1, threads / static_cast<int>(std::max<std::size_t>(1, explanations.size())));
     in_parallel(explanations.size(), threads, [&](std::size_t i) {
       if (interrupted()) return;  // between images, so that each has all its files
       const Input& input = *loaded[i].input;
       outcome.rows[static_cast<std::size_t>(&input - inputs.data())] =
-          write_results(options.out / input.name, loaded[i].of, explanations[i], options.results);
+          write_results(options.out / input.name, loaded[i].of, explanations[i], options.results, for_each);
     });
   };
 
@@ -164,7 +167,7 @@ void make_folders(const fs::path& out, const std::vector<Input>& inputs) {
 }
 
 /// False where interrupted.
-bool run(const PredictOptions& options) {
+bool run(PredictOptions options) {
   const TrainConfig& config = options.config;
   require_backend(config.backend, config.precision, config.conv);
   Checkpoint checkpoint = load_checkpoint(options.checkpoint);
@@ -172,14 +175,16 @@ bool run(const PredictOptions& options) {
     require_size(checkpoint.config.network, *options.size);
     checkpoint.config.size = *options.size;
   }
+  if (!options.threshold_given && checkpoint.threshold) options.results.threshold = *checkpoint.threshold;
   report::gradcam_block(checkpoint.config.network, options.gradcam_layer);
-  std::vector<std::string> left_out;
-  const std::vector<Input> inputs = find_inputs(options.inputs, options.out, options.frame, &left_out);
-  if (!left_out.empty()) std::printf("%s\n", data::left_out_text(left_out).c_str());
+  const Inputs found = find_inputs(options.inputs, options.out, options.frame);
+  if (!found.left_out.empty()) std::printf("%s\n", data::left_out_text(found.left_out).c_str());
+  const std::vector<Input>& inputs = found.images;
   make_folders(options.out, inputs);
   std::optional<AtomicFile> csv_file;
   if (!options.csv.empty()) csv_file.emplace(options.csv);
   const std::string assumed = assumptions(checkpoint, checkpoint.config.size);
+  if (found.results > 0) std::printf("%zu files are results of predict and were left out\n", found.results);
   if (!assumed.empty()) std::printf("%s has %s\n", options.checkpoint.c_str(), assumed.c_str());
 
   catch_interrupts();
@@ -229,8 +234,16 @@ void add_predict_command(Command& app, int& exit_code) {
   command->add_option("--checkpoint", options->checkpoint, "the model")->required();
   command->add_option("--out", options->out, "folder for a_mask.png of each a.png; sub-folders are kept")->required();
   add_other_size_option(*command, options->size);
-  command->add_option("--threshold", results.threshold, "lesion is where the probability is above")
+  command
+      ->add_option(
+          "--threshold", results.threshold,
+          "lesion is where the probability is above; if not given, the checkpoint's (evaluate --choose-threshold)")
       ->check(number([](double value) { return value > 0 && value < 1; }, "above 0 and below 1"));
+  command->add_option("--min-area", results.min_area, "leave out connected parts of a mask with fewer pixels; 0: none")
+      ->check(whole_number(0, largest_area));
+  command->add_option("--largest", results.largest, "leave out all but so many parts of a mask, the largest")
+      ->check(whole_number(1, largest_area))
+      ->default_str("");
   command->add_flag("--overlay", results.overlay, "also a_overlay.png: outline and tint of the mask on the image");
   command->add_flag("--probability", results.probability, "also a_probability.png: 0 to 255");
   command->add_flag("--attention", results.attention,
@@ -259,6 +272,7 @@ void add_predict_command(Command& app, int& exit_code) {
   add_threads_option(*command, config.threads);
   command->callback([options, command, &exit_code] {
     if (command->count("--gradcam-layer") > 0) options->results.gradcam = true;
+    options->threshold_given = command->count("--threshold") > 0;
     if (!run(*options)) exit_code = 130;
   });
 }

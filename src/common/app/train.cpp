@@ -86,6 +86,7 @@ Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
   }
   checkpoint.config = resumed_config(checkpoint.config, given, options);
   refuse_to_drop_epochs(checkpoint);
+  checkpoint.threshold.reset();  // it was chosen for these weights
   return checkpoint;
 }
 

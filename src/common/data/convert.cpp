@@ -18,6 +18,7 @@
 #include "common/data/raw_image.h"
 #include "common/data/sample.h"
 #include "common/io/atomic_file.h"
+#include "common/io/machine.h"
 #include "common/io/signals.h"
 
 namespace attnunet::data {

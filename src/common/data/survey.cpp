@@ -6,6 +6,7 @@
 
 #include "common/core/in_parallel.h"
 #include "common/data/sample.h"
+#include "common/io/machine.h"
 
 namespace attnunet::data {
 namespace {

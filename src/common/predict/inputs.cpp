@@ -17,9 +17,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_mask(const fs::path& file) {
-  const std::string ending = file.extension().string();
-  return (ending == ".png" || ending == ".PNG") && file.stem().string().find("_mask") != std::string::npos;
+/// The names of the images that a file would be a mask of: what is before each "_mask" in its own.
+std::vector<std::string> names_of_images(const fs::path& file) {
+  const std::string stem = file.stem().string();
+  std::vector<std::string> names;
+  for (std::size_t at = stem.find("_mask"); at != std::string::npos; at = stem.find("_mask", at + 1))
+    names.push_back(stem.substr(0, at));
+  return names;
 }
 
 /// The inputs of a file; none of a DICOM file without an image, or with a mask of ours. What is wrong with a DICOM file
@@ -45,11 +49,21 @@ std::vector<Input> inputs_of(const fs::path& file, const fs::path& below, int fr
   return inputs;
 }
 
+/// False if nothing can be made of the file.
+bool add(Inputs& inputs, const fs::path& file, const fs::path& below, int frame) {
+  if (data::is_result(file)) {
+    ++inputs.results;
+    return true;
+  }
+  const std::vector<Input> found = inputs_of(file, below, frame);
+  inputs.images.insert(inputs.images.end(), found.begin(), found.end());
+  return !found.empty();
+}
+
 struct Walk {
   const fs::path& out;
   int frame;
-  std::vector<Input>& inputs;
-  std::vector<std::string>& left_out;
+  Inputs& inputs;
   std::set<fs::path> walked = {};
 
   /// False if the file is none.
@@ -57,9 +71,7 @@ struct Walk {
     std::error_code ignored;
     if (data::has_image_name(file) ? fs::is_other(fs::status(file, ignored)) : !data::begins_as_dicom(file))
       return false;
-    const std::vector<Input> found = inputs_of(file, below, frame);
-    inputs.insert(inputs.end(), found.begin(), found.end());
-    return !found.empty();
+    return add(inputs, file, below, frame);
   }
 
   /// `below`: the folder, seen from where the walk began.
@@ -71,6 +83,13 @@ struct Walk {
       entries.push_back(entry->path());
     if (failure) throw Error("cannot read the folder " + quoted(path) + ": " + failure.message());
     std::sort(entries.begin(), entries.end());
+    std::set<std::string> images;
+    for (const fs::path& entry : entries)
+      if (data::has_image_name(entry)) images.insert(entry.stem().string());
+    const auto is_mask = [&](const fs::path& entry) {
+      const std::vector<std::string> names = names_of_images(entry);
+      return std::any_of(names.begin(), names.end(), [&](const auto& name) { return images.count(name) != 0; });
+    };
     for (const fs::path& entry : entries) {
       if (data::is_hidden(entry.filename())) continue;
       const fs::file_status status = fs::status(entry, ignored);
@@ -78,7 +97,7 @@ struct Walk {
         if (!fs::equivalent(entry, out, ignored) && !data::is_mask_folder(entry))
           folder(entry, below / entry.filename());
       } else if (!is_mask(entry) && !add_found(entry, below)) {
-        left_out.push_back((below / entry.filename()).generic_string());
+        inputs.left_out.push_back((below / entry.filename()).generic_string());
       }
     }
   }
@@ -86,27 +105,26 @@ struct Walk {
 
 }  // namespace
 
-std::vector<Input> find_inputs(const std::vector<std::string>& given, const fs::path& out, int frame,
-                               std::vector<std::string>* left_out) {
-  std::vector<Input> inputs;
-  std::vector<std::string> others;
+Inputs find_inputs(const std::vector<std::string>& given, const fs::path& out, int frame) {
+  Inputs inputs;
   for (const fs::path path : given) {
     if (!fs::exists(path)) throw Error("there is no " + quoted(path) + "; check the name");
     if (!fs::is_directory(path)) {
-      const std::vector<Input> found = inputs_of(path, {}, frame);
-      if (found.empty()) throw Error(quoted(path) + " is a DICOM file without an image to predict on; leave it out");
-      inputs.insert(inputs.end(), found.begin(), found.end());
+      if (!add(inputs, path, {}, frame))
+        throw Error(quoted(path) + " is a DICOM file without an image to predict on; leave it out");
       continue;
     }
-    const std::size_t before = inputs.size();
-    Walk{out, frame, inputs, others}.folder(path, {});
-    if (inputs.size() == before)
+    const std::size_t before = inputs.images.size(), results_before = inputs.results;
+    Walk{out, frame, inputs}.folder(path, {});
+    if (inputs.images.size() == before && inputs.results == results_before)
       throw Error("the folder " + quoted(path) + " holds no image (PNG, JPEG, BMP or DICOM; masks are left out)");
   }
-  if (left_out != nullptr) *left_out = std::move(others);
 
+  if (inputs.images.empty())
+    throw Error("there is no image, only " + std::to_string(inputs.results) +
+                " results of predict, which are left out; name the images");
   std::map<fs::path, const Input*> by_name;
-  for (const Input& input : inputs) {
+  for (const Input& input : inputs.images) {
     const auto [other, is_new] = by_name.emplace(input.name, &input);
     if (!is_new)
       throw Error(quoted(other->second->file) + " and " + quoted(input.file) + " would both be " +

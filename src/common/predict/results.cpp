@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <vector>
 
+#include "common/core/in_parallel.h"
 #include "common/core/stable_sigmoid.h"
+#include "common/predict/components.h"
 #include "common/report/lesion_table.h"
 #include "common/report/picture.h"
 
@@ -25,10 +28,15 @@ std::vector<float> placed(const std::vector<float>& part, const data::Region& re
 }  // namespace
 
 std::string write_results(const std::filesystem::path& path, const PredictedImage& of,
-                          const report::Explanation& explanation, const ResultOptions& options) {
+                          const report::Explanation& explanation, const ResultOptions& options, int threads) {
   const data::Grey& image = of.image;
   const data::Region region = of.region.width > 0 ? of.region : data::Region{0, 0, image.width, image.height};
-  const auto file = [&](const std::string& ending) { return path.string() + ending + ".png"; };
+  std::vector<std::function<void()>> pictures;
+  const auto add = [&](const std::string& ending, const auto& draw) {
+    pictures.emplace_back([&path, ending, draw] {
+      data::write_png(path.string() + ending + ".png", draw(), Durability::unsynced, ending.substr(1));
+    });
+  };
   const auto resized = [&](const std::vector<float>& map) {
     return report::resize_map(map, explanation.width, explanation.height, region.width, region.height);
   };
@@ -46,29 +54,33 @@ std::string write_results(const std::filesystem::path& path, const PredictedImag
     probability.push_back(stable_sigmoid(logit));
     grey.pixels.push_back(static_cast<std::uint8_t>(std::lround(255 * probability.back())));
   }
-  data::write_png(file("_mask"), mask);
-  if (of.dicom) data::write_dicom_mask(path.string() + "_mask.dcm", mask, *of.dicom);
-  if (options.probability) data::write_png(file("_probability"), grey);
+  keep_components(mask, static_cast<std::size_t>(options.min_area), static_cast<std::size_t>(options.largest));
+  add("_mask", [&] { return mask; });
+  if (of.dicom) pictures.emplace_back([&] { data::write_dicom_mask(path.string() + "_mask.dcm", mask, *of.dicom); });
+  if (options.probability) add("_probability", [&] { return grey; });
 
   const data::Rgb picture = report::to_rgb(image);
-  if (options.overlay) {
-    data::Rgb overlay = picture;
-    report::tint(overlay, mask, report::prediction_colour, 0.25);
-    report::draw_outline(overlay, mask, report::prediction_colour,
-                         report::outline_thickness(image.width, image.height));
-    data::write_png(file("_overlay"), overlay);
-  }
-  const auto write_heat = [&](const std::string& ending, const std::vector<float>& map) {
-    const data::Rgb heat = report::heat_map(resized(map), region.width, region.height);
-    const data::Rgb part = report::to_rgb(data::crop(image, region));
-    data::Rgb over = picture;
-    report::paste(over, report::blend(part, heat, 0.5), region.left, region.top);
-    data::write_png(file(ending), over);
+  const auto overlay = [&] {
+    data::Rgb drawn = picture;
+    report::tint(drawn, mask, report::prediction_colour, 0.25);
+    report::draw_outline(drawn, mask, report::prediction_colour, report::outline_thickness(image.width, image.height));
+    return drawn;
+  };
+  if (options.overlay) add("_overlay", overlay);
+  const auto add_heat = [&](const std::string& ending, const std::vector<float>& map) {
+    add(ending, [&] {
+      const data::Rgb heat = report::heat_map(resized(map), region.width, region.height);
+      const data::Rgb part = report::to_rgb(data::crop(image, region));
+      data::Rgb over = picture;
+      report::paste(over, report::blend(part, heat, 0.5), region.left, region.top);
+      return over;
+    });
   };
   if (options.attention)
     for (std::size_t level = 0; level < explanation.attention.size(); ++level)
-      write_heat("_attention_" + std::to_string(level), explanation.attention[level]);
-  if (options.gradcam) write_heat("_gradcam", explanation.gradcam);
+      add_heat("_attention_" + std::to_string(level), explanation.attention[level]);
+  if (options.gradcam) add_heat("_gradcam", explanation.gradcam);
+  in_parallel(pictures.size(), threads, [&](std::size_t i) { pictures[i](); });
   return report::lesion_table_row(of.name, image.width, image.height, report::measure_lesion(mask, probability),
                                   of.pixel);
 }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "common/core/geometry.h"
 #include "common/data/dicom.h"
 #include "common/data/raw_image.h"
 #include "common/report/gradcam.h"
@@ -19,7 +20,8 @@
 namespace attnunet {
 
 struct ResultOptions {
-  double threshold = 0.5;  ///< lesion is where the probability is above; above 0 and below 1
+  double threshold = 0.5;           ///< lesion is where the probability is above; above 0 and below 1
+  Index min_area = 0, largest = 0;  ///< which parts of the mask stay (keep_components); 0: all
   bool overlay = false, probability = false, attention = false, gradcam = false;
 };
 
@@ -34,9 +36,10 @@ struct PredictedImage {
 
 /// Writes PATH_mask.png (0 or 255), of DICOM images PATH_mask.dcm, and as asked _overlay.png (the image with the mask's
 /// outline and tint), _probability.png (0 to 255), _attention_L.png of each level and _gradcam.png (both as heat, half
-/// over the image). Pictures and numbers are of the whole image; outside of the region the probability is 0. Returns
-/// the image's row of report::lesion_table. Throws Error naming the file that cannot be written.
+/// over the image). Pictures and numbers are of the whole image; outside of the region the probability is 0. Each PNG
+/// says in a text chunk that it is a result (data::is_result). `threads`: pictures that are made at a time. Returns the
+/// image's row of report::lesion_table. Throws Error naming the file that cannot be written.
 std::string write_results(const std::filesystem::path& path, const PredictedImage& of,
-                          const report::Explanation& explanation, const ResultOptions& options);
+                          const report::Explanation& explanation, const ResultOptions& options, int threads);
 
 }  // namespace attnunet

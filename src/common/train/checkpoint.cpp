@@ -79,16 +79,17 @@ class Metadata {
     if (!good || value > largest) throw Error("its metadata has " + key + " = " + quoted_excerpt(digits));
     return value;
   }
-  /// -inf, or a share in [0, 1].
-  double best(const std::string& key) const {
-    const std::string& number = text(key);
+  /// A number for which good(number) is true.
+  template <class Good>
+  double number(const std::string& key, Good good) const {
+    const std::string& digits = text(key);
     char* end = nullptr;
-    const double value = std::strtod(number.c_str(), &end);
-    const bool good = (value >= 0 && value <= 1) || value == -std::numeric_limits<double>::infinity();
-    if (number.empty() || *end != '\0' || !good)
-      throw Error("its metadata has " + key + " = " + quoted_excerpt(number));
+    const double value = std::strtod(digits.c_str(), &end);
+    if (digits.empty() || *end != '\0' || !good(value))
+      throw Error("its metadata has " + key + " = " + quoted_excerpt(digits));
     return value;
   }
+  bool has(const std::string& key) const { return strings_.count(key) != 0; }
   void expect(const std::string& key, const std::string& value) const {
     if (text(key) != value)
       throw Error("its metadata has " + key + " = " + quoted_excerpt(text(key)) + " but a configuration with " + value);
@@ -135,7 +136,11 @@ void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
   if ((checkpoint.batch == 0) != (checkpoint.sums.images() == 0))
     throw Error("its place in the epoch does not fit its metric sums");
   checkpoint.cases = metadata.text("cases");
-  checkpoint.best_val_iou = metadata.best("best_val_iou");
+  checkpoint.best_val_iou = metadata.number("best_val_iou", [](double value) {
+    return (value >= 0 && value <= 1) || value == -std::numeric_limits<double>::infinity();
+  });
+  if (metadata.has("threshold"))
+    checkpoint.threshold = metadata.number("threshold", [](double value) { return value > 0 && value < 1; });
 }
 
 void read_tensors(SafetensorsReader& reader, const Architecture& architecture, Checkpoint& checkpoint) {
@@ -188,17 +193,18 @@ Checkpoint initial_checkpoint(const TrainConfig& config) {
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
   const TrainConfig& config = checkpoint.config;
   const Architecture architecture = make_architecture(config.network);
-  const std::map<std::string, std::string> metadata{{"variant", name_of(config.network.variant)},
-                                                    {"base", std::to_string(config.network.base)},
-                                                    {"size", std::to_string(config.size)},
-                                                    {"seed", std::to_string(config.seed)},
-                                                    {"epoch", std::to_string(checkpoint.epoch)},
-                                                    {"step", std::to_string(checkpoint.step)},
-                                                    {"batch", std::to_string(checkpoint.batch)},
-                                                    {"sums", checkpoint.sums.to_text()},
-                                                    {"cases", checkpoint.cases},
-                                                    {"best_val_iou", hex(checkpoint.best_val_iou)},
-                                                    {"config", deciding_json(config)}};
+  std::map<std::string, std::string> metadata{{"variant", name_of(config.network.variant)},
+                                              {"base", std::to_string(config.network.base)},
+                                              {"size", std::to_string(config.size)},
+                                              {"seed", std::to_string(config.seed)},
+                                              {"epoch", std::to_string(checkpoint.epoch)},
+                                              {"step", std::to_string(checkpoint.step)},
+                                              {"batch", std::to_string(checkpoint.batch)},
+                                              {"sums", checkpoint.sums.to_text()},
+                                              {"cases", checkpoint.cases},
+                                              {"best_val_iou", hex(checkpoint.best_val_iou)},
+                                              {"config", deciding_json(config)}};
+  if (checkpoint.threshold) metadata["threshold"] = hex(*checkpoint.threshold);
   const auto all = file_tensors<const std::vector<float>>(architecture, checkpoint, !checkpoint.adam_m.empty());
   std::vector<StoredTensor> tensors;
   for (const auto& tensor : all) tensors.push_back({tensor.name, tensor.spec->shape});

@@ -5,7 +5,7 @@
 // Metadata, all strings: variant, base, size, seed, epoch (completed), step (of the optimiser, from the start), batch
 // (batches done of the running epoch), sums (the running epoch's metric sums, hex floats), cases (a hash of the
 // training and validation cases), best_val_iou (hex float; -inf before the first epoch) and config (the JSON of what
-// decides the result).
+// decides the result); threshold (hex float) if evaluate --choose-threshold has chosen one.
 // The same training gives the same bytes: nothing in it tells of time, place or threads.
 //
 // Weights that come back from PyTorch are read as well: without adam.*, as float16, bfloat16 or float64, or as a plain
@@ -32,6 +32,7 @@ struct Checkpoint {
   MetricSums sums;  ///< of those batches
   std::string cases;
   double best_val_iou = -std::numeric_limits<double>::infinity();
+  std::optional<double> threshold;  ///< for predict, above 0 and below 1: what evaluate --choose-threshold found
   /// Flat buffers of Architecture, in our layout; gaps hold zeros. Adam's moments are empty if the file lacks them.
   std::vector<float> parameters, statistics, adam_m, adam_v;
   /// False if the file had none: then the network is that of its tensors, and all else in here has its default.

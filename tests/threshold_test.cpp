@@ -1,0 +1,86 @@
+#include "common/scores/threshold.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "common/core/random.h"
+#include "common/core/stable_sigmoid.h"
+#include "common/train/checkpoint.h"
+#include "support/predict.h"
+
+namespace attnunet {
+namespace {
+
+// Counted out for every candidate by itself.
+TEST(ThresholdChoice, IsTheBestOfAllCandidates) {
+  constexpr std::size_t pixels = 400, images = 3;
+  Random random(1);
+  ThresholdChoice choice;
+  std::vector<std::vector<float>> logits(images), truths(images);
+  for (std::size_t n = 0; n < images; ++n) {
+    for (std::size_t i = 0; i < pixels; ++i) {
+      const bool lesion = n > 0 && i < 100 * n;  // the first image has none
+      truths[n].push_back(lesion ? 1.0f : 0.0f);
+      logits[n].push_back(static_cast<float>((lesion ? -1.0 : -6.0) + random.normal()));
+    }
+    choice.see(logits[n].data(), truths[n].data(), pixels);
+  }
+  const auto mean_iou = [&](double threshold) {
+    double sum = 0;
+    for (std::size_t n = 0; n < images; ++n) {
+      std::size_t both = 0, either = 0;
+      for (std::size_t i = 0; i < pixels; ++i) {
+        const bool marked = static_cast<double>(logits[n][i]) > std::log(threshold / (1 - threshold));
+        both += marked && truths[n][i] > 0 ? 1 : 0;
+        either += marked || truths[n][i] > 0 ? 1 : 0;
+      }
+      sum += either == 0 ? 1 : static_cast<double>(both) / static_cast<double>(either);
+    }
+    return sum / images;
+  };
+  const ThresholdChoice::Best best = choice.best();
+  EXPECT_LT(best.threshold, 0.45);
+  EXPECT_DOUBLE_EQ(best.iou, mean_iou(best.threshold));
+  EXPECT_DOUBLE_EQ(best.iou_at_half, mean_iou(0.5));
+  for (int i = 1; i < 100; ++i) EXPECT_LE(mean_iou(i / 100.0), best.iou + 1e-12) << i;
+}
+
+TEST(ThresholdChoice, OfEqualOnesTheNearestToHalf) {
+  ThresholdChoice choice;
+  const float logits[] = {-9, -9, 9}, truth[] = {0, 0, 1};
+  choice.see(logits, truth, 3);
+  EXPECT_EQ(choice.best().threshold, 0.5);
+  EXPECT_EQ(choice.best().iou, 1.0);
+}
+
+TEST_F(Predict, UsesTheThresholdOfTheCheckpoint) {
+  const std::string chosen = phantoms / "chosen.safetensors";
+  const Finished evaluated = attnunet_run({"evaluate", "--checkpoint", checkpoint, "--choose-threshold", chosen});
+  expect_success(evaluated);
+  EXPECT_NE(evaluated.out.find("threshold"), std::string::npos) << evaluated.out;
+  Checkpoint with = load_checkpoint(chosen);
+  ASSERT_TRUE(with.threshold);
+  EXPECT_FALSE(load_checkpoint(checkpoint).threshold);
+  EXPECT_EQ(with.parameters, load_checkpoint(checkpoint).parameters);
+
+  with.threshold = 0.25;  // whatever was chosen: far from 0.5
+  save_checkpoint(chosen, with);
+  phantom("a.png", 40, 40);
+  const auto predicted = [&](const std::string& model, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"predict", images, "--checkpoint", model, "--out", out};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    expect_success(attnunet_run(arguments));
+    return marked(result("a_mask.png"));
+  };
+  const std::size_t at_half = predicted(checkpoint, {}), at_quarter = predicted(checkpoint, {"--threshold", "0.25"});
+  EXPECT_NE(at_half, at_quarter) << "this test says nothing";
+  EXPECT_EQ(predicted(chosen, {}), at_quarter);
+  EXPECT_EQ(predicted(chosen, {"--threshold", "0.5"}), at_half);
+  expect_failure(
+      attnunet_run({"evaluate", "--checkpoint", checkpoint, "--choose-threshold", chosen, "--subset", "all"}), 2,
+      {"--choose-threshold", "--subset val"});
+}
+
+}  // namespace
+}  // namespace attnunet
