@@ -8,6 +8,7 @@
 
 #include "common/core/error.h"
 #include "common/core/random.h"
+#include "common/data/image_bytes.h"
 #include "support/files.h"
 
 namespace attnunet::data {
@@ -139,6 +140,16 @@ TEST(ImageFile, CutFilesAreDamaged) {
     write_text(folder / "cut", whole);
     EXPECT_EQ(read_image(folder / "cut").pixels, read_image(golden(name)).pixels);
   }
+}
+
+// Which is not damage.
+TEST(ImageFile, TooLittleMemoryIsNamedWithTheNeed) {
+  const std::string message = message_of<Error>([] {
+    with_memory("a.png", 20000, 10000, std::int64_t{3200} << 20, []() -> RawImage { throw std::bad_alloc(); });
+  });
+  EXPECT_EQ(message,
+            "'a.png' has 20000 x 10000 pixels and takes 3200 MiB of memory to read, more than there is; scale it down, "
+            "or free some memory");
 }
 
 TEST(ImageFile, HugeClaimsAreRefusedBeforeAllocating) {

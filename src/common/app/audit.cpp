@@ -245,6 +245,7 @@ void add_audit_command(Command& app, int& exit_code) {
       "audit", "The paper's Table I beside what predicting nothing scores under its split and metric");
   command->add_option("--data", config.data, "dataset folder, or CSV file with the columns image and mask");
   add_mask_rule_option(*command, config.reading.mask_rule);
+  add_orientation_option(*command, config.reading.files);
   command->add_option("--checkpoint", options->checkpoint, "a model to score under the same protocol, at its own size");
   add_size_option(*command, config.size);
   add_backend_option(*command, config.backend);

@@ -149,6 +149,7 @@ void add_data_show_command(Command& data, int& exit_code) {
   Command* command = data.add_subcommand("show", "Images with the outline of their true mask");
   command->add_option("--data", options->config.data, "dataset folder, or CSV file with the columns image and mask");
   add_mask_rule_option(*command, options->config.reading.mask_rule);
+  add_orientation_option(*command, options->config.reading.files);
   command->add_option("--out", options->out, "folder for CLASS/NAME_outline.png of every case");
   command->add_option("--sheet", options->sheet, "PNG file with all of them, in rows by class");
   command->add_option("--classes", options->config.classes, "classes to show, separated by commas")->delimiter(',');

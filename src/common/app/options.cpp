@@ -129,9 +129,15 @@ void add_mask_rule_option(Command& command, data::MaskRule& rule) {
       ->check(known);
 }
 
+void add_orientation_option(Command& command, data::ReadOptions& files) {
+  command.add_flag("--ignore-orientation", files.ignore_orientation,
+                   "read pixels as they are stored, not as EXIF says that a viewer shows them");
+}
+
 void add_data_options(Command& command, TrainConfig& config) {
   command.add_option("--data", config.data, "dataset folder, or CSV file with the columns image and mask");
   add_mask_rule_option(command, config.reading.mask_rule);
+  add_orientation_option(command, config.reading.files);
   command.add_option("--classes", config.classes, "classes to use, separated by commas; all where not given")
       ->delimiter(',');
   add_named_option(

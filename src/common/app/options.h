@@ -56,7 +56,11 @@ void require_size(const NetworkConfig& network, int size);
 /// --mask-rule: which pixels of a mask file are lesion.
 void add_mask_rule_option(Command& command, data::MaskRule& rule);
 
-/// Where cases come from: --data, --mask-rule, --classes, --split, --folds, --fold, --train-list, --val-list.
+/// --ignore-orientation: whether EXIF decides what is up.
+void add_orientation_option(Command& command, data::ReadOptions& files);
+
+/// Where cases come from: --data, --mask-rule, --ignore-orientation, --classes, --split, --folds, --fold, --train-list,
+/// --val-list.
 void add_data_options(Command& command, TrainConfig& config);
 
 constexpr std::uint64_t largest_seed = std::numeric_limits<std::uint64_t>::max();

@@ -56,9 +56,11 @@ struct Outcome {
 };
 
 /// `own_range`: whether intensities were scaled by the image's own values alone.
-PredictedImage load(const Input& input, const PredictOptions& options, const data::Intensity& intensity,
-                    bool& own_range) {
-  const data::RawImage raw = input.dicom ? data::read_dicom(input.file, input.frame) : data::read_raw(input.file);
+PredictedImage load(const Input& input, const PredictOptions& options, const data::Reading& trained, bool& own_range) {
+  const data::Intensity& intensity = trained.intensity;
+  const bool ignore_orientation = options.config.reading.files.ignore_orientation || trained.files.ignore_orientation;
+  const data::RawImage raw =
+      input.dicom ? data::read_dicom(input.file, input.frame) : data::read_raw(input.file, {ignore_orientation});
   PredictedImage of{csv_text(input.name.string()), data::grey_of(raw, intensity), raw.region, {}, {}};
   own_range = intensity.rule == data::IntensityRule::automatic && intensity.bits == 0 &&
               data::largest_of_unknown_range(raw) > 0;
@@ -78,7 +80,7 @@ std::vector<Loaded> load(const std::vector<Input>& inputs, std::size_t first, st
     Loaded& one = loaded[i];
     one.input = &inputs[first + i];
     try {
-      one.of = load(*one.input, options, trained.reading.intensity, one.own_range);
+      one.of = load(*one.input, options, trained.reading, one.own_range);
       one.resized = data::resize_bilinear(data::crop(one.of.image, one.of.region), trained.size, trained.size);
     } catch (const Error& error) {
       one.failure = error.what();
@@ -264,6 +266,7 @@ void add_predict_command(Command& app, int& exit_code) {
   command->add_flag("--anonymous", options->anonymous,
                     "leave patient and study out of the DICOM masks, with all that refers to the images");
   command->add_flag("--skip-bad", options->skip_bad, "report images that cannot be read and go on");
+  add_orientation_option(*command, config.reading.files);
   add_backend_option(*command, config.backend);
   add_precision_option(*command, config.precision);
   add_conv_option(*command, config.conv);

@@ -62,6 +62,7 @@ TrainConfig merged_config(const Checkpoint& checkpoint, const std::string& path,
   if (folds) config.folds = asked.folds;
   if (is_given("fold")) config.fold = asked.fold;
   if (is_given("classes")) config.classes = asked.classes;
+  if (is_given("ignore-orientation")) config.reading.files = asked.reading.files;
   if (is_given("mask-rule")) config.reading.mask_rule = asked.reading.mask_rule;
   if (is_given("size")) config.size = asked.size;
   if (is_given("seed")) config.seed = asked.seed;

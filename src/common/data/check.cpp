@@ -16,7 +16,7 @@ namespace {
 /// Throws what load_full throws.
 CaseFacts facts_of(const Case& one, Grey& thumbnail) {
   CaseFacts facts;
-  const RawImage file = read_png(one.image);
+  const RawImage file = read_raw(one.image, one.reading.files);
   Sample sample = without_masks(grey_of(file, one.reading.intensity));
   facts.width = file.width;
   facts.height = file.height;
@@ -24,7 +24,7 @@ CaseFacts facts_of(const Case& one, Grey& thumbnail) {
   facts.format = file.format;
   facts.largest = largest_of_unknown_range(file);
   for (const auto& path : one.masks) {
-    const RawImage mask_file = read_png(path);
+    const RawImage mask_file = read_raw(path, one.reading.files);
     facts.mask_formats.push_back(mask_file.format);
     for (const std::uint8_t value : luma_of(mask_file).pixels) facts.binary_masks &= value == 0 || value == 255;
     facts.mask_readings.push_back(add_mask(sample, one, path, mask_file));

@@ -9,6 +9,7 @@ namespace attnunet::data {
 struct Reading {
   MaskRule mask_rule;
   Intensity intensity;
+  ReadOptions files = {};
 };
 
 }  // namespace attnunet::data

@@ -45,14 +45,14 @@ Findings read_case(const Case& one) {
   Findings findings;
   std::optional<Sample> sample;
   note(findings, [&] {
-    const RawImage file = read_png(one.image);
+    const RawImage file = read_raw(one.image, one.reading.files);
     findings.largest = largest_of_unknown_range(file);
     const std::size_t pixels = static_cast<std::size_t>(file.width) * static_cast<std::size_t>(file.height);
     sample = {{file.width, file.height, {}}, {file.width, file.height, std::vector<std::uint8_t>(pixels)}};
   });
   for (const fs::path& path : one.masks) {
     note(findings, [&] {
-      const RawImage file = read_png(path);
+      const RawImage file = read_raw(path, one.reading.files);
       findings.readings.push_back(sample ? add_mask(*sample, one, path, file)
                                          : read_lesion(file, one.reading.mask_rule, path).reading);
     });

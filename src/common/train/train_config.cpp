@@ -53,6 +53,7 @@ void for_each_deciding(Config& config, Visit visit) {
 // before they existed still write the same bytes.
 template <class Config, class Visit>
 void for_each_later(Config& config, Visit visit) {
+  visit("ignore-orientation", config.reading.files.ignore_orientation);
   visit("mask-rule", config.reading.mask_rule);
   visit("intensity", config.reading.intensity.rule);
   visit("intensity-bits", config.reading.intensity.bits);
