@@ -4,7 +4,7 @@
 #include <map>
 
 #include "common/core/error.h"
-#include "common/data/similarity.h"
+#include "common/data/fingerprint.h"
 #include "support/files.h"
 
 namespace attnunet::data {
@@ -75,7 +75,7 @@ TEST(Phantom, SetHasBusisLayoutAndProportions) {
   EXPECT_TRUE(second_mask);
   EXPECT_TRUE(sizes_differ);
   // Pictures of their own: a grouped split must be able to part them.
-  EXPECT_TRUE(near_duplicate_groups(thumbnails(dataset), near_duplicate_threshold).empty());
+  EXPECT_TRUE(near_duplicate_groups(Fingerprints(dataset).thumbnails(), near_duplicate_threshold).empty());
 }
 
 TEST(Phantom, SetIsTheSameForTheSameSeed) {

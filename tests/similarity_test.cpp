@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "common/core/random.h"
+#include "common/data/fingerprint.h"
 #include "support/files.h"
 
 namespace attnunet::data {
@@ -33,6 +34,15 @@ TEST(Similarity, GroupsAreConnectedComponents) {
   EXPECT_EQ(near_duplicate_groups(images, 0.7), (Groups{{0, 2}}));
   EXPECT_TRUE(near_duplicate_groups(images, 0.9).empty());
   EXPECT_TRUE(near_duplicate_groups({}, 0.9).empty());
+}
+
+TEST(Similarity, ResemblesAnyOfOthers) {
+  const std::vector<Grey> images{strip({0, 1, 2, 3}), strip({5, 5, 5, 5}), strip({3, 2, 1, 0})};
+  const std::vector<Grey> others{strip({5, 5, 5, 5}), strip({0, 2, 1, 3})};
+  EXPECT_EQ(resemble_any(images, others, 0.7), (std::vector<bool>{true, false, false}));
+  EXPECT_EQ(resemble_any(images, others, 0.9), (std::vector<bool>{false, false, false}));
+  EXPECT_EQ(resemble_any(images, {}, -2), (std::vector<bool>{false, false, false}));
+  EXPECT_TRUE(resemble_any({}, others, 0.7).empty());
 }
 
 // More images than a tile has, mixtures of a few patterns, so that every bound lets some through and stops others.
@@ -84,7 +94,8 @@ TEST(Similarity, NoPairIsLost) {
 TEST(Similarity, GroupsOfBusi) {
   const auto root = shared_data() / "busi-256";
   ATTNUNET_SKIP_WITHOUT(root);
-  const std::vector<Grey> images = thumbnails(scan(root));
+  const Dataset dataset = scan(root);
+  const std::vector<Grey> images = Fingerprints(dataset).thumbnails();
   const auto count = [&](double threshold) {
     std::size_t members = 0;
     const Groups groups = near_duplicate_groups(images, threshold);

@@ -6,7 +6,7 @@
 
 #include "common/core/error.h"
 #include "common/core/random.h"
-#include "common/data/similarity.h"
+#include "common/data/fingerprint.h"
 #include "support/files.h"
 
 namespace attnunet::data {
@@ -81,7 +81,7 @@ TEST(Split, GroupsAreNeverCutAndTheTargetIsApproached) {
   // picture 20 is in both classes.
   const Dataset dataset = noise_dataset(
       root.path(), {{"benign", {1, 1, 1, 2, 2, 2, 3, 3, 4, 20}}, {"normal", {7, 7, 7, 7, 8, 8, 8, 8, 20}}});
-  const auto groups = near_duplicate_groups(thumbnails(dataset), near_duplicate_threshold);
+  const auto groups = near_duplicate_groups(Fingerprints(dataset).thumbnails(), near_duplicate_threshold);
   ASSERT_EQ(groups.size(), 6u);
   std::set<std::vector<std::size_t>> seen;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -243,7 +243,7 @@ TEST(Split, GroupedMeetsTheTargetsOfBusi) {
   const Split split = make(dataset, SplitKind::grouped);
   expect_every_case_once(dataset, split);
   EXPECT_EQ(counts(dataset, split.val), (Counts{{"benign", 87}, {"malignant", 42}, {"normal", 27}}));
-  for (const SimilarPair& pair : similar_pairs(thumbnails(dataset), near_duplicate_threshold))
+  for (const SimilarPair& pair : similar_pairs(Fingerprints(dataset).thumbnails(), near_duplicate_threshold))
     EXPECT_EQ(std::binary_search(split.val.begin(), split.val.end(), pair.a),
               std::binary_search(split.val.begin(), split.val.end(), pair.b));
 }

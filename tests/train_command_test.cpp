@@ -347,7 +347,8 @@ TEST_F(TrainResumed, EvaluateReportsEveryImage) {
   EXPECT_EQ(json["per_class"].size(), 3u);
   const std::vector<std::string> rows = lines_of(read_text(phantoms / "e.csv"));
   ASSERT_EQ(rows.size(), 21u);
-  EXPECT_EQ(rows[0], "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels");
+  EXPECT_EQ(rows[0],
+            "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels,seen");
   double sum = 0;
   for (std::size_t i = 1; i < rows.size(); ++i) {
     std::size_t at = 0;

@@ -1,5 +1,6 @@
-// Bytes as a safetensors file and as a checkpoint; text that begins with a brace as a checkpoint's configuration, other
-// text as its metric sums. Each is taken or is an Error; what was taken says the same when it is written.
+// Bytes as a safetensors file and as a checkpoint; text that begins with a brace as a checkpoint's configuration and as
+// its case list, other text as its metric sums. Each is taken or is an Error; what was taken says the same when it is
+// written.
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
@@ -40,6 +41,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   allow_errors([&] {
     const std::string first = MetricSums::from_text(text).to_text();
     if (MetricSums::from_text(first).to_text() != first) std::abort();
+  });
+  allow_errors([&] {
+    const std::string first = CaseList::from_text(text).to_text();
+    if (CaseList::from_text(first).to_text() != first) std::abort();
   });
   const MemoryFile file(bytes, size);
   allow_errors([&] { read_tensors(file.path()); });

@@ -10,6 +10,7 @@
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/app/scores.h"
+#include "common/app/seen.h"
 #include "common/core/in_parallel.h"
 #include "common/data/sample.h"
 #include "common/data/split.h"
@@ -74,6 +75,7 @@ struct Part {
   Reported reported;
   Column nothing;
   std::optional<Column> checkpoint;
+  std::vector<Seen> seen;  // of each case by the checkpoint
 };
 
 /// A measure of a column as text; "-" where it has none.
@@ -109,24 +111,23 @@ std::string pixels(int size) {
   return std::to_string(size) + " x " + std::to_string(size);
 }
 
-/// Whether the checkpoint has seen what it is asked about.
-std::string trained_on(const data::Dataset& dataset, const Checkpoint& checkpoint, const Cases& val) {
-  const std::string unknown = "The checkpoint was trained on other cases than this dataset's";
-  try {
-    TrainConfig config = checkpoint.config;
-    const data::Dataset its_classes = data::scan(dataset.root, config.classes);
-    const data::Split split = split_of(its_classes, config);
-    if (hash_of_cases(names_of(its_classes, split.train), names_of(its_classes, split.val)) != checkpoint.cases)
-      return unknown;
-    std::set<std::filesystem::path> trained;
-    for (const std::size_t one : split.train) trained.insert(its_classes.cases[one].image);
-    const auto seen = std::count_if(val.begin(), val.end(),
-                                    [&](std::size_t one) { return trained.count(dataset.cases[one].image) != 0; });
-    return "The checkpoint was trained on " + std::to_string(seen) + " of these " + std::to_string(val.size()) +
-           " validation images" + (seen == 0 ? "" : ": a network that has not seen them needs train --split paper");
-  } catch (const Error&) {  // lists of cases that are not here
-    return unknown;
-  }
+std::vector<Seen> all_seen(const std::vector<Part>& parts) {
+  std::vector<Seen> all;
+  for (const Part& part : parts) all.insert(all.end(), part.seen.begin(), part.seen.end());
+  return all;
+}
+
+/// What the checkpoint was trained on among the validation images.
+std::string trained_on(const Part& val) {
+  const SeenCounts counts = count_seen(val.seen);
+  const std::string of_images = " of these " + std::to_string(counts.images) + " validation images";
+  if (counts.unknown > 0)
+    return "Whether the checkpoint was trained on " + std::to_string(counts.unknown) + of_images + " is not known";
+  std::string text = "The checkpoint was trained on " + std::to_string(counts.trained) + of_images;
+  if (counts.near_duplicates > 0)
+    text += " and on near-duplicates of " + std::to_string(counts.near_duplicates) + " others";
+  if (counts.trained > 0) text += ": a network that has not seen them needs train --split paper";
+  return text;
 }
 
 void print(const std::vector<Part>& parts, const std::string& nothing, const std::string& checkpoint) {
@@ -175,17 +176,20 @@ void explain(const data::Dataset& dataset, const Part& val) {
 }
 
 Json all_json(const data::Dataset& dataset, const std::vector<Part>& parts, int size, const AuditOptions& options,
-              int checkpoint_size) {
+              int checkpoint_size, bool listed) {
   Json object{{"data", dataset.root.string()}, {"split", name_of(data::SplitKind::paper)}, {"size", size}};
   if (!options.checkpoint.empty()) {
     object["checkpoint"] = options.checkpoint;
     object["checkpoint_size"] = checkpoint_size;
+    object.update(seen_json(count_seen(all_seen(parts)), listed));
   }
   for (const Part& part : parts) {
     Json& one = object[part.name];
     one["cases"] = part.cases.size();
     one["nothing"] = to_json(part.nothing);
-    if (part.checkpoint) one["checkpoint"] = to_json(*part.checkpoint);
+    if (!part.checkpoint) continue;
+    one["checkpoint"] = to_json(*part.checkpoint);
+    one["checkpoint"].update(seen_json(count_seen(part.seen), listed));
   }
   return object;
 }
@@ -202,18 +206,24 @@ bool run(const AuditOptions& options, const std::set<std::string>& given) {
     config.classes.clear();
   }
   validate(config);
-  data::Dataset dataset = open_dataset(config);
+  data::Dataset dataset = find_dataset(config);
   data::SplitOptions paper;
   paper.kind = data::SplitKind::paper;
   const data::Split split = data::make_split(dataset, paper);
   const Cases all = data::all_cases(split);
-  find_intensity_range(dataset, config, check_files(dataset, all, config), all);
   std::optional<AtomicFile> json_file;  // made before the work: a file that cannot be written shows now
   if (!options.json.empty()) json_file.emplace(options.json);
 
   catch_interrupts();
-  std::vector<Part> parts{{"training", split.train, reported_training, {}, {}},
-                          {"validation", split.val, reported_validation, {}, {}}};
+  std::vector<Part> parts{{"training", split.train, reported_training, {}, {}, {}},
+                          {"validation", split.val, reported_validation, {}, {}, {}}};
+  if (checkpoint) {
+    data::Fingerprints prints(dataset);
+    for (Part& part : parts) part.seen = seen_by(checkpoint->case_list, prints, part.cases);
+    warn_of_seen(count_seen(all_seen(parts)), "scored");
+  }
+  tell_left_out(dataset);
+  find_intensity_range(dataset, config, check_files(dataset, all, config), all);
   for (Part& part : parts) {
     part.nothing = column_of(scores_of_nothing(dataset, part.cases, size));
     if (!checkpoint) continue;
@@ -225,10 +235,10 @@ bool run(const AuditOptions& options, const std::set<std::string>& given) {
   std::printf("Table I of Laghmati et al. 2023 recomputed on %s\n\n", dataset.root.c_str());
   print(parts, "predicting nothing, " + pixels(size), checkpoint ? "checkpoint, " + pixels(config.size) : "");
   explain(dataset, parts[1]);
-  if (checkpoint)
-    std::printf("\n%s (%s).\n", trained_on(dataset, *checkpoint, split.val).c_str(), options.checkpoint.c_str());
+  if (checkpoint) std::printf("\n%s (%s).\n", trained_on(parts[1]).c_str(), options.checkpoint.c_str());
   if (json_file) {
-    const std::string text = all_json(dataset, parts, size, options, config.size)
+    const bool listed = checkpoint && checkpoint->case_list;
+    const std::string text = all_json(dataset, parts, size, options, config.size, listed)
                                  .dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
                              "\n";
     json_file->commit(text);

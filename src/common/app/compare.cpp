@@ -11,12 +11,14 @@
 #include <set>
 
 #include "common/app/command.h"
+#include "common/app/seen.h"
 #include "common/core/error.h"
 #include "common/io/atomic_file.h"
 #include "common/io/table.h"
 #include "common/report/chart.h"
 #include "common/report/html.h"
 #include "common/report/report.h"
+#include "common/train/checkpoint.h"
 #include "common/train/run_folder.h"
 
 namespace attnunet::app {
@@ -33,8 +35,25 @@ struct Run {
   ordered_json config;
   Index parameters = 0;
   std::vector<EpochRow> rows;
-  EpochRow best;  ///< by validation IoU
+  EpochRow best;                   ///< by validation IoU
+  std::optional<SeenCounts> seen;  ///< of its validation images; none if its checkpoint is not there or has no list
 };
+
+std::optional<SeenCounts> seen_in(const fs::path& folder) {
+  const fs::path last = folder / "last.safetensors";
+  const auto list = fs::exists(last) ? load_case_list(last) : std::nullopt;
+  return list ? std::optional(count_seen(seen_of_validation(*list))) : std::nullopt;
+}
+
+/// Scores of images that a run was trained on do not compare with others.
+void warn_of_run(const Run& run) {
+  if (run.seen)
+    warn_of_seen(*run.seen, "scored", " in " + run.name);
+  else
+    std::printf(
+        "warning: it is not known whether scored images were trained on: no checkpoint with a case list in %s\n",
+        run.name.c_str());
+}
 
 Run read_run(const std::string& folder) {
   const fs::path path(folder);
@@ -56,6 +75,7 @@ Run read_run(const std::string& folder) {
   if (run.rows.empty()) throw Error(folder + " has no finished epoch yet: " + (path / "metrics.csv").string());
   run.best = *std::max_element(run.rows.begin(), run.rows.end(),
                                [](const EpochRow& a, const EpochRow& b) { return a.val.iou < b.val.iou; });
+  run.seen = seen_in(path);
   return run;
 }
 
@@ -168,6 +188,16 @@ std::string results(const std::vector<Run>& runs) {
     first.push_back(at == run.rows.size() ? "none" : std::to_string(run.rows[at].epoch));
   }
   rows.push_back(first);
+  const auto add_seen = [&](const std::string& name, std::size_t SeenCounts::*count) {
+    std::vector<std::string> row{name};
+    for (const Run& run : runs)
+      row.push_back(run.seen && run.seen->unknown == 0
+                        ? std::to_string((*run.seen).*count) + " of " + std::to_string(run.seen->images)
+                        : "unknown");
+    rows.push_back(row);
+  };
+  add_seen("validation images that were trained on", &SeenCounts::trained);
+  add_seen("validation images with a near-duplicate trained on", &SeenCounts::near_duplicates);
   add("seconds an epoch, mean", 0, 1, [](const Run& run) {
     double seconds = 0;
     for (const EpochRow& row : run.rows) seconds += row.seconds;
@@ -202,6 +232,7 @@ std::string configurations(const std::vector<Run>& runs) {
 
 void compare(const std::vector<std::string>& folders, const std::string& out) {
   const std::vector<Run> runs = read_runs(folders);
+  for (const Run& run : runs) warn_of_run(run);
   std::string body = "<h1>" + std::to_string(runs.size()) + " runs</h1>\n";
   body += report::html_section("Results", results(runs));
   body += charts(runs) + report::html_section("Configurations", configurations(runs));

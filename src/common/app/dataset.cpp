@@ -17,14 +17,23 @@ void require_dataset(const TrainConfig& config) {
                 "folder with --data");
 }
 
-data::Dataset open_dataset(const TrainConfig& config) {
+data::Dataset find_dataset(const TrainConfig& config) {
   require_dataset(config);
   data::Dataset dataset = data::scan(config.data, config.classes);
   for (data::Case& one : dataset.cases) one.reading = config.reading;
+  return dataset;
+}
+
+void tell_left_out(const data::Dataset& dataset) {
   for (const auto& mask : dataset.orphan_masks)
     std::printf("warning: %s has no image and is left out\n", one_line(mask.string()).c_str());
   const std::string left_out = data::left_out_text(dataset.left_out);
   if (!left_out.empty()) std::printf("%s\n", left_out.c_str());
+}
+
+data::Dataset open_dataset(const TrainConfig& config) {
+  data::Dataset dataset = find_dataset(config);
+  tell_left_out(dataset);
   return dataset;
 }
 

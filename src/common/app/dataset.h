@@ -11,8 +11,12 @@ namespace attnunet::app {
 /// Throws Error where nothing is at the default place, saying how to get a dataset.
 void require_dataset(const TrainConfig& config);
 
-/// The dataset of config.data and config.classes. Prints what was left out. Throws Error where there is none, saying at
-/// the default place how to get one.
+/// The dataset of config.data and config.classes. Throws Error where there is none, saying at the default place how to
+/// get one.
+data::Dataset find_dataset(const TrainConfig& config);
+/// Prints what of it was left out.
+void tell_left_out(const data::Dataset& dataset);
+/// Both.
 data::Dataset open_dataset(const TrainConfig& config);
 
 /// Looks at all files of these cases before they are used (data::survey) and prints what there is to know: classes

@@ -12,9 +12,10 @@
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/app/scores.h"
+#include "common/app/seen.h"
 #include "common/app/set_report.h"
 #include "common/core/error.h"
-#include "common/data/similarity.h"
+#include "common/data/fingerprint.h"
 #include "common/io/atomic_file.h"
 #include "common/io/csv.h"
 #include "common/io/signals.h"
@@ -48,22 +49,45 @@ struct EvaluateOptions {
   TrainConfig config;  // of what is given on the command line
 };
 
-std::vector<std::size_t> subset_of(const data::Dataset& dataset, Subset subset, TrainConfig& config) {
+std::vector<std::size_t> every_case(const data::Dataset& dataset) {
+  std::vector<std::size_t> cases(dataset.cases.size());
+  std::iota(cases.begin(), cases.end(), std::size_t{0});
+  return cases;
+}
+
+std::vector<std::size_t> subset_of(const data::Dataset& dataset, Subset subset, TrainConfig& config,
+                                   data::Fingerprints& prints) {
   switch (subset) {
     case Subset::train:
-      return split_of(dataset, config).train;
+      return split_of(dataset, config, prints).train;
     case Subset::val:
-      return split_of(dataset, config).val;
+      return split_of(dataset, config, prints).val;
+    case Subset::all:
+      return every_case(dataset);
+  }
+  no_such_value(subset);
+}
+
+PresentCases::Part subset_of(const PresentCases& present, Subset subset) {
+  switch (subset) {
+    case Subset::train:
+      return present.train;
+    case Subset::val:
+      return present.val;
     case Subset::all: {
-      std::vector<std::size_t> cases(dataset.cases.size());
-      std::iota(cases.begin(), cases.end(), std::size_t{0});
-      return cases;
+      PresentCases::Part all;
+      for (const PresentCases::Part* part : {&present.train, &present.val, &present.test}) {
+        all.cases.insert(all.cases.end(), part->cases.begin(), part->cases.end());
+        all.missing += part->missing;
+      }
+      std::sort(all.cases.begin(), all.cases.end());
+      return all;
     }
   }
   no_such_value(subset);
 }
 
-std::string csv_row(const data::Case& one, const ImageScore& score) {
+std::string csv_row(const data::Case& one, const ImageScore& score, Seen seen) {
   const Metrics m = image_metrics(score);
   std::string row = csv_text(one.name) + "," + csv_text(one.class_name);
   for (double value : {m.loss, m.accuracy, m.iou, m.dice, m.precision, m.recall, m.specificity}) {
@@ -72,14 +96,19 @@ std::string csv_row(const data::Case& one, const ImageScore& score) {
     row += text;
   }
   const PixelCounts& c = score.counts;
-  return row + "," + std::to_string(c.tp + c.fn) + "," + std::to_string(c.tp + c.fp) + "\n";
+  return row + "," + std::to_string(c.tp + c.fn) + "," + std::to_string(c.tp + c.fp) + "," + name_of(seen) + "\n";
 }
 
 /// One checkpoint evaluated.
 struct Evaluation {
   std::string checkpoint, assumed;  ///< assumed: assumptions() of the checkpoint
   data::Dataset dataset;
+  Subset subset = Subset::val;
   std::vector<std::size_t> cases;
+  std::size_t missing = 0;  ///< recorded cases of the subset that are not in the dataset
+  std::string note;         ///< what is special about the cases
+  std::vector<Seen> seen;   ///< of each case
+  bool listed = false;      ///< the checkpoint has a case list
   TrainConfig config;
   ImageReports images;
   SetReport overall;
@@ -88,8 +117,9 @@ struct Evaluation {
 };
 
 /// Places 0, 1, ... of the cases, in the order in which batches are pooled: that of a list where one was given.
-std::vector<std::size_t> pooling_order(const Evaluation& evaluation, Subset subset) {
+std::vector<std::size_t> pooling_order(const Evaluation& evaluation) {
   const TrainConfig& config = evaluation.config;
+  const Subset subset = evaluation.subset;
   const std::string& list = subset == Subset::val ? config.val_list : config.train_list;
   std::vector<std::size_t> order(evaluation.cases.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -103,11 +133,10 @@ std::vector<std::size_t> pooling_order(const Evaluation& evaluation, Subset subs
 }
 
 /// Places of the cases by near-duplicates; a case without one is a group.
-std::vector<std::vector<std::size_t>> duplicate_groups(const Evaluation& evaluation) {
-  data::Dataset part{evaluation.dataset.root, {}, {}};
-  for (const std::size_t one : evaluation.cases) part.cases.push_back(evaluation.dataset.cases[one]);
-  auto groups = data::near_duplicate_groups(data::thumbnails(part), data::near_duplicate_threshold);
-  std::vector<bool> grouped(part.cases.size(), false);
+std::vector<std::vector<std::size_t>> duplicate_groups(const std::vector<std::size_t>& cases,
+                                                       data::Fingerprints& prints) {
+  auto groups = data::near_duplicate_groups(prints.thumbnails(cases), data::near_duplicate_threshold);
+  std::vector<bool> grouped(cases.size(), false);
   for (const auto& group : groups)
     for (const std::size_t place : group) grouped[place] = true;
   for (std::size_t place = 0; place < grouped.size(); ++place)
@@ -115,14 +144,14 @@ std::vector<std::vector<std::size_t>> duplicate_groups(const Evaluation& evaluat
   return groups;
 }
 
-void report_sets(Evaluation& evaluation, const EvaluateOptions& options) {
+void report_sets(Evaluation& evaluation, const EvaluateOptions& options, data::Fingerprints& prints) {
   std::vector<std::size_t> all(evaluation.cases.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   std::map<std::string, std::vector<std::size_t>> classes;
   for (const std::size_t place : all)
     classes[evaluation.dataset.cases[evaluation.cases[place]].class_name].push_back(place);
-  const auto order = pooling_order(evaluation, options.subset);
-  const auto groups = duplicate_groups(evaluation);
+  const auto order = pooling_order(evaluation);
+  const auto groups = duplicate_groups(evaluation.cases, prints);
   const auto report = [&](const std::vector<std::size_t>& places) {
     return set_report(evaluation.images, places, order, groups, options.pool_batch, evaluation.config.seed);
   };
@@ -131,7 +160,61 @@ void report_sets(Evaluation& evaluation, const EvaluateOptions& options) {
     if (!name.empty()) evaluation.by_class[name] = report(places);
 }
 
-/// Where interrupted, fewer images than cases and no reports.
+/// Whether the command line chooses cases, so that those of the checkpoint are not asked for.
+bool chooses_cases(const std::set<std::string>& given) {
+  for (const char* option : {"classes", "split", "folds", "fold", "train-list", "val-list", "seed"})
+    if (given.count(option) != 0) return true;
+  return false;
+}
+
+/// The recorded cases of the subset that are in the dataset; all of the dataset if it holds none of the checkpoint's.
+void choose_recorded(Evaluation& evaluation, const CaseList& list, std::optional<data::Fingerprints>& prints) {
+  PresentCases present;
+  const auto look = [&] {
+    evaluation.dataset = find_dataset(evaluation.config);
+    prints.emplace(evaluation.dataset);
+    present = present_cases(list, evaluation.dataset, *prints);
+    return present.others < evaluation.dataset.cases.size();
+  };
+  bool found = false;
+  if (!evaluation.config.classes.empty()) try {
+      found = look();
+    } catch (const Error&) {  // such as a class that is not there: all classes will tell
+    }
+  if (!found) {
+    evaluation.config.classes.clear();
+    found = look();
+  }
+  const std::string cases_here = std::to_string(evaluation.dataset.cases.size()) + " cases";
+  if (!found) {
+    evaluation.subset = Subset::all;
+    evaluation.cases = every_case(evaluation.dataset);
+    evaluation.note = "none of the checkpoint's cases is there, so all " + cases_here + " are scored";
+    return;
+  }
+  PresentCases::Part part = subset_of(present, evaluation.subset);
+  const std::string recorded = std::to_string(part.cases.size() + part.missing) + " recorded cases";
+  if (part.cases.empty())
+    throw Error("none of the " + recorded + " of subset " + name_of(evaluation.subset) + " is in " +
+                evaluation.dataset.root.string() + "; choose cases with --subset, --split or lists");
+  if (part.missing > 0) evaluation.note = std::to_string(part.missing) + " of the " + recorded + " are missing";
+  if (evaluation.subset == Subset::all && present.others > 0)
+    evaluation.note += (evaluation.note.empty() ? "" : "; ") + std::to_string(present.others) + " of the " +
+                       cases_here + " there are not recorded and not scored";
+  evaluation.cases = std::move(part.cases);
+  evaluation.missing = part.missing;
+}
+
+void print_head(const Evaluation& evaluation) {
+  warn_of_seen(count_seen(evaluation.seen), "scored");
+  std::printf("%s, subset %s of %s, %d x %d%s\n", evaluation.checkpoint.c_str(), name_of(evaluation.subset),
+              evaluation.dataset.root.c_str(), evaluation.config.size, evaluation.config.size,
+              evaluation.note.empty() ? "" : (": " + evaluation.note).c_str());
+  if (!evaluation.assumed.empty()) std::printf("The checkpoint has %s\n", evaluation.assumed.c_str());
+  tell_left_out(evaluation.dataset);
+}
+
+/// Prints what is scored. Where interrupted, fewer images than cases and no reports.
 Evaluation evaluate(const std::string& path, const EvaluateOptions& options, const std::set<std::string>& given) {
   const auto asked = [&](const char* name, auto value) {
     return given.count(name) != 0 ? std::optional(value) : std::nullopt;
@@ -141,10 +224,20 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
       load_checkpoint(path, asked("variant", network_asked.variant), asked("base", network_asked.base));
   Evaluation evaluation;
   evaluation.checkpoint = path;
+  evaluation.subset = options.subset;
+  evaluation.listed = checkpoint.case_list.has_value();
   evaluation.config = merged_config(checkpoint, path, options.config, given);
   evaluation.assumed = assumptions(checkpoint, evaluation.config.size);
-  evaluation.dataset = open_dataset(evaluation.config);
-  evaluation.cases = subset_of(evaluation.dataset, options.subset, evaluation.config);
+  std::optional<data::Fingerprints> prints;
+  if (checkpoint.case_list && !chooses_cases(given)) {
+    choose_recorded(evaluation, *checkpoint.case_list, prints);
+  } else {
+    evaluation.dataset = find_dataset(evaluation.config);
+    prints.emplace(evaluation.dataset);
+    evaluation.cases = subset_of(evaluation.dataset, options.subset, evaluation.config, *prints);
+  }
+  evaluation.seen = seen_by(checkpoint.case_list, *prints, evaluation.cases);
+  print_head(evaluation);
   const data::Survey survey = check_files(evaluation.dataset, evaluation.cases, evaluation.config);
   find_intensity_range(evaluation.dataset, evaluation.config, survey, evaluation.cases);
   ImageReports& images = evaluation.images;
@@ -158,7 +251,7 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
                     choice.see(logits, truth, static_cast<std::size_t>(size) * static_cast<std::size_t>(size));
                 });
   if (images.scores.size() < evaluation.cases.size()) return evaluation;
-  report_sets(evaluation, options);
+  report_sets(evaluation, options, *prints);
   if (!options.choose_threshold.empty()) {
     evaluation.chosen = choice.best();
     checkpoint.threshold = evaluation.chosen->threshold;
@@ -169,12 +262,9 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
 }
 
 void print(const Evaluation& evaluation, const EvaluateOptions& options) {
-  std::printf("%s, subset %s of %s, %d x %d\n", evaluation.checkpoint.c_str(), name_of(options.subset),
-              evaluation.dataset.root.c_str(), evaluation.config.size, evaluation.config.size);
-  if (!evaluation.assumed.empty()) std::printf("The checkpoint has %s\n", evaluation.assumed.c_str());
-  std::printf("\n");
   std::vector<std::pair<std::string, SetReport>> sets(evaluation.by_class.begin(), evaluation.by_class.end());
   sets.emplace_back("all", evaluation.overall);
+  std::printf("\n");
   print_tables(sets, options.pool_batch);
 }
 
@@ -184,9 +274,14 @@ nlohmann::ordered_json to_json(const Evaluation& evaluation, const EvaluateOptio
     per_class[name] = {{"cases", report.images}};
     per_class[name].update(to_json(report));
   }
-  return {{"checkpoint", evaluation.checkpoint},    {"subset", name_of(options.subset)},
-          {"cases", evaluation.overall.images},     {"pool_batch", options.pool_batch},
-          {"overall", to_json(evaluation.overall)}, {"per_class", per_class}};
+  nlohmann::ordered_json object{{"checkpoint", evaluation.checkpoint},
+                                {"subset", name_of(evaluation.subset)},
+                                {"cases", evaluation.overall.images},
+                                {"missing", evaluation.missing}};
+  object.update(seen_json(count_seen(evaluation.seen), evaluation.listed));
+  object.update(
+      {{"pool_batch", options.pool_batch}, {"overall", to_json(evaluation.overall)}, {"per_class", per_class}});
+  return object;
 }
 
 /// Mean and standard deviation (n - 1) of every number over the checkpoints; none where a checkpoint has none.
@@ -264,10 +359,10 @@ bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
   catch_interrupts();
   std::vector<Evaluation> evaluations;
   for (const std::string& path : options.checkpoints) {
+    if (!evaluations.empty()) std::printf("\n");
     evaluations.push_back(evaluate(path, options, given));
     const Evaluation& one = evaluations.back();
     if (one.images.scores.size() < one.cases.size()) return false;
-    if (evaluations.size() > 1) std::printf("\n");
     print(one, options);
     if (one.chosen)
       std::printf("\nthreshold %.2f: mean IoU %.4f, at 0.50 %.4f; %s has it, for predict\n", one.chosen->threshold,
@@ -284,10 +379,11 @@ bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
   }
   if (json_file) json_file->commit(object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   if (csv_file) {
-    std::string csv = "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels\n";
+    std::string csv =
+        "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels,seen\n";
     const Evaluation& one = evaluations[0];
     for (std::size_t i = 0; i < one.cases.size(); ++i)
-      csv += csv_row(one.dataset.cases[one.cases[i]], one.images.scores[i]);
+      csv += csv_row(one.dataset.cases[one.cases[i]], one.images.scores[i], one.seen[i]);
     csv_file->commit(csv);
   }
   return true;
@@ -299,7 +395,9 @@ void add_evaluate_command(Command& app, int& exit_code) {
   const auto options = std::make_shared<EvaluateOptions>();
   TrainConfig& config = options->config;
   Command* command =
-      app.add_subcommand("evaluate", "Metrics of a checkpoint. What is not given comes from the checkpoint.");
+      app.add_subcommand("evaluate",
+                         "Metrics of a checkpoint on the cases that it records, wherever they are now. What is not "
+                         "given comes from the checkpoint.");
   command
       ->add_option(
           "--checkpoint", options->checkpoints,

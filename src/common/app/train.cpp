@@ -12,6 +12,7 @@
 #include "common/app/dataset.h"
 #include "common/app/options.h"
 #include "common/app/progress.h"
+#include "common/app/seen.h"
 #include "common/core/quoting.h"
 #include "common/data/watch.h"
 #include "common/io/atomic_file.h"
@@ -119,10 +120,11 @@ std::vector<std::size_t> every_case(const data::Dataset& dataset) {
 }
 
 /// The split of a dataset whose files have all been looked at, and which now knows its range of intensities.
-data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::optional<data::CheckDepth> depth) {
+data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::optional<data::CheckDepth> depth,
+                          data::Fingerprints& prints) {
   // A split by near-duplicates reads every image, so bad files must be known before. Lists may leave files out.
   std::optional<data::Split> split;
-  if (!config.train_list.empty() || !config.train_cases.empty()) split = split_of(dataset, config);
+  if (!config.train_list.empty() || !config.train_cases.empty()) split = split_of(dataset, config, prints);
   const data::Survey survey =
       check_files(dataset, split ? data::all_cases(*split) : every_case(dataset), config, depth);
   if (!config.quiet && survey.depth == data::CheckDepth::full)
@@ -130,7 +132,7 @@ data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::opti
   else if (!config.quiet)
     std::printf("checked the headers of %zu files (%.1f MB); --check full reads all of them\n", survey.files,
                 static_cast<double>(survey.bytes) / 1e6);
-  if (!split) split = split_of(dataset, config);
+  if (!split) split = split_of(dataset, config, prints);
   if (config.resume.empty()) {
     find_intensity_range(dataset, config, survey, split->train);
   } else if (config.reading.intensity.bits == 0 && std::any_of(split->train.begin(), split->train.end(),
@@ -140,6 +142,18 @@ data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::opti
     for (data::Case& one : dataset.cases) one.reading = config.reading;
   }
   return *split;
+}
+
+/// The case list of what is trained now. Warns if a validation image was trained on.
+void record_cases(Checkpoint& start, const data::Dataset& dataset, const data::Split& split,
+                  data::Fingerprints& prints) {
+  CaseList before;
+  if (start.case_list)
+    before = *start.case_list;
+  else
+    before.complete = start.config.resume.empty();  // an older checkpoint says nothing of what it started from
+  start.case_list = list_cases(before, dataset, split, prints);
+  warn_of_seen(count_seen(seen_of_validation(*start.case_list)), "validation");
 }
 
 /// False where interrupted.
@@ -156,7 +170,8 @@ bool run(const TrainConfig& given, std::optional<data::CheckDepth> depth, const 
   require_backend(config.backend, config.precision, config.conv);
   data::Dataset dataset = open_dataset(config);
   if (config.resume.empty()) take_own_split(dataset, options, config);
-  const data::Split split = checked_split(dataset, config, depth);
+  data::Fingerprints prints(dataset);
+  const data::Split split = checked_split(dataset, config, depth, prints);
   config.files = data::hash_of_file_sizes(dataset, data::all_cases(split));
   if (!config.resume.empty()) warn_of_other_files(config);
 
@@ -181,6 +196,7 @@ bool run(const TrainConfig& given, std::optional<data::CheckDepth> depth, const 
         // What does not fit is refused before weights are drawn and before there is a folder.
         plan_training_memory<B>(device, config, split, explainer_bytes);
         if (config.resume.empty()) start = new_run(config);
+        record_cases(start, dataset, split, prints);
         if (config.out.empty()) config.out = make_default_folder(config);
         folder = config.resume.empty() ? RunFolder::create(config) : RunFolder::resume(start);
         if (!config.quiet) print_start(config, dataset, split, *folder);

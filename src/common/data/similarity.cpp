@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "common/core/in_parallel.h"
-#include "common/data/resize.h"
-#include "common/data/sample.h"
 #include "common/io/machine.h"
 
 namespace attnunet::data {
@@ -66,29 +65,36 @@ double most(const Coarse& a, const Coarse& b) {
   return dot(a.sums.data(), b.sums.data(), a.sums.size()) + a.rest * b.rest + 1e-4;
 }
 
-}  // namespace
+/// Thumbnails as vectors, with their coarse pictures.
+struct Vectors {
+  std::vector<std::vector<float>> vectors;
+  std::vector<Coarse> coarser, coarse_ones;
 
-std::vector<Grey> thumbnails(const Dataset& dataset) {
-  std::vector<Grey> result(dataset.cases.size());
-  in_parallel(result.size(), all_cores(), [&](std::size_t i) {
-    // Correlation does not depend on the range of intensities, and groups must not depend on the training set's.
-    Case one = dataset.cases[i];
-    one.reading.intensity.bits = 0;
-    result[i] = resize_bilinear(load_image(one), thumbnail_size, thumbnail_size);
-  });
-  return result;
+  explicit Vectors(const std::vector<Grey>& thumbnails)
+      : vectors(thumbnails.size()), coarser(thumbnails.size()), coarse_ones(thumbnails.size()) {
+    in_parallel(thumbnails.size(), all_cores(), [&](std::size_t i) {
+      const Grey& image = thumbnails[i];
+      vectors[i] = normalised(image);
+      coarser[i] = coarse(vectors[i], image.width, image.height, coarse_sides[0]);
+      coarse_ones[i] = coarse(vectors[i], image.width, image.height, coarse_sides[1]);
+    });
+  }
+};
+
+/// The correlation of two vectors where it is above the threshold; none where it is not.
+std::optional<double> correlation_above(double threshold, const Vectors& x, std::size_t a, const Vectors& y,
+                                        std::size_t b) {
+  if (most(x.coarser[a], y.coarser[b]) < threshold || most(x.coarse_ones[a], y.coarse_ones[b]) < threshold)
+    return std::nullopt;
+  const double correlation = dot(x.vectors[a].data(), y.vectors[b].data(), x.vectors[a].size());
+  return correlation > threshold ? std::optional(correlation) : std::nullopt;
 }
+
+}  // namespace
 
 std::vector<SimilarPair> similar_pairs(const std::vector<Grey>& thumbnails, double threshold) {
   const std::size_t count = thumbnails.size();
-  std::vector<std::vector<float>> vectors(count);
-  std::vector<Coarse> coarser(count), coarse_ones(count);
-  in_parallel(count, all_cores(), [&](std::size_t i) {
-    const Grey& image = thumbnails[i];
-    vectors[i] = normalised(image);
-    coarser[i] = coarse(vectors[i], image.width, image.height, coarse_sides[0]);
-    coarse_ones[i] = coarse(vectors[i], image.width, image.height, coarse_sides[1]);
-  });
+  const Vectors vectors(thumbnails);
   // Square tiles of pairs, so that the coarsest pictures of a tile stay in the nearest cache.
   constexpr std::size_t tile = 48;
   const std::size_t tiles = (count + tile - 1) / tile;
@@ -97,17 +103,25 @@ std::vector<SimilarPair> similar_pairs(const std::vector<Grey>& thumbnails, doub
     std::vector<SimilarPair>& pairs = of_rows[row];
     for (std::size_t column = row; column < tiles; ++column)
       for (std::size_t a = row * tile; a < std::min(count, (row + 1) * tile); ++a)
-        for (std::size_t b = std::max(a + 1, column * tile); b < std::min(count, (column + 1) * tile); ++b) {
-          if (most(coarser[a], coarser[b]) < threshold || most(coarse_ones[a], coarse_ones[b]) < threshold) continue;
-          const double correlation = dot(vectors[a].data(), vectors[b].data(), vectors[a].size());
-          if (correlation > threshold) pairs.push_back({a, b, correlation});
-        }
+        for (std::size_t b = std::max(a + 1, column * tile); b < std::min(count, (column + 1) * tile); ++b)
+          if (const auto correlation = correlation_above(threshold, vectors, a, vectors, b))
+            pairs.push_back({a, b, *correlation});
     std::sort(pairs.begin(), pairs.end(),
               [](const SimilarPair& x, const SimilarPair& y) { return x.a != y.a ? x.a < y.a : x.b < y.b; });
   });
   std::vector<SimilarPair> pairs;
   for (const std::vector<SimilarPair>& row : of_rows) pairs.insert(pairs.end(), row.begin(), row.end());
   return pairs;
+}
+
+std::vector<bool> resemble_any(const std::vector<Grey>& images, const std::vector<Grey>& others, double threshold) {
+  const Vectors ours(images), theirs(others);
+  std::vector<std::uint8_t> found(images.size(), 0);  // threads may not write neighbours of a vector<bool>
+  in_parallel(images.size(), all_cores(), [&](std::size_t i) {
+    for (std::size_t k = 0; k < others.size() && found[i] == 0; ++k)
+      found[i] = correlation_above(threshold, ours, i, theirs, k).has_value();
+  });
+  return {found.begin(), found.end()};
 }
 
 std::vector<std::vector<std::size_t>> near_duplicate_groups(const std::vector<Grey>& thumbnails, double threshold) {

@@ -7,16 +7,12 @@
 #include <cstddef>
 #include <vector>
 
-#include "common/data/dataset.h"
 #include "common/data/png.h"
 
 namespace attnunet::data {
 
 constexpr int thumbnail_size = 64;
 constexpr double near_duplicate_threshold = 0.95;
-
-/// The thumbnails of all cases in case order, read with several threads. The first unreadable case's Error is thrown.
-std::vector<Grey> thumbnails(const Dataset& dataset);
 
 struct SimilarPair {
   std::size_t a, b;  ///< a < b
@@ -26,6 +22,10 @@ struct SimilarPair {
 /// All pairs with correlation above the threshold, ordered by (a, b). All thumbnails have the same size. An image of
 /// one grey level correlates with nothing.
 std::vector<SimilarPair> similar_pairs(const std::vector<Grey>& thumbnails, double threshold);
+
+/// For each image, whether its correlation with any of the others is above the threshold. All thumbnails have the same
+/// size.
+std::vector<bool> resemble_any(const std::vector<Grey>& images, const std::vector<Grey>& others, double threshold);
 
 /// Groups of two and more, each ascending, ordered by their first member.
 std::vector<std::vector<std::size_t>> near_duplicate_groups(const std::vector<Grey>& thumbnails, double threshold);

@@ -10,7 +10,7 @@
 #include "common/core/error.h"
 #include "common/core/quoting.h"
 #include "common/core/random.h"
-#include "common/data/similarity.h"
+#include "common/data/fingerprint.h"
 #include "common/io/text_file.h"
 
 namespace attnunet::data {
@@ -117,9 +117,9 @@ std::vector<Cases> joined_groups(const Dataset& dataset, const std::vector<Cases
 
 /// All units in seeded order; near-duplicates make none with `random`.
 std::vector<Unit> shuffled_units(const Dataset& dataset, const std::vector<Cases>& classes, SplitKind kind,
-                                 std::uint64_t seed) {
+                                 std::uint64_t seed, Fingerprints& prints) {
   std::vector<Cases> near_duplicates;
-  if (kind != SplitKind::random) near_duplicates = near_duplicate_groups(thumbnails(dataset), near_duplicate_threshold);
+  if (kind != SplitKind::random) near_duplicates = near_duplicate_groups(prints.thumbnails(), near_duplicate_threshold);
   std::vector<Cases> groups = joined_groups(dataset, near_duplicates);
   std::vector<bool> grouped(dataset.cases.size(), false);
   for (const Cases& group : groups)
@@ -187,9 +187,9 @@ std::vector<std::size_t> closest_subset(const std::vector<std::size_t>& sizes, s
   return chosen;
 }
 
-Split unit_split(const Dataset& dataset, SplitKind kind, std::uint64_t seed) {
+Split unit_split(const Dataset& dataset, SplitKind kind, std::uint64_t seed, Fingerprints& prints) {
   const std::vector<Cases> classes = cases_by_class(dataset);
-  const std::vector<Unit> units = shuffled_units(dataset, classes, kind, seed);
+  const std::vector<Unit> units = shuffled_units(dataset, classes, kind, seed, prints);
   std::vector<bool> validates(dataset.cases.size(), false);
   const auto take = [&](const Unit& unit) {
     for (const std::size_t i : unit.cases) validates[i] = true;
@@ -210,9 +210,9 @@ Split unit_split(const Dataset& dataset, SplitKind kind, std::uint64_t seed) {
   return split_by(dataset, validates);
 }
 
-Split fold_split(const Dataset& dataset, int folds, int fold, std::uint64_t seed) {
+Split fold_split(const Dataset& dataset, int folds, int fold, std::uint64_t seed, Fingerprints& prints) {
   const std::vector<Cases> classes = cases_by_class(dataset);
-  std::vector<Unit> units = shuffled_units(dataset, classes, SplitKind::grouped, seed);
+  std::vector<Unit> units = shuffled_units(dataset, classes, SplitKind::grouped, seed, prints);
   std::stable_sort(units.begin(), units.end(),
                    [](const Unit& a, const Unit& b) { return a.cases.size() > b.cases.size(); });
 
@@ -369,22 +369,22 @@ Split own_split(const Dataset& dataset) {
   return split;
 }
 
-Split split_of_kind(const Dataset& dataset, const SplitOptions& options) {
+Split split_of_kind(const Dataset& dataset, const SplitOptions& options, Fingerprints& prints) {
   if (options.folds != 0) {
     if (options.kind != SplitKind::grouped || has_lists(options))
       throw UsageError("--folds makes grouped folds; it does not go with another split");
     if (options.folds < 2) throw UsageError("--folds must be at least 2");
     if (options.fold < 0 || options.fold >= options.folds)
       throw UsageError("--fold must be in 0.." + std::to_string(options.folds - 1));
-    return fold_split(dataset, options.folds, options.fold, options.seed);
+    return fold_split(dataset, options.folds, options.fold, options.seed, prints);
   }
   if (has_lists(options)) return list_split(dataset, options);
   switch (options.kind) {
     case SplitKind::random:
       if (!has_groups(dataset)) return random_split(dataset, options.seed);
-      return unit_split(dataset, options.kind, options.seed);
+      return unit_split(dataset, options.kind, options.seed, prints);
     case SplitKind::grouped:
-      return unit_split(dataset, options.kind, options.seed);
+      return unit_split(dataset, options.kind, options.seed, prints);
     case SplitKind::paper:
       return paper_split(dataset);
     case SplitKind::dataset:
@@ -410,13 +410,18 @@ Cases all_cases(const Split& split) {
   return cases;
 }
 
-Split make_split(const Dataset& dataset, const SplitOptions& options) {
-  const Split split = split_of_kind(dataset, options);
+Split make_split(const Dataset& dataset, const SplitOptions& options, Fingerprints& prints) {
+  const Split split = split_of_kind(dataset, options, prints);
   for (const auto& [cases, purpose] : {std::pair{&split.train, "training"}, std::pair{&split.val, "validation"}})
     if (cases->empty())
       throw Error("no " + std::string(purpose) + " case is left of the " + std::to_string(dataset.cases.size()) +
                   " cases of " + quoted(dataset.root) + "; use another split, other classes or more cases");
   return split;
+}
+
+Split make_split(const Dataset& dataset, const SplitOptions& options) {
+  Fingerprints prints(dataset);
+  return make_split(dataset, options, prints);
 }
 
 }  // namespace attnunet::data

@@ -41,6 +41,8 @@ struct Names<data::SplitKind> {
 
 namespace data {
 
+class Fingerprints;
+
 struct SplitOptions {
   SplitKind kind = SplitKind::grouped;
   std::filesystem::path train_list, val_list;  ///< instead of kind: files with one case name per line; both or neither
@@ -67,6 +69,9 @@ bool has_own_split(const Dataset& dataset);
 ///
 /// Lists (io/text_file.h tells in which encodings) name a case by its name, by its file's name, or by its path below
 /// the dataset's folder, with or without ending; CLASS/NAME works too.
+///
+/// `prints`, of this dataset, spares reading an image twice.
+Split make_split(const Dataset& dataset, const SplitOptions& options, Fingerprints& prints);
 Split make_split(const Dataset& dataset, const SplitOptions& options);
 
 /// The cases that a list names, in its order. Throws Error naming file and line where it is wrong.

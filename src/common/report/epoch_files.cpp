@@ -35,6 +35,7 @@ std::vector<std::size_t> first_by(std::vector<std::size_t> cases, Before before)
 EpochFiles::EpochFiles(const Checkpoint& run, const RunFolder& folder, const data::Dataset& dataset,
                        const data::Split& split)
     : config_(run.config),
+      seen_(run.case_list ? seen_of_validation(*run.case_list) : std::vector<Seen>(split.val.size(), Seen::unknown)),
       folder_(folder),
       dataset_(dataset),
       split_(split),
@@ -53,12 +54,18 @@ bool EpochFiles::missing(int epoch) const {
                       [&](const std::string& name) { return std::filesystem::exists(folder_.panel(epoch, name)); });
 }
 
+Seen EpochFiles::seen_of(std::size_t validation_case) const {
+  const auto place = std::find(split_.val.begin(), split_.val.end(), validation_case);
+  return seen_[static_cast<std::size_t>(place - split_.val.begin())];
+}
+
 void EpochFiles::write(int epoch, const std::vector<ImageScore>& validation, const Explain& explain) {
   for (std::size_t i = 0; i < shown_.size(); ++i) {
     const data::Case& one = dataset_.cases[shown_[i]];
     const data::Sample sample = data::load(one, config_.size);
     data::write_png(folder_.panel(epoch, names_[i]),
-                    panel(sample, explain(numbers(sample.image)), "epoch " + std::to_string(epoch) + ": " + one.name),
+                    panel(sample, explain(numbers(sample.image)),
+                          "epoch " + std::to_string(epoch) + ": " + one.name + seen_mark(seen_of(shown_[i]))),
                     Durability::synced);
   }
 
@@ -69,7 +76,7 @@ void EpochFiles::write(int epoch, const std::vector<ImageScore>& validation, con
   report.history = read_metrics(folder_.csv());
   for (std::size_t i = 0; i < validation.size(); ++i) {
     const data::Case& one = dataset_.cases[split_.val[i]];
-    report.validation.push_back({one.name, one.class_name, validation[i]});
+    report.validation.push_back({one.name, one.class_name, validation[i], seen_[i]});
   }
   std::map<std::size_t, data::Rgb> known;  // a case may be one of the best and of the worst
   const auto pictures = [&](const std::vector<std::size_t>& places) {

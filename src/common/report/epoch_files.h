@@ -10,6 +10,7 @@
 #include "common/data/split.h"
 #include "common/report/gradcam.h"
 #include "common/report/report.h"
+#include "common/train/checkpoint.h"
 #include "common/train/run_folder.h"
 
 namespace attnunet::report {
@@ -19,8 +20,9 @@ class EpochFiles {
   /// Of an image of the run's size, 0 to 1.
   using Explain = std::function<Explanation(const std::vector<float>& image)>;
 
-  /// `run`: its configuration and the hash of its cases. The dataset must outlive this. Chooses the cases that panels
-  /// show (panel_cases) and makes their folder. Throws Error where a case cannot be read or the folder not be made.
+  /// `run`: its configuration and its case list, which tells of validation cases that were trained on. The dataset must
+  /// outlive this. Chooses the cases that panels show (panel_cases) and makes their folder. Throws Error where a case
+  /// cannot be read or the folder not be made.
   EpochFiles(const Checkpoint& run, const RunFolder& folder, const data::Dataset& dataset, const data::Split& split);
 
   /// Whether the epoch's panels or the report after it are missing.
@@ -31,7 +33,10 @@ class EpochFiles {
   void write(int epoch, const std::vector<ImageScore>& validation, const Explain& explain);
 
  private:
+  Seen seen_of(std::size_t validation_case) const;
+
   const TrainConfig config_;
+  const std::vector<Seen> seen_;  // of split_.val
   const RunFolder folder_;
   const data::Dataset& dataset_;
   const data::Split split_;

@@ -1,5 +1,7 @@
 #include "common/report/html.h"
 
+#include "common/io/base64.h"
+
 namespace attnunet::report {
 namespace {
 
@@ -107,18 +109,6 @@ std::string escape_html(const std::string& text) {
     else
       result.append(text, at, length);
     at += length == 0 ? 1 : length;
-  }
-  return result;
-}
-
-std::string base64(const std::vector<std::uint8_t>& bytes) {
-  constexpr const char* digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string result;
-  result.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t three = 0;
-    for (std::size_t k = 0; k < 3; ++k) three = three << 8 | (i + k < bytes.size() ? bytes[i + k] : 0u);
-    for (std::size_t k = 0; k < 4; ++k) result += i + k > bytes.size() ? '=' : digits[three >> (18 - 6 * k) & 63u];
   }
   return result;
 }

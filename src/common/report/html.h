@@ -19,9 +19,6 @@ namespace attnunet::report {
 /// U+FFFD, so that any bytes of a file name give a valid page.
 std::string escape_html(const std::string& text);
 
-/// RFC 4648 with padding.
-std::string base64(const std::vector<std::uint8_t>& bytes);
-
 /// "data:image/png;base64,..."
 std::string data_uri(const std::vector<std::uint8_t>& png);
 

@@ -47,11 +47,16 @@ std::string head(const RunReport& report) {
   double seconds = 0;
   for (const EpochRow& row : report.history) seconds += row.seconds;
   const TrainConfig& config = report.config;
+  std::vector<Seen> seen;
+  for (const CaseResult& one : report.validation) seen.push_back(one.seen);
   std::string html = "<h1>" + escape_html(name_of(config.network.variant)) + ", base " +
                      std::to_string(config.network.base) + ", " + std::to_string(config.size) + " x " +
                      std::to_string(config.size) + "</h1>\n<p class=\"note\">" + std::to_string(report.train_cases) +
                      " cases for training, " + std::to_string(report.validation.size()) + " for validation, from " +
-                     escape_html(config.data) + "</p>\n<div class=\"facts\">\n";
+                     escape_html(config.data) + "</p>\n";
+  for (const std::string& warning : seen_warnings(count_seen(seen), "validation"))
+    html += "<p><b>Warning</b>: " + escape_html(warning) + "</p>\n";
+  html += "<div class=\"facts\">\n";
   html += fact(std::to_string(last.epoch) + " of " + std::to_string(config.epochs), "epochs done");
   html += fact(fixed(last.val.iou, 3), "validation IoU, mean over images");
   html += fact(fixed(best.val.iou, 3), "the best, in epoch " + std::to_string(best.epoch));
@@ -135,8 +140,8 @@ std::string cases(const std::vector<CasePicture>& pictures) {
     const Metrics metrics = image_metrics(one.result.score);
     html += "<div class=\"card\">" +
             html_figure(data::encode_png(one.picture), one.result.name,
-                        "<b>" + escape_html(one.result.name) + "</b><br>IoU " + fixed(metrics.iou, 3) + ", Dice " +
-                            fixed(metrics.dice, 3)) +
+                        "<b>" + escape_html(one.result.name) + "</b>" + seen_mark(one.result.seen) + "<br>IoU " +
+                            fixed(metrics.iou, 3) + ", Dice " + fixed(metrics.dice, 3)) +
             "</div>\n";
   }
   return html + "</div>\n";
@@ -264,6 +269,19 @@ std::string run_report(const RunReport& report) {
   return html_page(name_of(report.config.network.variant) + std::string(" after epoch ") +
                        std::to_string(report.history.back().epoch) + " - attnunet",
                    body + "</main>\n", chart_script());
+}
+
+std::string seen_mark(Seen seen) {
+  switch (seen) {
+    case Seen::trained:
+      return ", trained on";
+    case Seen::near_duplicate:
+      return ", a near-duplicate was trained on";
+    case Seen::no:
+    case Seen::unknown:
+      return "";
+  }
+  no_such_value(seen);
 }
 
 namespace {

@@ -14,6 +14,7 @@
 
 #include "common/report/chart.h"
 #include "common/report/picture.h"
+#include "common/train/case_list.h"
 #include "common/train/run_folder.h"
 
 namespace attnunet::report {
@@ -21,6 +22,7 @@ namespace attnunet::report {
 struct CaseResult {
   std::string name, class_name;
   ImageScore score;
+  Seen seen = Seen::no;
 };
 
 struct CasePicture {
@@ -54,6 +56,10 @@ struct RunReport {
 
 /// HTML: the page.
 std::string run_report(const RunReport& report);
+
+/// ", trained on" and the like, to follow the name of a validation case; nothing if it was not seen, or is not known to
+/// have been.
+std::string seen_mark(Seen seen);
 
 /// Small pictures of panels, by the names of the panels' files. Those that cannot be read are empty.
 using SmallPanels = std::map<std::string, std::vector<std::uint8_t>>;

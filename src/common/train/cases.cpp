@@ -38,7 +38,7 @@ void take_own_split(const data::Dataset& dataset, const std::set<std::string>& g
   if (data::has_own_split(dataset)) config.split = data::SplitKind::dataset;
 }
 
-data::Split split_of(const data::Dataset& dataset, TrainConfig& config) {
+data::Split split_of(const data::Dataset& dataset, TrainConfig& config, data::Fingerprints& prints) {
   const bool lists = !config.train_list.empty();
   if (!lists && !config.train_cases.empty())
     return {find_cases(dataset, config.train_cases), find_cases(dataset, config.val_cases)};
@@ -49,12 +49,17 @@ data::Split split_of(const data::Dataset& dataset, TrainConfig& config) {
   options.folds = config.folds;
   options.fold = config.fold;
   options.seed = config.seed;
-  const data::Split split = data::make_split(dataset, options);
+  const data::Split split = data::make_split(dataset, options, prints);
   if (lists) {
     config.train_cases = names_of(dataset, split.train);
     config.val_cases = names_of(dataset, split.val);
   }
   return split;
+}
+
+data::Split split_of(const data::Dataset& dataset, TrainConfig& config) {
+  data::Fingerprints prints(dataset);
+  return split_of(dataset, config, prints);
 }
 
 }  // namespace attnunet

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/data/fingerprint.h"
 #include "common/data/split.h"
 #include "common/train/train_config.h"
 
@@ -12,7 +13,9 @@ namespace attnunet {
 
 /// By lists where config.train_list names files: their names are then stored in config.train_cases and val_cases; by
 /// those names where they are there already (from a checkpoint); else by folds or by config.split.
-/// Throws what data::make_split throws, and Error where a named case is not in the dataset.
+/// Throws what data::make_split throws, and Error where a named case is not in the dataset. `prints`, of this dataset,
+/// spares reading an image twice.
+data::Split split_of(const data::Dataset& dataset, TrainConfig& config, data::Fingerprints& prints);
 data::Split split_of(const data::Dataset& dataset, TrainConfig& config);
 
 /// Makes the split that the dataset itself has that of the configuration, unless an option asks for another (`given`:

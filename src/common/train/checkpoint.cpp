@@ -90,6 +90,10 @@ class Metadata {
     return value;
   }
   bool has(const std::string& key) const { return strings_.count(key) != 0; }
+  std::optional<CaseList> case_list() const {
+    const auto found = strings_.find("case_list");
+    return found == strings_.end() ? std::nullopt : std::optional(CaseList::from_text(found->second));
+  }
   void expect(const std::string& key, const std::string& value) const {
     if (text(key) != value)
       throw Error("its metadata has " + key + " = " + quoted_excerpt(text(key)) + " but a configuration with " + value);
@@ -141,6 +145,7 @@ void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
   });
   if (metadata.has("threshold"))
     checkpoint.threshold = metadata.number("threshold", [](double value) { return value > 0 && value < 1; });
+  checkpoint.case_list = metadata.case_list();
 }
 
 void read_tensors(SafetensorsReader& reader, const Architecture& architecture, Checkpoint& checkpoint) {
@@ -174,6 +179,19 @@ void read_tensors(SafetensorsReader& reader, const Architecture& architecture, C
   }
 }
 
+/// read(); what it throws names the file.
+template <class Read>
+auto naming_the_file(const std::filesystem::path& path, const Read& read) {
+  try {
+    return read();
+  } catch (const Error& error) {
+    const std::string why = error.what();
+    if (why.find(path.string()) != std::string::npos) throw;
+    throw Error("cannot use checkpoint " + path.string() + ": " + why +
+                (why.find(';') == std::string::npos ? "; use another checkpoint" : ""));
+  }
+}
+
 }  // namespace
 
 Checkpoint initial_checkpoint(const TrainConfig& config) {
@@ -204,6 +222,7 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
                                               {"cases", checkpoint.cases},
                                               {"best_val_iou", hex(checkpoint.best_val_iou)},
                                               {"config", deciding_json(config)}};
+  if (checkpoint.case_list) metadata["case_list"] = checkpoint.case_list->to_text();
   if (checkpoint.threshold) metadata["threshold"] = hex(*checkpoint.threshold);
   const auto all = file_tensors<const std::vector<float>>(architecture, checkpoint, !checkpoint.adam_m.empty());
   std::vector<StoredTensor> tensors;
@@ -215,7 +234,7 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
 
 Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<Variant> variant, std::optional<int> base) {
   SafetensorsReader reader(path);
-  try {
+  return naming_the_file(path, [&] {
     Checkpoint checkpoint;
     checkpoint.has_metadata = has_our_metadata(reader);
     if (checkpoint.has_metadata)
@@ -228,12 +247,12 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<Vari
                   ", another network than asked for; leave out --variant and --base or give these");
     read_tensors(reader, make_architecture(network), checkpoint);
     return checkpoint;
-  } catch (const Error& error) {
-    const std::string why = error.what();
-    if (why.find(path.string()) != std::string::npos) throw;
-    throw Error("cannot use checkpoint " + path.string() + ": " + why +
-                (why.find(';') == std::string::npos ? "; use another checkpoint" : ""));
-  }
+  });
+}
+
+std::optional<CaseList> load_case_list(const std::filesystem::path& path) {
+  const SafetensorsReader reader(path);
+  return naming_the_file(path, [&] { return Metadata(reader.metadata()).case_list(); });
 }
 
 std::string lacking(const Checkpoint& checkpoint) {

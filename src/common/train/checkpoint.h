@@ -4,8 +4,9 @@
 // moments as adam.m.NAME and adam.v.NAME of every parameter. No others.
 // Metadata, all strings: variant, base, size, seed, epoch (completed), step (of the optimiser, from the start), batch
 // (batches done of the running epoch), sums (the running epoch's metric sums, hex floats), cases (a hash of the
-// training and validation cases), best_val_iou (hex float; -inf before the first epoch) and config (the JSON of what
-// decides the result); threshold (hex float) if evaluate --choose-threshold has chosen one.
+// training and validation cases), best_val_iou (hex float; -inf before the first epoch), config (the JSON of what
+// decides the result) and case_list (case_list.h; older checkpoints have none); threshold (hex float) if evaluate
+// --choose-threshold has chosen one.
 // The same training gives the same bytes: nothing in it tells of time, place or threads.
 //
 // Weights that come back from PyTorch are read as well: without adam.*, as float16, bfloat16 or float64, or as a plain
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "common/scores/metrics.h"
+#include "common/train/case_list.h"
 #include "common/train/train_config.h"
 
 namespace attnunet {
@@ -31,6 +33,7 @@ struct Checkpoint {
   Index batch = 0;  ///< batches done of epoch + 1
   MetricSums sums;  ///< of those batches
   std::string cases;
+  std::optional<CaseList> case_list;
   double best_val_iou = -std::numeric_limits<double>::infinity();
   std::optional<double> threshold;  ///< for predict, above 0 and below 1: what evaluate --choose-threshold found
   /// Flat buffers of Architecture, in our layout; gaps hold zeros. Adam's moments are empty if the file lacks them.
@@ -56,6 +59,9 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
 /// networks, or if it holds another variant or base than asked for.
 Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<Variant> variant = std::nullopt,
                            std::optional<int> base = std::nullopt);
+
+/// The case list of a checkpoint, without reading its tensors. Throws Error as load_checkpoint does.
+std::optional<CaseList> load_case_list(const std::filesystem::path& path);
 
 /// 64-bit FNV-1a hash of the case names, so that a run is not continued on other data by mistake.
 std::string hash_of_cases(const std::vector<std::string>& train, const std::vector<std::string>& val);

@@ -8,6 +8,7 @@ Checkpoint new_run(const TrainConfig& config) {
   Checkpoint weights = load_checkpoint(config.init, config.network.variant, config.network.base);
   checkpoint.parameters = std::move(weights.parameters);
   checkpoint.statistics = std::move(weights.statistics);
+  checkpoint.case_list = inherited_list(weights.case_list);
   return checkpoint;
 }
 

@@ -1,0 +1,258 @@
+#include "common/train/case_list.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <set>
+
+#include "common/core/error.h"
+#include "common/io/base64.h"
+
+namespace attnunet {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+using Cases = std::vector<RecordedCase>;
+
+constexpr int deepest_json = 4;
+constexpr std::size_t most_thumbnails = 8192;
+constexpr std::size_t thumbnail_bytes = std::size_t{data::thumbnail_size} * data::thumbnail_size;
+
+OrderedJson to_json(const RecordedCase& one) {
+  return {{"name", one.name}, {"class", one.class_name}, {"pixels", one.hash}};
+}
+
+OrderedJson trained_json(const Cases& cases, bool thumbnails) {
+  OrderedJson all = OrderedJson::array();
+  for (const RecordedCase& one : cases) {
+    all.push_back(to_json(one));
+    if (thumbnails && !one.thumbnail.pixels.empty()) all.back()["thumbnail"] = base64(one.thumbnail.pixels);
+  }
+  return all;
+}
+
+OrderedJson other_json(const Cases& cases) {
+  OrderedJson all = OrderedJson::array();
+  for (const RecordedCase& one : cases) {
+    all.push_back(to_json(one));
+    all.back()["seen"] = name_of(one.seen);
+  }
+  return all;
+}
+
+bool is_hash(const std::string& text) {
+  return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+/// Throws JSON's own exceptions and Error.
+Cases cases_of(const OrderedJson& all) {
+  if (!all.is_array()) throw Error("its case list is damaged");
+  Cases cases;
+  for (const OrderedJson& object : all) {
+    RecordedCase one;
+    one.name = object.at("name").get<std::string>();
+    one.class_name = object.at("class").get<std::string>();
+    one.hash = object.at("pixels").get<std::string>();
+    if (!is_hash(one.hash)) throw Error("its case list has a wrong hash");
+    if (object.contains("thumbnail")) {
+      auto pixels = bytes_of_base64(object["thumbnail"].get<std::string>());
+      if (!pixels || pixels->size() != thumbnail_bytes) throw Error("its case list has a wrong thumbnail");
+      one.thumbnail = {data::thumbnail_size, data::thumbnail_size, std::move(*pixels)};
+    }
+    if (object.contains("seen")) one.seen = parse<Seen>(object["seen"].get<std::string>());
+    cases.push_back(std::move(one));
+  }
+  return cases;
+}
+
+/// What a checkpoint was trained on: training and pretrained_on.
+std::vector<const RecordedCase*> trained_on(const CaseList& list) {
+  std::vector<const RecordedCase*> all;
+  for (const Cases* cases : {&list.train, &list.pretrained_on})
+    for (const RecordedCase& one : *cases) all.push_back(&one);
+  return all;
+}
+
+/// Adds those of `more` whose pixels are not among them.
+void add_new(Cases& cases, const Cases& more) {
+  std::set<std::string> known;
+  for (const RecordedCase& one : cases) known.insert(one.hash);
+  for (const RecordedCase& one : more)
+    if (known.insert(one.hash).second) cases.push_back(one);
+}
+
+RecordedCase record(const data::Case& one, const data::Fingerprint& print) {
+  return {one.name, one.class_name, print.hash, {}, Seen::no};
+}
+
+}  // namespace
+
+std::string CaseList::to_text() const {
+  const bool thumbnails = train.size() + pretrained_on.size() <= most_thumbnails;
+  const OrderedJson object{{"training", trained_json(train, thumbnails)},
+                           {"validation", other_json(val)},
+                           {"test", other_json(test)},
+                           {"pretrained_on", trained_json(pretrained_on, thumbnails)},
+                           {"complete", complete}};
+  // Names only help people: one that is not UTF-8 is no reason not to train.
+  return object.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+}
+
+CaseList CaseList::from_text(const std::string& text) {
+  try {
+    const OrderedJson object = OrderedJson::parse(text, [](int depth, OrderedJson::parse_event_t, OrderedJson&) {
+      if (depth > deepest_json) throw Error("its case list is nested too deeply");
+      return true;
+    });
+    CaseList list;
+    list.train = cases_of(object.at("training"));
+    list.val = cases_of(object.at("validation"));
+    list.test = cases_of(object.at("test"));
+    list.pretrained_on = cases_of(object.at("pretrained_on"));
+    list.complete = object.at("complete").get<bool>();
+    return list;
+  } catch (const OrderedJson::exception&) {
+    throw Error("its case list is damaged");
+  } catch (const UsageError&) {
+    throw Error("its case list is damaged");
+  }
+}
+
+CaseList inherited_list(const std::optional<CaseList>& of_init) {
+  CaseList list;
+  list.complete = of_init && of_init->complete;
+  if (!of_init) return list;
+  add_new(list.pretrained_on, of_init->train);
+  add_new(list.pretrained_on, of_init->pretrained_on);
+  return list;
+}
+
+CaseList list_cases(CaseList before, const data::Dataset& dataset, const data::Split& split,
+                    data::Fingerprints& prints) {
+  prints.read(data::all_cases(split));
+  CaseList list;
+  list.complete = before.complete;
+  for (const std::size_t one : split.train) {
+    list.train.push_back(record(dataset.cases[one], prints.at(one)));
+    list.train.back().thumbnail = prints.at(one).thumbnail;
+  }
+  std::set<std::string> now;
+  for (const RecordedCase& one : list.train) now.insert(one.hash);
+  list.pretrained_on = std::move(before.pretrained_on);
+  const auto still_trained = [&](const RecordedCase& one) { return now.count(one.hash) != 0; };
+  before.train.erase(std::remove_if(before.train.begin(), before.train.end(), still_trained), before.train.end());
+  add_new(list.pretrained_on, before.train);
+
+  const std::vector<Seen> seen = seen_by(list, prints, split.val);
+  for (std::size_t i = 0; i < split.val.size(); ++i) {
+    list.val.push_back(record(dataset.cases[split.val[i]], prints.at(split.val[i])));
+    list.val.back().seen = seen[i];
+  }
+  return list;
+}
+
+std::vector<Seen> seen_by(const std::optional<CaseList>& list, data::Fingerprints& prints,
+                          const std::vector<std::size_t>& cases) {
+  if (!list) return std::vector<Seen>(cases.size(), Seen::unknown);
+  prints.read(cases);
+  std::set<std::string> hashes;
+  std::vector<data::Grey> thumbnails;
+  bool certain = list->complete;
+  for (const RecordedCase* one : trained_on(*list)) {
+    hashes.insert(one->hash);
+    certain = certain && !one->thumbnail.pixels.empty();
+    if (!one->thumbnail.pixels.empty()) thumbnails.push_back(one->thumbnail);
+  }
+  std::vector<Seen> seen(cases.size(), Seen::unknown);
+  std::vector<std::size_t> places, others;  // of the images that are not trained on themselves
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    if (!prints.readable(cases[i])) continue;
+    if (hashes.count(prints.at(cases[i]).hash) != 0) {
+      seen[i] = Seen::trained;
+      continue;
+    }
+    places.push_back(i);
+    others.push_back(cases[i]);
+  }
+  const std::vector<bool> alike =
+      data::resemble_any(prints.thumbnails(others), thumbnails, data::near_duplicate_threshold);
+  for (std::size_t i = 0; i < places.size(); ++i)
+    seen[places[i]] = alike[i] ? Seen::near_duplicate : certain ? Seen::no : Seen::unknown;
+  return seen;
+}
+
+std::vector<Seen> seen_of_validation(const CaseList& list) {
+  std::vector<Seen> seen;
+  for (const RecordedCase& one : list.val) seen.push_back(one.seen);
+  return seen;
+}
+
+SeenCounts count_seen(const std::vector<Seen>& seen) {
+  const auto count = [&](Seen which) { return static_cast<std::size_t>(std::count(seen.begin(), seen.end(), which)); };
+  return {seen.size(), count(Seen::trained), count(Seen::near_duplicate), count(Seen::unknown)};
+}
+
+std::vector<std::string> seen_warnings(const SeenCounts& counts, const std::string& which) {
+  const std::string of_images = " of " + std::to_string(counts.images) + " " + which + " images";
+  std::vector<std::string> warnings;
+  if (counts.trained + counts.near_duplicates > 0)
+    warnings.push_back(std::to_string(counts.trained) + of_images + " were trained on (" +
+                       std::to_string(counts.near_duplicates) + " near-duplicates)");
+  if (counts.unknown > 0)
+    warnings.push_back("it is not known whether " + std::to_string(counts.unknown) + of_images +
+                       ", or near-duplicates of them, were trained on: the checkpoint's case list is missing or "
+                       "incomplete");
+  return warnings;
+}
+
+PresentCases present_cases(const CaseList& list, const data::Dataset& dataset, data::Fingerprints& prints) {
+  std::vector<std::size_t> all(dataset.cases.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  prints.read(all);
+  std::map<std::string, std::vector<std::size_t>> by_hash;  // cases that are not taken yet
+  for (const std::size_t one : all)
+    if (prints.readable(one)) by_hash[prints.at(one).hash].push_back(one);
+
+  PresentCases present;
+  const std::pair<const Cases*, PresentCases::Part*> parts[] = {
+      {&list.train, &present.train}, {&list.val, &present.val}, {&list.test, &present.test}};
+  /// The first of the free cases with these pixels for which fits(case) holds becomes one of the part.
+  const auto take = [&](const RecordedCase& recorded, PresentCases::Part& part, const auto& fits) {
+    const auto found = by_hash.find(recorded.hash);
+    if (found == by_hash.end()) return false;
+    std::vector<std::size_t>& free = found->second;
+    const auto one = std::find_if(free.begin(), free.end(), fits);
+    if (one == free.end()) return false;
+    part.cases.push_back(*one);
+    free.erase(one);
+    return true;
+  };
+  std::vector<std::pair<const RecordedCase*, PresentCases::Part*>> renamed;
+  for (const auto& [cases, part] : parts)
+    for (const RecordedCase& recorded : *cases) {
+      const bool found = take(recorded, *part, [&](std::size_t one) {
+        return dataset.cases[one].name == recorded.name && dataset.cases[one].class_name == recorded.class_name;
+      });
+      if (!found) renamed.push_back({&recorded, part});
+    }
+  std::map<std::pair<std::string, std::string>, std::size_t> unreadable;  // by class and name
+  for (const std::size_t one : all)
+    if (!prints.readable(one)) unreadable[{dataset.cases[one].class_name, dataset.cases[one].name}] = one;
+  for (const auto& [recorded, part] : renamed) {
+    if (take(*recorded, *part, [](std::size_t) { return true; })) continue;
+    const auto damaged = unreadable.extract({recorded->class_name, recorded->name});
+    if (damaged.empty())
+      ++part->missing;
+    else
+      part->cases.push_back(damaged.mapped());
+  }
+  present.others = all.size();
+  for (const auto& [cases, part] : parts) {
+    std::sort(part->cases.begin(), part->cases.end());
+    present.others -= part->cases.size();
+  }
+  return present;
+}
+
+}  // namespace attnunet
