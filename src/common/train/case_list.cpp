@@ -7,7 +7,9 @@
 #include <set>
 
 #include "common/core/error.h"
+#include "common/core/in_parallel.h"
 #include "common/io/base64.h"
+#include "common/io/machine.h"
 
 namespace attnunet {
 namespace {
@@ -16,18 +18,16 @@ using OrderedJson = nlohmann::ordered_json;
 using Cases = std::vector<RecordedCase>;
 
 constexpr int deepest_json = 4;
-constexpr std::size_t most_thumbnails = 8192;
-constexpr std::size_t thumbnail_bytes = std::size_t{data::thumbnail_size} * data::thumbnail_size;
 
 OrderedJson to_json(const RecordedCase& one) {
   return {{"name", one.name}, {"class", one.class_name}, {"pixels", one.hash}};
 }
 
-OrderedJson trained_json(const Cases& cases, bool thumbnails) {
+OrderedJson trained_json(const Cases& cases) {
   OrderedJson all = OrderedJson::array();
   for (const RecordedCase& one : cases) {
     all.push_back(to_json(one));
-    if (thumbnails && !one.thumbnail.pixels.empty()) all.back()["thumbnail"] = base64(one.thumbnail.pixels);
+    all.back()["sketch"] = base64({one.sketch.begin(), one.sketch.end()});
   }
   return all;
 }
@@ -45,8 +45,8 @@ bool is_hash(const std::string& text) {
   return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-/// Throws JSON's own exceptions and Error.
-Cases cases_of(const OrderedJson& all) {
+/// Throws JSON's own exceptions and Error. Images trained on have a sketch.
+Cases cases_of(const OrderedJson& all, bool trained) {
   if (!all.is_array()) throw Error("its case list is damaged");
   Cases cases;
   for (const OrderedJson& object : all) {
@@ -55,10 +55,10 @@ Cases cases_of(const OrderedJson& all) {
     one.class_name = object.at("class").get<std::string>();
     one.hash = object.at("pixels").get<std::string>();
     if (!is_hash(one.hash)) throw Error("its case list has a wrong hash");
-    if (object.contains("thumbnail")) {
-      auto pixels = bytes_of_base64(object["thumbnail"].get<std::string>());
-      if (!pixels || pixels->size() != thumbnail_bytes) throw Error("its case list has a wrong thumbnail");
-      one.thumbnail = {data::thumbnail_size, data::thumbnail_size, std::move(*pixels)};
+    if (trained) {
+      const auto bytes = bytes_of_base64(object.at("sketch").get<std::string>());
+      if (!bytes || bytes->size() != one.sketch.size()) throw Error("its case list has a wrong sketch");
+      std::copy(bytes->begin(), bytes->end(), one.sketch.begin());
     }
     if (object.contains("seen")) one.seen = parse<Seen>(object["seen"].get<std::string>());
     cases.push_back(std::move(one));
@@ -66,12 +66,21 @@ Cases cases_of(const OrderedJson& all) {
   return cases;
 }
 
-/// What a checkpoint was trained on: training and pretrained_on.
-std::vector<const RecordedCase*> trained_on(const CaseList& list) {
-  std::vector<const RecordedCase*> all;
+/// Of training and pretrained_on.
+std::set<std::string> hashes_trained_on(const CaseList& list) {
+  std::set<std::string> hashes;
   for (const Cases* cases : {&list.train, &list.pretrained_on})
-    for (const RecordedCase& one : *cases) all.push_back(&one);
-  return all;
+    for (const RecordedCase& one : *cases) hashes.insert(one.hash);
+  return hashes;
+}
+
+/// Whether an image is a near-duplicate of one of the cases, by their sketches.
+bool resembles(const data::Fingerprint& print, std::initializer_list<const Cases*> lists) {
+  const data::Sketch sketch = data::sketch_of(print.thumbnail);
+  for (const Cases* cases : lists)
+    for (const RecordedCase& one : *cases)
+      if (data::correlation_of(sketch, one.sketch) > data::near_duplicate_threshold) return true;
+  return false;
 }
 
 /// Adds those of `more` whose pixels are not among them.
@@ -89,11 +98,10 @@ RecordedCase record(const data::Case& one, const data::Fingerprint& print) {
 }  // namespace
 
 std::string CaseList::to_text() const {
-  const bool thumbnails = train.size() + pretrained_on.size() <= most_thumbnails;
-  const OrderedJson object{{"training", trained_json(train, thumbnails)},
+  const OrderedJson object{{"training", trained_json(train)},
                            {"validation", other_json(val)},
                            {"test", other_json(test)},
-                           {"pretrained_on", trained_json(pretrained_on, thumbnails)},
+                           {"pretrained_on", trained_json(pretrained_on)},
                            {"complete", complete}};
   // Names only help people: one that is not UTF-8 is no reason not to train.
   return object.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
@@ -106,10 +114,10 @@ CaseList CaseList::from_text(const std::string& text) {
       return true;
     });
     CaseList list;
-    list.train = cases_of(object.at("training"));
-    list.val = cases_of(object.at("validation"));
-    list.test = cases_of(object.at("test"));
-    list.pretrained_on = cases_of(object.at("pretrained_on"));
+    list.train = cases_of(object.at("training"), true);
+    list.val = cases_of(object.at("validation"), false);
+    list.test = cases_of(object.at("test"), false);
+    list.pretrained_on = cases_of(object.at("pretrained_on"), true);
     list.complete = object.at("complete").get<bool>();
     return list;
   } catch (const OrderedJson::exception&) {
@@ -135,7 +143,7 @@ CaseList list_cases(CaseList before, const data::Dataset& dataset, const data::S
   list.complete = before.complete;
   for (const std::size_t one : split.train) {
     list.train.push_back(record(dataset.cases[one], prints.at(one)));
-    list.train.back().thumbnail = prints.at(one).thumbnail;
+    list.train.back().sketch = data::sketch_of(prints.at(one).thumbnail);
   }
   std::set<std::string> now;
   for (const RecordedCase& one : list.train) now.insert(one.hash);
@@ -144,41 +152,44 @@ CaseList list_cases(CaseList before, const data::Dataset& dataset, const data::S
   before.train.erase(std::remove_if(before.train.begin(), before.train.end(), still_trained), before.train.end());
   add_new(list.pretrained_on, before.train);
 
-  const std::vector<Seen> seen = seen_by(list, prints, split.val);
+  const std::set<std::string> hashes = hashes_trained_on(list);
+  const std::vector<bool> alike =
+      data::resemble_any(prints.thumbnails(split.val), prints.thumbnails(split.train), data::near_duplicate_threshold);
   for (std::size_t i = 0; i < split.val.size(); ++i) {
-    list.val.push_back(record(dataset.cases[split.val[i]], prints.at(split.val[i])));
-    list.val.back().seen = seen[i];
+    const data::Fingerprint& print = prints.at(split.val[i]);
+    list.val.push_back(record(dataset.cases[split.val[i]], print));
+    Seen& seen = list.val.back().seen;
+    if (hashes.count(print.hash) != 0)
+      seen = Seen::trained;
+    else if (alike[i] || resembles(print, {&list.pretrained_on}))
+      seen = Seen::near_duplicate;
+    else
+      seen = list.complete ? Seen::no : Seen::unknown;
   }
   return list;
 }
 
 std::vector<Seen> seen_by(const std::optional<CaseList>& list, data::Fingerprints& prints,
                           const std::vector<std::size_t>& cases) {
-  if (!list) return std::vector<Seen>(cases.size(), Seen::unknown);
-  prints.read(cases);
-  std::set<std::string> hashes;
-  std::vector<data::Grey> thumbnails;
-  bool certain = list->complete;
-  for (const RecordedCase* one : trained_on(*list)) {
-    hashes.insert(one->hash);
-    certain = certain && !one->thumbnail.pixels.empty();
-    if (!one->thumbnail.pixels.empty()) thumbnails.push_back(one->thumbnail);
-  }
   std::vector<Seen> seen(cases.size(), Seen::unknown);
-  std::vector<std::size_t> places, others;  // of the images that are not trained on themselves
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    if (!prints.readable(cases[i])) continue;
-    if (hashes.count(prints.at(cases[i]).hash) != 0) {
+  if (!list) return seen;
+  prints.read(cases);
+  const std::set<std::string> hashes = hashes_trained_on(*list);
+  std::map<std::string, Seen> validated;
+  for (const RecordedCase& one : list->val) validated.emplace(one.hash, one.seen);
+  in_parallel(cases.size(), all_cores(), [&](std::size_t i) {
+    if (!prints.readable(cases[i])) return;
+    const data::Fingerprint& print = prints.at(cases[i]);
+    const auto recorded = validated.find(print.hash);
+    if (hashes.count(print.hash) != 0)
       seen[i] = Seen::trained;
-      continue;
-    }
-    places.push_back(i);
-    others.push_back(cases[i]);
-  }
-  const std::vector<bool> alike =
-      data::resemble_any(prints.thumbnails(others), thumbnails, data::near_duplicate_threshold);
-  for (std::size_t i = 0; i < places.size(); ++i)
-    seen[places[i]] = alike[i] ? Seen::near_duplicate : certain ? Seen::no : Seen::unknown;
+    else if (recorded != validated.end())
+      seen[i] = recorded->second;
+    else if (resembles(print, {&list->train, &list->pretrained_on}))
+      seen[i] = Seen::near_duplicate;
+    else
+      seen[i] = list->complete ? Seen::no : Seen::unknown;
+  });
   return seen;
 }
 

@@ -1,15 +1,15 @@
 // The cases that a checkpoint was trained and validated on, and whether given images are among them.
 //
-// An image is recognised by the hash of its pixels and a near-duplicate by its thumbnail (data/fingerprint.h), so
-// neither the names nor the places of files matter, nor whether the training images are still there.
+// An image is recognised by the hash of its pixels and a near-duplicate by its sketch (data/sketch.h), so neither the
+// names nor the places of files matter, nor whether the training images are still there. No image can be made from the
+// list. Validation images were compared with the training images themselves when the list was made.
 // In a checkpoint the list is the metadata string `case_list`, JSON:
-//   {"training": [{"name", "class", "pixels", "thumbnail"}...],
+//   {"training": [{"name", "class", "pixels", "sketch"}...],
 //    "validation": [{"name", "class", "pixels", "seen"}...],
 //    "test": [], for a part of the data that is kept for later,
 //    "pretrained_on": [as training...], what the checkpoint of --init, and those before it, were trained on,
 //    "complete": false if one of those had no case list, or not a complete one}
-// pixels: data::Fingerprint's hash. thumbnail: the 64 x 64 bytes in base64, 5.5 kB; none if the list has more than 8192
-// images trained on, so that the header of a checkpoint stays below the 100 MB that readers accept.
+// pixels: data::Fingerprint's hash. sketch: 128 bytes in base64.
 // Proof: tests/case_list_test.cpp, tests/seen_test.cpp
 #pragma once
 
@@ -20,6 +20,7 @@
 
 #include "common/core/names.h"
 #include "common/data/fingerprint.h"
+#include "common/data/sketch.h"
 #include "common/data/split.h"
 
 namespace attnunet {
@@ -38,8 +39,8 @@ struct Names<Seen> {
 
 struct RecordedCase {
   std::string name, class_name, hash;
-  data::Grey thumbnail;  ///< of images trained on; empty if the list was too long
-  Seen seen = Seen::no;  ///< of validation images, by the training images and pretrained_on
+  data::Sketch sketch{};  ///< of images trained on
+  Seen seen = Seen::no;   ///< of validation images, by the training images and pretrained_on
 };
 
 struct CaseList {
