@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <numeric>
 
 #include "common/core/error.h"
 #include "common/core/quoting.h"
@@ -76,6 +77,12 @@ void find_intensity_range(data::Dataset& dataset, TrainConfig& config, const dat
   if (!config.quiet)
     std::printf("intensity: the largest value of images of more than 8 bits is %d: %d bits, 0 to %d, become 0 to 255\n",
                 largest, intensity.bits, (1 << intensity.bits) - 1);
+}
+
+std::vector<std::size_t> every_case(const data::Dataset& dataset) {
+  std::vector<std::size_t> cases(dataset.cases.size());
+  std::iota(cases.begin(), cases.end(), std::size_t{0});
+  return cases;
 }
 
 }  // namespace attnunet::app

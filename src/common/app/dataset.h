@@ -33,4 +33,7 @@ void warn_of_empty_classes(const std::map<std::string, data::ClassLesions>& clas
 void find_intensity_range(data::Dataset& dataset, TrainConfig& config, const data::Survey& survey,
                           const std::vector<std::size_t>& cases);
 
+/// Indices of all cases.
+std::vector<std::size_t> every_case(const data::Dataset& dataset);
+
 }  // namespace attnunet::app

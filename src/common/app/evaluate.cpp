@@ -49,12 +49,6 @@ struct EvaluateOptions {
   TrainConfig config;  // of what is given on the command line
 };
 
-std::vector<std::size_t> every_case(const data::Dataset& dataset) {
-  std::vector<std::size_t> cases(dataset.cases.size());
-  std::iota(cases.begin(), cases.end(), std::size_t{0});
-  return cases;
-}
-
 std::vector<std::size_t> subset_of(const data::Dataset& dataset, Subset subset, TrainConfig& config,
                                    data::Fingerprints& prints) {
   switch (subset) {

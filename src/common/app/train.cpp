@@ -112,13 +112,6 @@ void print_start(const TrainConfig& config, const data::Dataset& dataset, const 
               dataset.cases.size(), split.train.size(), split.val.size(), folder.path().c_str());
 }
 
-/// Every case of the dataset.
-std::vector<std::size_t> every_case(const data::Dataset& dataset) {
-  std::vector<std::size_t> cases(dataset.cases.size());
-  std::iota(cases.begin(), cases.end(), std::size_t{0});
-  return cases;
-}
-
 /// The split of a dataset whose files have all been looked at, and which now knows its range of intensities.
 data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::optional<data::CheckDepth> depth,
                           data::Fingerprints& prints) {

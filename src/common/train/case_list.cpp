@@ -17,7 +17,7 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 using Cases = std::vector<RecordedCase>;
 
-constexpr int deepest_json = 4;
+constexpr int deepest_case_list = 4;
 
 OrderedJson to_json(const RecordedCase& one) {
   return {{"name", one.name}, {"class", one.class_name}, {"pixels", one.hash}};
@@ -110,7 +110,7 @@ std::string CaseList::to_text() const {
 CaseList CaseList::from_text(const std::string& text) {
   try {
     const OrderedJson object = OrderedJson::parse(text, [](int depth, OrderedJson::parse_event_t, OrderedJson&) {
-      if (depth > deepest_json) throw Error("its case list is nested too deeply");
+      if (depth > deepest_case_list) throw Error("its case list is nested too deeply");
       return true;
     });
     CaseList list;

@@ -20,7 +20,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr int deepest_json = 8;
+constexpr int deepest_config = 8;
 
 // Calls visit(key, member) for every option that decides the result.
 template <class Config, class Visit>
@@ -233,7 +233,7 @@ TrainConfig parse_deciding_json(const std::string& text) {
   OrderedJson object;
   try {
     object = OrderedJson::parse(text, [](int depth, OrderedJson::parse_event_t, OrderedJson&) {
-      if (depth > deepest_json) throw Error("the configuration is nested too deeply");
+      if (depth > deepest_config) throw Error("the configuration is nested too deeply");
       return true;
     });
   } catch (const OrderedJson::exception&) {
