@@ -165,8 +165,8 @@ TEST(DataCheck, BadFilesAreFindings) {
   std::string problems;
   ASSERT_EQ(found["problems"].size(), 4u);
   for (const auto& problem : found["problems"]) problems += problem.get<std::string>() + "\n";
-  for (const char* part : {"folder.png' is a folder", "benign (5).png' has no mask", "benign (2).png' is not a PNG",
-                           "benign (3)_mask.png' has 2 x 1"})
+  for (const char* part : {"folder.png' is a folder", "benign (5).png' has no mask",
+                           "benign (2).png' is neither PNG nor JPEG", "benign (3)_mask.png' has 2 x 1"})
     EXPECT_NE(problems.find(part), std::string::npos) << part << " is not in:\n" << problems;
 }
 
