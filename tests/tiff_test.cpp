@@ -45,7 +45,7 @@ struct TiffKind {
 
 /// The value of channel c at (x, y), of `bits` bits.
 std::uint16_t value_at(const TiffKind& kind, int x, int y, int c) {
-  return static_cast<std::uint16_t>((x * 7 + y * 29 + c * 101 + x * y * 513) & ((1 << kind.bits) - 1));
+  return static_cast<std::uint16_t>((x * 7 + y * 29 + c * 101 + x * y * 513) & ((std::int64_t{1} << kind.bits) - 1));
 }
 
 Values channel_of(const TiffKind& kind, int c) {
