@@ -1,8 +1,8 @@
 // The cases that a checkpoint was trained and validated on, and whether given images are among them.
 //
 // An image is recognised by the hash of its pixels and a near-duplicate by its sketch (data/sketch.h), so neither the
-// names nor the places of files matter, nor whether the training images are still there. No image can be made from the
-// list. Validation images were compared with the training images themselves when the list was made.
+// names nor the places of files matter, nor whether the training images are still there. A sketch is too small to show
+// its image. Validation images were compared with the training images themselves when the list was made.
 // In a checkpoint the list is the metadata string `case_list`, JSON:
 //   {"training": [{"name", "class", "pixels", "sketch"}...],
 //    "validation": [{"name", "class", "pixels", "seen"}...],
