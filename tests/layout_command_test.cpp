@@ -42,6 +42,20 @@ TEST(LayoutCommands, TrainTakesAndNamesTheLayoutItsSplitAndWhatIsLeftOut) {
   expect_in(finished.out, "2 files of 2 kinds were left out: 1 .nii.gz");
   const Json config = read_json(set / "run/config.json");
   EXPECT_EQ(config["split"], "dataset");
+
+  // What scores a checkpoint says it too, behind the line that tells what is scored or the warning.
+  const std::string checkpoint = set / "run/last.safetensors";
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"evaluate"}, {"evaluate", "--subset", "train"}, {"audit"}}) {
+    std::vector<std::string> arguments = command;
+    arguments.insert(arguments.end(), {"--checkpoint", checkpoint, "--threads", "1"});
+    const Finished scored = attnunet_run(arguments);
+    expect_success(scored);
+    expect_in(scored.out, "\nlayout: folders of images and of masks, 20 cases in 3 classes, 15 train, 5 val\n");
+    expect_in(scored.out, "\n2 files of 2 kinds were left out: 1 .nii.gz");
+    const std::string first = command.size() > 1 || command[0] == "audit" ? "warning: 15 of " : checkpoint;
+    EXPECT_EQ(scored.out.rfind(first, 0), 0u) << scored.out;
+  }
 }
 
 TEST(LayoutCommands, DataCheckNamesTheLayoutAndWhatIsLeftOut) {
@@ -64,6 +78,7 @@ TEST(LayoutCommands, DataShowWritesCasesOfOneNameIntoFilesOfTheirOwn) {
   fs::remove(fs::path(set.data) / "test/images/benign/b.nii.gz");
   const Finished finished = attnunet_run({"data", "show", "--data", set.data, "--out", set / "shown"});
   expect_success(finished);
+  expect_in(finished.out, "layout: folders of images and of masks, 35 cases in 3 classes, 15 train, 5 val, 15 test");
   std::size_t pictures = 0;
   for (const auto& entry : fs::recursive_directory_iterator(set / "shown")) pictures += entry.is_regular_file() ? 1 : 0;
   EXPECT_EQ(pictures, 35u);  // 15 of them twice

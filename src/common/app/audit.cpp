@@ -222,7 +222,7 @@ bool run(const AuditOptions& options, const std::set<std::string>& given) {
     for (Part& part : parts) part.seen = seen_by(checkpoint->case_list, prints, part.cases);
     warn_of_seen(count_seen(all_seen(parts)), "scored");
   }
-  tell_left_out(dataset);
+  tell_layout(dataset, config);
   find_intensity_range(dataset, config, check_files(dataset, all, config), all);
   for (Part& part : parts) {
     part.nothing = column_of(scores_of_nothing(dataset, part.cases, size));

@@ -205,7 +205,7 @@ void print_head(const Evaluation& evaluation) {
               evaluation.dataset.root.c_str(), evaluation.config.size, evaluation.config.size,
               evaluation.note.empty() ? "" : (": " + evaluation.note).c_str());
   if (!evaluation.assumed.empty()) std::printf("The checkpoint has %s\n", evaluation.assumed.c_str());
-  tell_left_out(evaluation.dataset);
+  tell_layout(evaluation.dataset, evaluation.config);
 }
 
 /// Prints what is scored. Where interrupted, fewer images than cases and no reports.

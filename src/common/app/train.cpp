@@ -81,7 +81,7 @@ Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
   if (!given.train_list.empty() && !given.val_list.empty()) {
     TrainConfig listed = given;
     listed.classes = checkpoint.config.classes;
-    split_of(open_dataset(listed), listed);
+    split_of(find_dataset(listed), listed);
     given.train_cases = listed.train_cases;
     given.val_cases = listed.val_cases;
   }
@@ -107,7 +107,6 @@ void print_start(const TrainConfig& config, const data::Dataset& dataset, const 
               name_of(config.network.variant), config.network.base, config.size, config.size,
               static_cast<long long>(config.batch), config.threads, name_of(config.backend), name_of(config.precision),
               name_of(config.conv));
-  std::printf("%s\n", data::layout_line(dataset).c_str());
   std::printf("%s: %zu cases, %zu for training, %zu for validation; run folder %s\n", dataset.root.c_str(),
               dataset.cases.size(), split.train.size(), split.val.size(), folder.path().c_str());
 }

@@ -17,9 +17,10 @@ namespace {
 CaseFacts facts_of(const Case& one, Grey& thumbnail) {
   CaseFacts facts;
   const RawImage file = read_raw(one.image, one.reading.files);
-  Sample sample = without_masks(grey_of(file, one.reading.intensity));
-  facts.width = file.width;
-  facts.height = file.height;
+  const Frame frame = frame_of(file);
+  Grey mask = empty_mask(frame);
+  facts.width = mask.width;
+  facts.height = mask.height;
   facts.coloured = is_coloured(file);
   facts.format = file.format;
   facts.largest = largest_of_unknown_range(file);
@@ -27,12 +28,11 @@ CaseFacts facts_of(const Case& one, Grey& thumbnail) {
     const RawImage mask_file = read_raw(path, one.reading.files);
     facts.mask_formats.push_back(mask_file.format);
     for (const std::uint8_t value : luma_of(mask_file).pixels) facts.binary_masks &= value == 0 || value == 255;
-    facts.mask_readings.push_back(add_mask(sample, one, path, mask_file));
+    facts.mask_readings.push_back(add_mask(mask, frame, one, path, mask_file));
   }
-  const Grey& mask = sample.mask;
   facts.lesion = static_cast<double>(std::count(mask.pixels.begin(), mask.pixels.end(), 1)) /
                  static_cast<double>(mask.pixels.size());
-  thumbnail = resize_bilinear(sample.image, thumbnail_size, thumbnail_size);
+  thumbnail = resize_bilinear(image_of(file, one.reading), thumbnail_size, thumbnail_size);
   facts.readable = true;
   return facts;
 }

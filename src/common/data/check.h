@@ -21,8 +21,8 @@ constexpr double mask_agreement = 0.5;
 constexpr int mask_comparison_size = 256;
 
 struct CaseFacts {
-  bool readable = false;  ///< image and masks could be read and fit together; else all below is empty
-  int width = 0, height = 0;
+  bool readable = false;      ///< image and masks could be read and fit together; else all below is empty
+  int width = 0, height = 0;  ///< of the picture: the region, if the file names one
   bool coloured = false;
   std::string format;                      ///< of the image, as RawImage has it
   int largest = 0;                         ///< largest_of_unknown_range of the image

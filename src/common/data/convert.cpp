@@ -78,7 +78,7 @@ void plan_busi(const Case& one, const std::string& folder, std::vector<NewFile>&
     throw Error("the case " + quoted(one.name) + " would be taken for a mask in BUSI's layout; rename " +
                 quoted(one.image) + " or choose another layout");
   plan.push_back(image_file(one, joined(folder, name)));
-  const bool as_they_are = std::all_of(one.masks.begin(), one.masks.end(), has_image_name);
+  const bool as_they_are = has_image_name(one.image) && std::all_of(one.masks.begin(), one.masks.end(), has_image_name);
   if (!as_they_are) plan.push_back({Work::mask, &one, {}, joined(folder, name + "_mask.png")});
   for (std::size_t i = 0; as_they_are && i < one.masks.size(); ++i) {
     const std::string ending = i == 0 ? "_mask" : "_mask_" + std::to_string(i);
@@ -90,7 +90,7 @@ void plan_pairs(const Case& one, const std::string& part, const std::string& fol
   const std::string name = in_one_name(one.name);
   const auto path = [&](const char* kind) { return joined(joined(joined(part, kind), folder), name); };
   plan.push_back(image_file(one, path("images")));
-  if (one.masks.size() == 1 && has_image_name(one.masks[0]))
+  if (one.masks.size() == 1 && has_image_name(one.image) && has_image_name(one.masks[0]))
     plan.push_back({Work::copy, &one, one.masks[0], path("masks") + one.masks[0].extension().string()});
   else
     plan.push_back({Work::mask, &one, {}, path("masks") + ".png"});

@@ -14,7 +14,8 @@
 namespace attnunet::data {
 
 struct Fingerprint {
-  /// 64-bit FNV-1a hash, 16 hexadecimal digits, of width, height and luma of the image at its own size.
+  /// 64-bit FNV-1a hash, 16 hexadecimal digits, of width, height and luma of the image at its own size. Of a file that
+  /// names the region of the picture (RawImage::region): of that region, since it is all that is trained on.
   std::string hash;
   Grey thumbnail;  ///< thumbnail_size x thumbnail_size
 };

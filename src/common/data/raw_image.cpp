@@ -67,6 +67,10 @@ bool is_coloured(const RawImage& image) {
   return false;
 }
 
+Region region_of(const RawImage& image) {
+  return image.region.width > 0 ? image.region : Region{0, 0, image.width, image.height};
+}
+
 Grey crop(const Grey& image, const Region& region) {
   if (region.width == 0) return image;
   Grey part{region.width, region.height, {}};

@@ -56,6 +56,9 @@ Grey luma_of(const RawImage& image);
 /// Whether some pixel is not grey.
 bool is_coloured(const RawImage& image);
 
+/// Where the picture is in the image: the region that the file names, or all of it.
+Region region_of(const RawImage& image);
+
 /// The pixels of a region inside the image; of an empty region the image itself.
 Grey crop(const Grey& image, const Region& region);
 

@@ -8,26 +8,45 @@
 
 namespace attnunet::data {
 
-Grey load_image(const Case& one) {
-  return grey_of(read_raw(one.image, one.reading.files), one.reading.intensity);
+Grey image_of(const RawImage& file, const Reading& reading) {
+  Grey image = grey_of(file, reading.intensity);
+  return file.region.width == 0 ? image : crop(image, file.region);
 }
 
-Sample without_masks(Grey image) {
-  Grey mask{image.width, image.height, std::vector<std::uint8_t>(image.pixels.size(), 0)};
-  return {std::move(image), std::move(mask)};
+Grey load_image(const Case& one) {
+  return image_of(read_raw(one.image, one.reading.files), one.reading);
+}
+
+Frame frame_of(const RawImage& image) {
+  return {image.width, image.height, region_of(image)};
+}
+
+Grey empty_mask(const Frame& frame) {
+  const int width = frame.region.width, height = frame.region.height;
+  return {width, height, std::vector<std::uint8_t>(static_cast<std::size_t>(width) * static_cast<std::size_t>(height))};
 }
 
 namespace {
 
+template <class A, class B>
+bool same_size(const A& a, const B& b) {
+  return a.width == b.width && a.height == b.height;
+}
+
+template <class A>
+std::string size_text(const A& of) {
+  return std::to_string(of.width) + " x " + std::to_string(of.height);
+}
+
 /// The error of a mask that has another size than its image.
-Error sizes_differ(const Case& one, const std::filesystem::path& path, const RawImage& mask, const Grey& image) {
-  const auto size = [](int width, int height) { return std::to_string(width) + " x " + std::to_string(height); };
-  const std::string sizes = "the mask " + quoted(path) + " has " + size(mask.width, mask.height) +
-                            " pixels but its image " + quoted(one.image) + " has " + size(image.width, image.height);
+Error sizes_differ(const Case& one, const std::filesystem::path& path, const RawImage& mask, const Frame& frame) {
+  std::string sizes = "the mask " + quoted(path) + " has " + size_text(mask) + " pixels but its image " +
+                      quoted(one.image) + " has " + size_text(frame);
+  if (!same_size(frame, frame.region)) sizes += ", and the region of the picture in it " + size_text(frame.region);
   if (!one.reading.files.ignore_orientation) {
     const RawImage stored_mask = read_raw(path, {true}), stored_image = read_raw(one.image, {true});
-    if (stored_mask.width == stored_image.width && stored_mask.height == stored_image.height)
-      return Error(sizes + "; both are stored as " + size(stored_image.width, stored_image.height) +
+    if (same_size(stored_mask, stored_image))
+      return Error(sizes + "; both are stored as " + size_text(stored_image) +
                    ", but their EXIF orientations differ: --ignore-orientation reads them as they are stored");
   }
   return Error(sizes + "; replace one of them");
@@ -35,17 +54,26 @@ Error sizes_differ(const Case& one, const std::filesystem::path& path, const Raw
 
 }  // namespace
 
-MaskReading add_mask(Sample& sample, const Case& one, const std::filesystem::path& path, const RawImage& file) {
-  const Grey& image = sample.image;
-  if (file.width != image.width || file.height != image.height) throw sizes_differ(one, path, file, image);
-  const LesionMask lesion = read_lesion(file, one.reading.mask_rule, path);
-  for (std::size_t i = 0; i < lesion.mask.pixels.size(); ++i) sample.mask.pixels[i] |= lesion.mask.pixels[i];
+MaskReading add_mask(Grey& mask, const Frame& frame, const Case& one, const std::filesystem::path& path,
+                     const RawImage& file) {
+  if (!same_size(file, frame) && !same_size(file, frame.region)) throw sizes_differ(one, path, file, frame);
+  LesionMask lesion = read_lesion(file, one.reading.mask_rule, path);
+  if (!same_size(lesion.mask, mask)) lesion.mask = crop(lesion.mask, frame.region);
+  for (std::size_t i = 0; i < mask.pixels.size(); ++i) mask.pixels[i] |= lesion.mask.pixels[i];
   return lesion.reading;
 }
 
 Sample load_full(const Case& one) {
-  Sample sample = without_masks(load_image(one));
-  for (const std::filesystem::path& path : one.masks) add_mask(sample, one, path, read_raw(path, one.reading.files));
+  Frame frame;
+  Sample sample;
+  {
+    const RawImage file = read_raw(one.image, one.reading.files);
+    frame = frame_of(file);
+    sample.image = image_of(file, one.reading);
+  }
+  sample.mask = empty_mask(frame);
+  for (const std::filesystem::path& path : one.masks)
+    add_mask(sample.mask, frame, one, path, read_raw(path, one.reading.files));
   return sample;
 }
 

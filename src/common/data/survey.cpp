@@ -43,18 +43,19 @@ void note(Findings& findings, const Read& read) {
 /// Decodes all files of a case.
 Findings read_case(const Case& one) {
   Findings findings;
-  std::optional<Sample> sample;
+  std::optional<Frame> frame;
+  Grey mask;
   note(findings, [&] {
     const RawImage file = read_raw(one.image, one.reading.files);
     findings.largest = largest_of_unknown_range(file);
-    const std::size_t pixels = static_cast<std::size_t>(file.width) * static_cast<std::size_t>(file.height);
-    sample = {{file.width, file.height, {}}, {file.width, file.height, std::vector<std::uint8_t>(pixels)}};
+    frame = frame_of(file);
+    mask = empty_mask(*frame);
   });
   for (const fs::path& path : one.masks) {
     note(findings, [&] {
       const RawImage file = read_raw(path, one.reading.files);
-      findings.readings.push_back(sample ? add_mask(*sample, one, path, file)
-                                         : read_lesion(file, one.reading.mask_rule, path).reading);
+      findings.readings.push_back(frame ? add_mask(mask, *frame, one, path, file)
+                                        : read_lesion(file, one.reading.mask_rule, path).reading);
     });
   }
   return findings;
