@@ -23,13 +23,15 @@ std::vector<Row> read_rows(const std::string& path) {
   std::istringstream lines(read_text(path));
   std::string line;
   std::getline(lines, line);
-  EXPECT_EQ(line, "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels,seen");
+  EXPECT_EQ(line,
+            "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels,truth_mm2,"
+            "predicted_mm2,seen");
   std::vector<Row> rows;
   while (std::getline(lines, line)) {
     std::vector<std::string> cells;
     std::istringstream words(line);
     for (std::string cell; std::getline(words, cell, ',');) cells.push_back(cell);
-    EXPECT_EQ(cells.size(), 12u);
+    EXPECT_EQ(cells.size(), 14u);
     rows.push_back({cells[0], cells[1], std::stod(cells[4]), std::stod(cells[3]), std::stod(cells[7]),
                     std::stod(cells[9]), std::stod(cells[10])});
   }

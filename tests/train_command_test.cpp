@@ -348,7 +348,8 @@ TEST_F(TrainResumed, EvaluateReportsEveryImage) {
   const std::vector<std::string> rows = lines_of(read_text(phantoms / "e.csv"));
   ASSERT_EQ(rows.size(), 21u);
   EXPECT_EQ(rows[0],
-            "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels,seen");
+            "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels,truth_mm2,"
+            "predicted_mm2,seen");
   double sum = 0;
   for (std::size_t i = 1; i < rows.size(); ++i) {
     std::size_t at = 0;

@@ -81,7 +81,8 @@ PresentCases::Part subset_of(const PresentCases& present, Subset subset) {
   no_such_value(subset);
 }
 
-std::string csv_row(const data::Case& one, const ImageScore& score, Seen seen) {
+/// `pixel_mm2`: the area of a pixel of the network's image; 0: unknown.
+std::string csv_row(const data::Case& one, const ImageScore& score, double pixel_mm2, Seen seen) {
   const Metrics m = image_metrics(score);
   std::string row = csv_text(one.name) + "," + csv_text(one.class_name);
   for (double value : {m.loss, m.accuracy, m.iou, m.dice, m.precision, m.recall, m.specificity}) {
@@ -89,8 +90,14 @@ std::string csv_row(const data::Case& one, const ImageScore& score, Seen seen) {
     std::snprintf(text, sizeof text, ",%.17g", value);
     row += text;
   }
-  const PixelCounts& c = score.counts;
-  return row + "," + std::to_string(c.tp + c.fn) + "," + std::to_string(c.tp + c.fp) + "," + name_of(seen) + "\n";
+  const std::int64_t truth = score.counts.tp + score.counts.fn, predicted = score.counts.tp + score.counts.fp;
+  row += "," + std::to_string(truth) + "," + std::to_string(predicted);
+  for (const std::int64_t pixels : {truth, predicted}) {
+    char text[40] = ",";
+    if (pixel_mm2 > 0) std::snprintf(text, sizeof text, ",%.9g", static_cast<double>(pixels) * pixel_mm2);
+    row += text;
+  }
+  return row + "," + name_of(seen) + "\n";
 }
 
 /// One checkpoint evaluated.
@@ -99,10 +106,11 @@ struct Evaluation {
   data::Dataset dataset;
   Subset subset = Subset::val;
   std::vector<std::size_t> cases;
-  std::size_t missing = 0;  ///< recorded cases of the subset that are not in the dataset
-  std::string note;         ///< what is special about the cases
-  std::vector<Seen> seen;   ///< of each case
-  bool listed = false;      ///< the checkpoint has a case list
+  std::size_t missing = 0;        ///< recorded cases of the subset that are not in the dataset
+  std::string note;               ///< what is special about the cases
+  std::vector<Seen> seen;         ///< of each case
+  bool listed = false;            ///< the checkpoint has a case list
+  std::vector<double> pixel_mm2;  ///< of each case: the area of a pixel of the network's image; 0: unknown
   TrainConfig config;
   ImageReports images;
   SetReport overall;
@@ -234,6 +242,8 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   print_head(evaluation);
   const data::Survey survey = check_files(evaluation.dataset, evaluation.cases, evaluation.config);
   find_intensity_range(evaluation.dataset, evaluation.config, survey, evaluation.cases);
+  const double pixels = static_cast<double>(evaluation.config.size) * evaluation.config.size;
+  for (const std::size_t one : evaluation.cases) evaluation.pixel_mm2.push_back(survey.extents[one].mm2() / pixels);
   ImageReports& images = evaluation.images;
   ThresholdChoice choice;
   images.scores =
@@ -374,10 +384,11 @@ bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
   if (json_file) json_file->commit(object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   if (csv_file) {
     std::string csv =
-        "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels,seen\n";
+        "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels,truth_mm2,"
+        "predicted_mm2,seen\n";
     const Evaluation& one = evaluations[0];
     for (std::size_t i = 0; i < one.cases.size(); ++i)
-      csv += csv_row(one.dataset.cases[one.cases[i]], one.images.scores[i], one.seen[i]);
+      csv += csv_row(one.dataset.cases[one.cases[i]], one.images.scores[i], one.pixel_mm2[i], one.seen[i]);
     csv_file->commit(csv);
   }
   return true;

@@ -23,6 +23,7 @@ struct Findings {
   std::vector<std::string> problems;
   std::vector<MaskReading> readings;  ///< of its masks; empty where they were not read
   int largest = 0;
+  Extent extent;
 
   bool has_lesion() const {
     return std::any_of(readings.begin(), readings.end(),
@@ -50,6 +51,11 @@ Findings read_case(const Case& one) {
     findings.largest = largest_of_unknown_range(file);
     frame = frame_of(file);
     mask = empty_mask(*frame);
+    findings.extent = {mask.width, mask.height, one.mm_per_pixel, one.mm_per_pixel};
+    if (file.mm_per_column > 0 && file.mm_per_row > 0) {
+      findings.extent.mm_per_column = file.mm_per_column;
+      findings.extent.mm_per_row = file.mm_per_row;
+    }
   });
   for (const fs::path& path : one.masks) {
     note(findings, [&] {
@@ -84,14 +90,19 @@ std::optional<Header> header_of(const fs::path& path) {
   return Header{number(16), number(20), first[24]};
 }
 
-/// Whether the headers of a case tell all that has to be known: the files are whole, of one size and of up to 8 bits.
-bool headers_suffice(const Case& one) {
+/// What the headers of a case tell, if that is all that has to be known: the files are whole, of one size and of up to
+/// 8 bits.
+std::optional<Findings> read_headers(const Case& one) {
   const std::optional<Header> image = header_of(one.image);
-  if (!image || image->bits > 8) return false;
-  return std::all_of(one.masks.begin(), one.masks.end(), [&](const fs::path& path) {
+  if (!image || image->bits > 8) return std::nullopt;
+  for (const fs::path& path : one.masks) {
     const std::optional<Header> mask = header_of(path);
-    return mask && mask->width == image->width && mask->height == image->height;
-  });
+    if (!mask || mask->width != image->width || mask->height != image->height) return std::nullopt;
+  }
+  Findings findings;
+  findings.extent = {static_cast<int>(image->width), static_cast<int>(image->height), one.mm_per_pixel,
+                     one.mm_per_pixel};
+  return findings;
 }
 
 /// Of each class that should have lesions, reads cases until one has one.
@@ -113,6 +124,7 @@ Survey survey(const Dataset& dataset, const std::vector<std::size_t>& cases, int
               std::optional<CheckDepth> depth) {
   Survey survey;
   survey.largest.resize(dataset.cases.size());
+  survey.extents.resize(dataset.cases.size());
   for (const std::size_t i : cases) {
     const Case& one = dataset.cases[i];
     const auto count = [&](const fs::path& path) {
@@ -132,7 +144,9 @@ Survey survey(const Dataset& dataset, const std::vector<std::size_t>& cases, int
   std::vector<Findings> found(cases.size());
   in_parallel(cases.size(), threads, [&](std::size_t i) {
     const Case& one = dataset.cases[cases[i]];
-    if (survey.depth == CheckDepth::full || !headers_suffice(one)) found[i] = read_case(one);
+    std::optional<Findings> of_headers;
+    if (survey.depth == CheckDepth::headers) of_headers = read_headers(one);
+    found[i] = of_headers ? *of_headers : read_case(one);
   });
   if (survey.depth == CheckDepth::headers) look_for_lesions(dataset, cases, found);
 
@@ -140,6 +154,7 @@ Survey survey(const Dataset& dataset, const std::vector<std::size_t>& cases, int
     const Findings& one = found[i];
     survey.problems.insert(survey.problems.end(), one.problems.begin(), one.problems.end());
     survey.largest[cases[i]] = one.largest;
+    survey.extents[cases[i]] = one.extent;
     survey.masks += one.readings.size();
     for (const MaskReading reading : one.readings) ++survey.read[reading];
     if (one.readings.empty()) continue;

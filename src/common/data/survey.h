@@ -32,6 +32,15 @@ struct ClassLesions {
   std::size_t cases = 0, lesions = 0;  ///< whose masks were read, of which so many mark a lesion
 };
 
+/// How large the picture of a case is.
+struct Extent {
+  int width = 0, height = 0;                 ///< pixels
+  double mm_per_column = 0, mm_per_row = 0;  ///< as the file states them, else the dataset; 0: unknown
+
+  /// 0: unknown.
+  double mm2() const { return width * mm_per_column * height * mm_per_row; }
+};
+
 struct Survey {
   CheckDepth depth = CheckDepth::full;
   std::size_t files = 0;
@@ -42,6 +51,7 @@ struct Survey {
   std::map<std::string, ClassLesions> classes;
   /// Per case of the dataset: largest_of_unknown_range of its image; 0 also where it was not looked at.
   std::vector<int> largest;
+  std::vector<Extent> extents;  ///< per case of the dataset; empty if it could not be read or was not asked for
 };
 
 /// Looks at these cases (indices into the dataset) with so many threads. full: decodes every file. headers: of a PNG
