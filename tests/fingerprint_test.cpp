@@ -2,7 +2,9 @@
 
 #include "common/core/error.h"
 #include "common/data/phantom.h"
+#include "common/data/survey.h"
 #include "support/files.h"
+#include "support/jpeg_writer.h"
 
 namespace attnunet::data {
 namespace {
@@ -33,6 +35,29 @@ TEST(Fingerprint, IsOfTheImageNotOfItsFile) {
   // Read once.
   std::filesystem::remove(dataset.cases[0].image);
   EXPECT_EQ(prints.at(0).hash, hash);
+}
+
+TEST(Fingerprint, IsTakenFromTheFilesThatASurveyReads) {
+  const TemporaryFolder folder;
+  synthesize(folder / "set", 6, 24, 5);
+  Dataset dataset = scan(folder / "set");
+  const Grey image = read_luma(dataset.cases[0].image);
+  // Turned by its EXIF tag, and read as it is stored: the fingerprint is of what a viewer shows.
+  write_text(dataset.cases[0].image, jpeg_bytes(image.width, image.height, 1, image.pixels, {}, exif_block(6)));
+  write_png(dataset.cases[0].masks[0], Grey{image.width, image.height, std::vector<std::uint8_t>(image.pixels.size())});
+  // And the range of intensities is that of the file, whatever is trained with.
+  for (Case& one : dataset.cases) {
+    one.reading.files.ignore_orientation = true;
+    one.reading.intensity.rule = IntensityRule::minmax;
+  }
+  Fingerprints prints(dataset), taken(dataset);
+  prints.read({0, 1, 2, 3});
+  ASSERT_TRUE(survey(dataset, {0, 1, 2, 3}, 2, CheckDepth::full, &taken).problems.empty());
+  for (const std::size_t one : {0, 1, 2, 3}) std::filesystem::remove(dataset.cases[one].image);
+  for (const std::size_t one : {0, 1, 2, 3}) {
+    EXPECT_EQ(taken.at(one).hash, prints.at(one).hash);
+    EXPECT_EQ(taken.at(one).thumbnail.pixels, prints.at(one).thumbnail.pixels);
+  }
 }
 
 TEST(Fingerprint, AnUnreadableImageStopsNoOther) {

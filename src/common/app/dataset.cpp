@@ -48,8 +48,8 @@ void warn_of_empty_classes(const std::map<std::string, data::ClassLesions>& clas
 }
 
 data::Survey check_files(const data::Dataset& dataset, const std::vector<std::size_t>& cases, const TrainConfig& config,
-                         std::optional<data::CheckDepth> depth) {
-  data::Survey survey = data::survey(dataset, cases, config.threads, depth);
+                         std::optional<data::CheckDepth> depth, data::Fingerprints* prints) {
+  data::Survey survey = data::survey(dataset, cases, config.threads, depth, prints);
   warn_of_empty_classes(survey.classes);
   for (const std::string& problem : survey.problems) std::printf("%s\n", problem.c_str());
   const std::string readings = data::mask_readings_text(survey.read);

@@ -23,7 +23,7 @@ data::Dataset open_dataset(const TrainConfig& config);
 /// whose masks are all empty, every bad file, and how masks were read if not by luma. Throws Error naming the first bad
 /// file and the number of the others.
 data::Survey check_files(const data::Dataset& dataset, const std::vector<std::size_t>& cases, const TrainConfig& config,
-                         std::optional<data::CheckDepth> depth = std::nullopt);
+                         std::optional<data::CheckDepth> depth = std::nullopt, data::Fingerprints* prints = nullptr);
 
 /// Prints the warning about classes that should have lesions but whose masks are all empty.
 void warn_of_empty_classes(const std::map<std::string, data::ClassLesions>& classes);

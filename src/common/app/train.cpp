@@ -118,7 +118,7 @@ data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::opti
   std::optional<data::Split> split;
   if (!config.train_list.empty() || !config.train_cases.empty()) split = split_of(dataset, config, prints);
   const data::Survey survey =
-      check_files(dataset, split ? data::all_cases(*split) : every_case(dataset), config, depth);
+      check_files(dataset, split ? data::all_cases(*split) : every_case(dataset), config, depth, &prints);
   if (!config.quiet && survey.depth == data::CheckDepth::full)
     std::printf("checked all %zu files (%.1f MB)\n", survey.files, static_cast<double>(survey.bytes) / 1e6);
   else if (!config.quiet)

@@ -18,6 +18,16 @@ Fingerprint fingerprint_of(const Grey& image) {
   return {hash.text(), resize_bilinear(image, thumbnail_size, thumbnail_size)};
 }
 
+// What is trained with decides how pixels are read, but not which images are the same: `Reading()` here and below.
+void Fingerprints::take(std::size_t one, const RawImage& file) {
+  Known& known = known_[one];
+  if (known.read) return;
+  known.fingerprint =
+      fingerprint_of(dataset_.cases[one].reading.files.ignore_orientation ? image_of(oriented(file), Reading())
+                                                                          : image_of(file, Reading()));
+  known.read = true;
+}
+
 void Fingerprints::read(const std::vector<std::size_t>& cases) {
   std::vector<std::size_t> unread;
   for (const std::size_t one : cases)
@@ -26,7 +36,7 @@ void Fingerprints::read(const std::vector<std::size_t>& cases) {
     Known& known = known_[unread[i]];
     try {
       Case one = dataset_.cases[unread[i]];
-      one.reading = {};  // what is trained with decides how pixels are read, but not which images are the same
+      one.reading = Reading();
       known.fingerprint = fingerprint_of(load_image(one));
     } catch (...) {
       known.failure = std::current_exception();

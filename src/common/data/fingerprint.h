@@ -29,6 +29,9 @@ class Fingerprints {
   /// The dataset must outlive this.
   explicit Fingerprints(const Dataset& dataset) : dataset_(dataset), known_(dataset.cases.size()) {}
 
+  /// Takes the fingerprint of an image that was read for another purpose, as its case's reading says, and so spares
+  /// reading it here. May be called for several cases at the same time.
+  void take(std::size_t one, const RawImage& file);
   /// Reads what has not been read yet. An image that cannot be read is none of the errors of this call.
   void read(const std::vector<std::size_t>& cases);
   /// Whether the image could be read.

@@ -42,13 +42,15 @@ void note(Findings& findings, const Read& read) {
 }
 
 /// Decodes all files of a case.
-Findings read_case(const Case& one) {
+Findings read_case(const Dataset& dataset, std::size_t i, Fingerprints* prints) {
+  const Case& one = dataset.cases[i];
   Findings findings;
   std::optional<Frame> frame;
   Grey mask;
   note(findings, [&] {
     const RawImage file = read_raw(one.image, one.reading.files);
     findings.largest = largest_of_unknown_range(file);
+    if (prints != nullptr) prints->take(i, file);
     frame = frame_of(file);
     mask = empty_mask(*frame);
     findings.extent = {mask.width, mask.height, one.mm_per_pixel, one.mm_per_pixel};
@@ -113,7 +115,7 @@ void look_for_lesions(const Dataset& dataset, const std::vector<std::size_t>& ca
     const Case& one = dataset.cases[cases[i]];
     if (has_lesion[one.class_name] || looked_at[one.class_name] == most_empty_masks) continue;
     ++looked_at[one.class_name];
-    if (found[i].readings.empty() && found[i].problems.empty()) found[i] = read_case(one);
+    if (found[i].readings.empty() && found[i].problems.empty()) found[i] = read_case(dataset, cases[i], nullptr);
     has_lesion[one.class_name] = found[i].has_lesion();
   }
 }
@@ -121,7 +123,7 @@ void look_for_lesions(const Dataset& dataset, const std::vector<std::size_t>& ca
 }  // namespace
 
 Survey survey(const Dataset& dataset, const std::vector<std::size_t>& cases, int threads,
-              std::optional<CheckDepth> depth) {
+              std::optional<CheckDepth> depth, Fingerprints* prints) {
   Survey survey;
   survey.largest.resize(dataset.cases.size());
   survey.extents.resize(dataset.cases.size());
@@ -143,10 +145,9 @@ Survey survey(const Dataset& dataset, const std::vector<std::size_t>& cases, int
 
   std::vector<Findings> found(cases.size());
   in_parallel(cases.size(), threads, [&](std::size_t i) {
-    const Case& one = dataset.cases[cases[i]];
     std::optional<Findings> of_headers;
-    if (survey.depth == CheckDepth::headers) of_headers = read_headers(one);
-    found[i] = of_headers ? *of_headers : read_case(one);
+    if (survey.depth == CheckDepth::headers) of_headers = read_headers(dataset.cases[cases[i]]);
+    found[i] = of_headers ? *of_headers : read_case(dataset, cases[i], prints);
   });
   if (survey.depth == CheckDepth::headers) look_for_lesions(dataset, cases, found);
 

@@ -10,6 +10,7 @@
 
 #include "common/core/names.h"
 #include "common/data/dataset.h"
+#include "common/data/fingerprint.h"
 
 namespace attnunet {
 namespace data {
@@ -56,9 +57,10 @@ struct Survey {
 
 /// Looks at these cases (indices into the dataset) with so many threads. full: decodes every file. headers: of a PNG
 /// file whose last chunk is whole the header alone, and every file of other kinds or of 16 bits; of each class masks
-/// until one marks a lesion. Without a depth: full if that takes about seconds_for_full or less.
+/// until one marks a lesion. Without a depth: full if that takes about seconds_for_full or less. Hands the images that
+/// it decodes to `prints`, of this dataset, if there are some.
 Survey survey(const Dataset& dataset, const std::vector<std::size_t>& cases, int threads,
-              std::optional<CheckDepth> depth = std::nullopt);
+              std::optional<CheckDepth> depth = std::nullopt, Fingerprints* prints = nullptr);
 constexpr double seconds_for_full = 5;
 
 /// The classes that should have lesions, which is all but `normal`, whose masks were read and are all empty.
