@@ -7,6 +7,7 @@
 
 #include "common/core/error.h"
 #include "common/core/random.h"
+#include "common/data/dicom_mask.h"
 #include "common/data/image_file.h"
 #include "common/data/luma.h"
 #include "support/dicom.h"

@@ -7,6 +7,7 @@
 #include "common/core/error.h"
 #include "common/core/quoting.h"
 #include "common/data/check.h"
+#include "common/data/convert.h"
 #include "common/data/fingerprint.h"
 #include "common/data/phantom.h"
 #include "common/data/sample.h"
@@ -103,6 +104,24 @@ TEST_F(RegionOfCase, TheFingerprintIsThatOfThePicture) {
   const Dataset dataset = scan(folder.path());
   Fingerprints prints(dataset);
   EXPECT_EQ(prints.at(0).hash, fingerprint_of(phantom.image).hash);
+}
+
+TEST_F(RegionOfCase, IsKeptByEveryLayout) {
+  for (const char* name : {"benign/a.dcm", "benign/a"}) {  // the second one becomes a PNG file of the picture
+    SCOPED_TRACE(name);
+    fs::rename(one.image, folder / name);
+    one.image = folder / name;
+    write_png(one.masks[0], framed(in_white(phantom.mask), 0));
+    for (const TargetLayout layout : {TargetLayout::busi, TargetLayout::pairs, TargetLayout::nnunet}) {
+      const TemporaryFolder converted;
+      ASSERT_TRUE(convert(scan(folder.path()), layout, converted / "set").has_value());
+      const Dataset dataset = scan(converted / "set");
+      ASSERT_EQ(dataset.cases.size(), 1u);
+      const Sample sample = load_full(dataset.cases[0]);
+      EXPECT_EQ(sample.image.pixels, phantom.image.pixels);
+      EXPECT_EQ(sample.mask.pixels, phantom.mask.pixels);
+    }
+  }
 }
 
 TEST(RegionOfCases, ATrainingOnFramesIsThatOnTheirPictures) {

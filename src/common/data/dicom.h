@@ -1,22 +1,17 @@
-// DICOM: ultrasound images and loops in, masks as DICOM objects out. DCMTK parses, decodes and encodes; dicom.cpp alone
-// includes it. A build without DCMTK has the same functions, which refuse every file and say why.
+// DICOM: ultrasound images and loops. (dicom_mask.h writes masks.) DCMTK parses and decodes; dicom*.cpp alone include
+// it. A build without DCMTK has the same functions, which refuse every file and say why.
 //
 // Which pixels. MONOCHROME1 is inverted, palettes and YBR become RGB. Greys keep their BitsStored bits; with more than
 // 8, a window that the file states (its first) is applied, after the rescaling that goes with it, and the image has 8
 // bits. Overlay planes are not drawn. Encapsulated syntaxes: RLE, JPEG (baseline, extended, lossless), JPEG-LS; DCMTK
 // has no decoder of JPEG 2000 and MPEG.
 //
-// Which region. Scanners draw their user interface around the picture. If SequenceOfUltrasoundRegions names exactly one
-// 2D region and it is smaller than the frame, that is the image that counts (RawImage::region).
-//
-// Spacing, the first of these that is there: PhysicalDelta in cm of the 2D regions, if all of them agree; PixelSpacing;
-// ImagerPixelSpacing, which of projection radiographs is measured at the detector.
+// dicom_geometry.h: which part of a frame is the picture, and the size of its pixels.
 #pragma once
 
 #include <filesystem>
 #include <string>
 
-#include "common/data/png.h"
 #include "common/data/raw_image.h"
 
 namespace attnunet::data {
@@ -39,27 +34,5 @@ int count_dicom_frames(const std::filesystem::path& path);
 /// Throws Error, one line naming the file, if it is damaged, has no image or no such frame, is encoded in a way that is
 /// not read, or if this build has no DCMTK. No message has anything in it that tells the patient.
 RawImage read_dicom(const std::filesystem::path& path, int frame = 0);
-
-/// The new UIDs of the masks of one file: a series, and a study for masks that are not to show where they come from.
-struct DicomUids {
-  std::string study, series;
-};
-DicomUids new_dicom_uids();
-
-/// What a mask is of.
-struct DicomMaskSource {
-  std::filesystem::path file;
-  int frame = 1;
-  DicomUids uids;
-  double mm_per_column = 0, mm_per_row = 0;  ///< 0: unknown
-  bool anonymous = false;
-};
-
-/// Writes the mask as a Secondary Capture image: 8-bit grey, explicit VR little endian, uncompressed, which any DICOM
-/// program reads (a Segmentation object would also need frames of reference, coded anatomy and algorithm, and viewers
-/// that show it). Patient and study, with their UIDs, are those of the source file, which the object refers to; if
-/// anonymous, they are empty, the study is new and nothing refers to the source. Throws Error as read_dicom and
-/// write_png do.
-void write_dicom_mask(const std::filesystem::path& path, const Grey& mask, const DicomMaskSource& source);
 
 }  // namespace attnunet::data

@@ -9,6 +9,7 @@
 #include "common/core/error.h"
 #include "common/core/quoting.h"
 #include "common/data/dataset.h"
+#include "common/data/dicom.h"
 #include "common/data/file_tree.h"
 #include "common/data/image_file.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/data/dicom.h"
+#include "common/data/dicom_mask.h"
 
 namespace attnunet {
 

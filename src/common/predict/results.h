@@ -12,7 +12,7 @@
 #include <string>
 
 #include "common/core/geometry.h"
-#include "common/data/dicom.h"
+#include "common/data/dicom_mask.h"
 #include "common/data/raw_image.h"
 #include "common/report/gradcam.h"
 #include "common/report/lesion_table.h"

@@ -1,0 +1,23 @@
+// Compressed pixels of DICOM files, so far as DCMTK's own decoders do not do.
+#pragma once
+
+#include "common/data/dicom_file.h"
+
+#ifdef ATTNUNET_HAVE_DCMTK
+#include <dcmtk/dcmdata/dcpixseq.h>
+
+namespace attnunet::data {
+
+/// The encoded pixels: a table of offsets, then fragments. Throws Error if they are not encoded in that syntax.
+DcmPixelSequence& pixel_sequence(const std::filesystem::path& path, DcmElement& element, E_TransferSyntax syntax);
+
+/// Throws if a JPEG or JPEG-LS frame lacks its end marker: DCMTK makes up the pixels that are missing. Says nothing of
+/// frames in several fragments.
+void check_jpeg_end(const std::filesystem::path& path, DcmElement& element, const DicomHeader& header, int frame);
+
+/// Puts one frame in the place of the dataset's run-length encoded pixels. DCMTK's own decoder (3.6.7) reads beyond the
+/// file if a segment is said to begin there.
+void decode_rle(const std::filesystem::path& path, DcmDataset& dataset, DicomHeader& header, int frame);
+
+}  // namespace attnunet::data
+#endif
