@@ -222,8 +222,9 @@ bool run(const AuditOptions& options, const std::set<std::string>& given) {
     for (Part& part : parts) part.seen = seen_by(checkpoint->case_list, prints, part.cases);
     warn_of_seen(count_seen(all_seen(parts)), "scored");
   }
-  tell_layout(dataset, config);
+  tell_left_out(dataset);
   find_intensity_range(dataset, config, check_files(dataset, all, config), all);
+  std::printf("%s\n", data::layout_line(dataset).c_str());
   for (Part& part : parts) {
     part.nothing = column_of(scores_of_nothing(dataset, part.cases, size));
     if (!checkpoint) continue;

@@ -24,8 +24,8 @@ bool run(const DataConvertOptions& options) {
   catch_interrupts();
   const std::optional<data::Conversion> done = data::convert(dataset, options.to, options.out);
   if (!done) return false;
-  std::printf("%zu cases in %s: %zu files copied, %zu written as PNG\n", dataset.cases.size(),
-              one_line(options.out).c_str(), done->copied, done->written);
+  std::printf("%s\n%zu cases in %s: %zu files copied, %zu written as PNG\n", data::layout_line(dataset).c_str(),
+              dataset.cases.size(), one_line(options.out).c_str(), done->copied, done->written);
   for (const std::string& lost : done->lost)
     std::printf("not kept, because the layout has no place for it: %s\n", lost.c_str());
   return true;

@@ -97,6 +97,7 @@ bool run(const DataShowOptions& options) {
   if (options.out.empty() && options.sheet.empty())
     throw UsageError("--out DIR for a picture a case or --sheet FILE for all on one is required");
   const data::Dataset dataset = open_dataset(options.config);
+  std::printf("%s\n", data::layout_line(dataset).c_str());
   const bool of_sheet_only = options.out.empty() && options.cases.empty();
   const std::vector<std::size_t> cases =
       choose(dataset, options, options.count == 0 && of_sheet_only ? cases_on_a_sheet : options.count);

@@ -25,8 +25,7 @@ data::Dataset find_dataset(const TrainConfig& config) {
   return dataset;
 }
 
-void tell_layout(const data::Dataset& dataset, const TrainConfig& config) {
-  if (!config.quiet) std::printf("%s\n", data::layout_line(dataset).c_str());
+void tell_left_out(const data::Dataset& dataset) {
   for (const auto& mask : dataset.orphan_masks)
     std::printf("warning: %s has no image and is left out\n", one_line(mask.string()).c_str());
   const std::string left_out = data::left_out_text(dataset.left_out);
@@ -35,7 +34,7 @@ void tell_layout(const data::Dataset& dataset, const TrainConfig& config) {
 
 data::Dataset open_dataset(const TrainConfig& config) {
   data::Dataset dataset = find_dataset(config);
-  tell_layout(dataset, config);
+  tell_left_out(dataset);
   return dataset;
 }
 

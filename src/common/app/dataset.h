@@ -14,8 +14,8 @@ void require_dataset(const TrainConfig& config);
 /// The dataset of config.data and config.classes. Throws Error where there is none, saying at the default place how to
 /// get one.
 data::Dataset find_dataset(const TrainConfig& config);
-/// Prints its layout, unless config.quiet, and what of it was left out.
-void tell_layout(const data::Dataset& dataset, const TrainConfig& config);
+/// Prints what of it was left out.
+void tell_left_out(const data::Dataset& dataset);
 /// Both.
 data::Dataset open_dataset(const TrainConfig& config);
 

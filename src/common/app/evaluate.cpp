@@ -213,7 +213,7 @@ void print_head(const Evaluation& evaluation) {
               evaluation.dataset.root.c_str(), evaluation.config.size, evaluation.config.size,
               evaluation.note.empty() ? "" : (": " + evaluation.note).c_str());
   if (!evaluation.assumed.empty()) std::printf("The checkpoint has %s\n", evaluation.assumed.c_str());
-  tell_layout(evaluation.dataset, evaluation.config);
+  tell_left_out(evaluation.dataset);
 }
 
 /// Prints what is scored. Where interrupted, fewer images than cases and no reports.
@@ -241,6 +241,7 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   evaluation.seen = seen_by(checkpoint.case_list, *prints, evaluation.cases);
   print_head(evaluation);
   const data::Survey survey = check_files(evaluation.dataset, evaluation.cases, evaluation.config);
+  std::printf("%s\n", data::layout_line(evaluation.dataset).c_str());
   find_intensity_range(evaluation.dataset, evaluation.config, survey, evaluation.cases);
   const double pixels = static_cast<double>(evaluation.config.size) * evaluation.config.size;
   for (const std::size_t one : evaluation.cases) evaluation.pixel_mm2.push_back(survey.extents[one].mm2() / pixels);

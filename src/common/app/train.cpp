@@ -107,6 +107,7 @@ void print_start(const TrainConfig& config, const data::Dataset& dataset, const 
               name_of(config.network.variant), config.network.base, config.size, config.size,
               static_cast<long long>(config.batch), config.threads, name_of(config.backend), name_of(config.precision),
               name_of(config.conv));
+  std::printf("%s\n", data::layout_line(dataset).c_str());
   std::printf("%s: %zu cases, %zu for training, %zu for validation; run folder %s\n", dataset.root.c_str(),
               dataset.cases.size(), split.train.size(), split.val.size(), folder.path().c_str());
 }

@@ -5,6 +5,7 @@
 #ifdef ATTNUNET_HAVE_DCMTK
 #include <dcmtk/dcmdata/dccodec.h>
 #include <dcmtk/dcmdata/dcdict.h>
+#include <dcmtk/dcmdata/dcmetinf.h>
 #include <dcmtk/dcmdata/dcpixel.h>
 #include <dcmtk/dcmdata/dcpxitem.h>
 #include <dcmtk/dcmdata/dcuid.h>
