@@ -92,6 +92,30 @@ TEST(Augment, StrongMovesImageAndMaskTogether) {
   }
 }
 
+// On an image that is wider than high a disc stays a disc: turns and scales are of pixels, not of shares of the sides.
+TEST(Augment, StrongDoesNotShearWhatIsNoSquare) {
+  constexpr int width = 120, height = 60;
+  for (std::uint32_t epoch = 0; epoch < 30; ++epoch) {
+    Sample sample{{width, height, Pixels(width * height, 40)}, {width, height, Pixels(width * height, 0)}};
+    for (int y = 0; y < height; ++y)
+      for (int x = 0; x < width; ++x)
+        sample.mask.pixels[static_cast<std::size_t>(y * width + x)] =
+            (x - 60) * (x - 60) + (y - 30) * (y - 30) < 15 * 15;
+    augment(sample, Augment::strong, 3, epoch, 0);
+    double n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, syy = 0;
+    for (int y = 0; y < height; ++y)
+      for (int x = 0; x < width; ++x)
+        if (sample.mask.pixels[static_cast<std::size_t>(y * width + x)] != 0)
+          ++n, sx += x, sy += y, sxx += x * x, sxy += x * y, syy += y * y;
+    // A disc of radius r has the moments r^2 / 4, 0 and r^2 / 4; 0.9 to 1.1 times as large.
+    const double xx = sxx / n - sx / n * (sx / n), yy = syy / n - sy / n * (sy / n), xy = sxy / n - sx / n * (sy / n);
+    EXPECT_NEAR(xx / yy, 1, 0.08) << epoch;  // diameters of about 30 pixels may be one pixel off
+    EXPECT_NEAR(xy / xx, 0, 0.03) << epoch;  // turned by 15 degrees in shares of the sides, it would be 0.3
+    EXPECT_NEAR(xx, 15 * 15 / 4.0, 15 * 15 / 4.0 * 0.25) << epoch;
+    EXPECT_NEAR(n, 4 * 3.14159265 * xx, 0.05 * n) << epoch;
+  }
+}
+
 // Whatever was moved in from outside is the replicated edge in the image and no lesion in the mask.
 TEST(Augment, OutsideIsEdgeAndNoLesion) {
   int outside = 0;

@@ -207,6 +207,17 @@ TEST_F(SpoiltCheckpoint, Files) {
   }
 }
 
+TEST(Checkpoint, SizeThatIsNoSquare) {
+  TemporaryFolder folder;
+  Checkpoint saved = example();
+  saved.config.size = {24, 40};
+  save_checkpoint(folder / "a", saved);
+  EXPECT_EQ(SafetensorsReader(folder / "a").metadata().at("size"), "24x40");
+  EXPECT_EQ(load_checkpoint(folder / "a").config.size, ImageSize(24, 40));
+  saved.has_metadata = false;
+  EXPECT_NE(assumptions(saved, {24, 40}).find("images of 24 x 40 (height x width), luma"), std::string::npos);
+}
+
 TEST(Checkpoint, CasesHash) {
   const std::string hash = hash_of_cases({"a", "b"}, {"c"});
   EXPECT_EQ(hash, hash_of_cases({"a", "b"}, {"c"}));

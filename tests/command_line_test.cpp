@@ -52,6 +52,12 @@ TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
       {{"train", "--size", "2"}, {"--size", "8 to 4096"}},
       {{"train", "--size", "15"}, {"--size", "16 to 4096"}},
       {{"train", "--size", "4097"}, {"--size", "4096"}},
+      {{"train", "--size", "64x15"}, {"--size", "width", "16 to 4096"}},
+      {{"train", "--size", "15x64"}, {"--size", "height", "16 to 4096"}},
+      {{"train", "--size", "64x4097"}, {"--size", "width", "8 to 4096"}},
+      {{"train", "--size", "64x"}, {"--size", "64x", "192x256"}},
+      {{"train", "--size", "64 x 64"}, {"--size", "64 x 64", "192x256"}},
+      {{"train", "--size", "big"}, {"--size", "big", "192x256"}},
       {{"train", "--base", "3"}, {"--base", "even number from 2 to 512"}},
       {{"train", "--base", "0"}, {"--base", "even number from 2 to 512"}},
       {{"train", "--base", "514"}, {"--base", "even number from 2 to 512"}},
@@ -79,6 +85,8 @@ TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
       {{"evaluate"}, {"--checkpoint"}},
       {{"evaluate", "--checkpoint", "x", "--subset", "test"}, {"--subset", "train"}},
       {{"info", "--size", "8"}, {"--size", "16 to 4096"}},
+      {{"info", "--size", "64x8"}, {"--size", "width", "16 to 4096"}},
+      {{"bench", "--size", "8x64"}, {"--size", "height", "16 to 4096"}},
       {{"info", "--checkpoint", "x", "--size", "64"}, {"--checkpoint", "--size"}},
       {{"bench", "--repeats", "0"}, {"--repeats", "1 to 1000"}},
       {{"gradcheck", "--backend", "tpu"}, {"--backend", "cpu"}},
@@ -199,6 +207,23 @@ TEST(CommandLine, InfoKnowsBothNetworks) {
   // h of the double convolutions, 32 channels of 256x256 twice, 64 of 128x128, ..., 512 of 16x16 once: 31.98 MB.
   EXPECT_NE(large.out.find("196.7 MB that a training step keeps; on cpu 164.7 MB"), std::string::npos);
   EXPECT_NE(attnunet_run({"info", "--size", "255"}).out.find("1 x 256 x 256 x 1"), std::string::npos);
+}
+
+TEST(CommandLine, HeightComesBeforeWidth) {
+  const std::string out = attnunet_run({"info", "--variant", "attention3", "--base", "2", "--size", "24x40"}).out;
+  for (const char* text : {"24 x 40 (height x width)", "1 x 24 x 40 x 2", "1 x 3 x 5 x 16"})
+    EXPECT_NE(out.find(text), std::string::npos) << text << " is not in " << out;
+  TemporaryFolder folder;
+  const std::string json = (folder / "bench.json").string();
+  for (const char* backend : {"cpu", "cuda-sim"}) {
+    const Finished bench =
+        attnunet_run({"bench", "--backend", backend, "--variant", "attention3", "--base", "2", "--size", "8x16",
+                      "--batch", "1", "--warmup", "0", "--repeats", "1", "--threads", "1", "--json", json});
+    expect_success(bench);
+    EXPECT_NE(bench.out.find("8 x 16 (height x width)"), std::string::npos) << bench.out;
+    EXPECT_NE(bench.out.find("1 x 8 x 16 x 2"), std::string::npos) << bench.out;
+    EXPECT_EQ(read_json(json)["size"], "8x16");
+  }
 }
 
 TEST(CommandLine, BenchWritesItsJson) {

@@ -79,6 +79,21 @@ TEST(DataShow, SheetOfChosenCasesAtASize) {
   EXPECT_LT(small.width, large.width);
 }
 
+TEST(DataShow, SizeThatIsNoSquare) {
+  const PhantomFolder phantoms;
+  expect_success(attnunet_run(
+      {"data", "show", "--data", phantoms.data, "--size", "24x40", "--count", "1", "--out", phantoms / "shown"}));
+  int pictures = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(phantoms / "shown")) {
+    if (entry.is_directory()) continue;
+    const data::Rgb shown = read_rgb(entry.path());
+    EXPECT_EQ(shown.width, 40);
+    EXPECT_EQ(shown.height, 24);
+    ++pictures;
+  }
+  EXPECT_EQ(pictures, 3);
+}
+
 TEST(DataShow, WrongUseIsSaid) {
   const PhantomFolder phantoms;
   const auto show = [&](std::vector<std::string> more) {

@@ -102,6 +102,18 @@ TEST(Export, SaysWhatItWrote) {
   EXPECT_NE(metadata.at("preprocessing").find("32x32"), std::string::npos);
 }
 
+TEST(Export, SizeThatIsNoSquare) {
+  const Exported exported(3, 2);
+  const Finished finished = attnunet_run({"export", "--checkpoint", (exported.folder / "last.safetensors").string(),
+                                          "--out", exported.path, "--size", "24x40"});
+  expect_success(finished);
+  EXPECT_NE(finished.out.find("24 x 40 (height x width)"), std::string::npos) << finished.out;
+  std::map<std::string, std::string> metadata;
+  for (const Message& entry : exported.model().messages(14)) metadata[entry.text(1)] = entry.text(2);
+  EXPECT_EQ(metadata.at("size"), "24x40");
+  EXPECT_NE(metadata.at("preprocessing").find("24x40"), std::string::npos);
+}
+
 // Extents that a caller may choose have names; the channel is 1.
 TEST(Export, ImageAndOutputsHaveFreeSizes) {
   const Message graph = Exported(4, 2).model().message(7);

@@ -4,6 +4,7 @@
 
 #include "common/core/error.h"
 #include "common/core/random.h"
+#include "common/data/resize.h"
 #include "support/files.h"
 
 namespace attnunet::data {
@@ -44,6 +45,25 @@ void expect_same(const std::vector<Batch>& a, const std::vector<Batch>& b) {
     EXPECT_EQ(a[i].cases, b[i].cases);
     EXPECT_EQ(a[i].images, b[i].images);
     EXPECT_EQ(a[i].masks, b[i].masks);
+  }
+}
+
+TEST(Loader, SizeThatIsNoSquare) {
+  const TemporaryFolder root;
+  const Dataset dataset = noise_dataset(root.path(), 3);
+  for (const ImageSize& size : {ImageSize(10, 12), ImageSize(5, 12), ImageSize(16, 8)}) {
+    Loader loader(dataset, size, Augment::none, 1);
+    loader.start(all_cases(dataset), 0, 3);
+    const Batch& batch = loader.next();
+    const auto pixels = static_cast<std::size_t>(size.pixels());
+    ASSERT_EQ(batch.images.size(), 3 * pixels);
+    for (std::size_t i = 0; i < 3; ++i) {
+      const Sample full = load_full(dataset.cases[i]);
+      const Grey image = resize_bilinear(full.image, size.width, size.height);
+      const Grey mask = resize_nearest(full.mask, size.width, size.height);
+      EXPECT_TRUE(std::equal(image.pixels.begin(), image.pixels.end(), &batch.images[i * pixels]));
+      EXPECT_TRUE(std::equal(mask.pixels.begin(), mask.pixels.end(), &batch.masks[i * pixels]));
+    }
   }
 }
 

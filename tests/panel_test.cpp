@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "common/data/phantom.h"
 #include "support/files.h"
@@ -11,16 +12,19 @@ namespace attnunet::report {
 namespace {
 
 /// Grey 100; the lesion is the left half, the prediction the upper half.
-data::Sample sample_of(int size) {
+data::Sample sample_of(const ImageSize& size) {
+  const auto [height, width] = size;
   data::Sample sample;
-  sample.image = sample.mask = {size, size, std::vector<std::uint8_t>(static_cast<std::size_t>(size * size), 100)};
-  for (int i = 0; i < size * size; ++i) sample.mask.pixels[static_cast<std::size_t>(i)] = i % size < size / 2 ? 1 : 0;
+  sample.image = sample.mask = {width, height, std::vector<std::uint8_t>(static_cast<std::size_t>(size.pixels()), 100)};
+  for (int i = 0; i < size.pixels(); ++i)
+    sample.mask.pixels[static_cast<std::size_t>(i)] = i % width < width / 2 ? 1 : 0;
   return sample;
 }
-Explanation explanation_of(int size, std::size_t levels) {
+Explanation explanation_of(const ImageSize& size, std::size_t levels) {
   Explanation e;
-  e.width = e.height = size;
-  for (int i = 0; i < size * size; ++i) e.logits.push_back(i / size < size / 2 ? 1.f : -1.f);
+  e.width = size.width;
+  e.height = size.height;
+  for (int i = 0; i < size.pixels(); ++i) e.logits.push_back(i / size.width < size.height / 2 ? 1.f : -1.f);
   e.gradcam.assign(e.logits.size(), 0.f);
   for (std::size_t level = 0; level < levels; ++level)
     e.attention.emplace_back(e.logits.size(), static_cast<float>(level) / 4.f);
@@ -32,20 +36,32 @@ Colour pixel(const data::Rgb& image, int x, int y) {
   return {at[0], at[1], at[2]};
 }
 
-class PanelOfSize : public ::testing::TestWithParam<int> {};
+class PanelOfSize : public ::testing::TestWithParam<ImageSize> {};
 
-TEST_P(PanelOfSize, HasASquareForEachMap) {
-  const int size = GetParam();
+TEST_P(PanelOfSize, HasAPictureForEachMap) {
+  const ImageSize size = GetParam();
   for (const std::size_t levels : {3u, 4u}) {
     const data::Rgb strip = panel(sample_of(size), explanation_of(size, levels), "epoch 1: benign (1)");
-    const int squares = 4 + static_cast<int>(levels), step = (strip.width - 4) / squares, side = step - 4;
+    const int squares = 4 + static_cast<int>(levels), step = (strip.width - 4) / squares;
     ASSERT_EQ(squares * step + 4, strip.width);
-    EXPECT_GE(side, 128);
-    EXPECT_LE(side, 256);
-    const int top = strip.height - 4 - side;
+    // Below two lines of text; the shape is the image's. Columns are wider if a label needs more.
+    int height = 0;
+    while (pixel(strip, 4, strip.height - 5 - height) == Colour{100, 100, 100}) ++height;
+    const int width = static_cast<int>(std::lround(static_cast<double>(height) * size.width / size.height));
+    EXPECT_GE(std::max(height, width), 128);
+    EXPECT_LE(std::max(height, width), 256);
+    if (size.width >= size.height) {
+      EXPECT_EQ(step - 4, width);
+    }
+    EXPECT_GE(step - 4, width);
+    EXPECT_EQ(pixel(strip, 4 + width - 1, strip.height - 5), (Colour{100, 100, 100}));
+    if (step - 4 > width) {
+      EXPECT_EQ(pixel(strip, 4 + width, strip.height - 5), background_colour);
+    }
+    const int top = strip.height - 4 - height, side = step - 4;
     ASSERT_GT(top, 0);
     const auto at = [&](int square, double x, double y) {
-      return pixel(strip, 4 + square * step + static_cast<int>(x * side), top + static_cast<int>(y * side));
+      return pixel(strip, 4 + square * step + static_cast<int>(x * width), top + static_cast<int>(y * height));
     };
     const Colour white{255, 255, 255}, black{0, 0, 0}, grey{100, 100, 100};
     EXPECT_EQ(at(0, .25, .75), grey);
@@ -68,7 +84,9 @@ TEST_P(PanelOfSize, HasASquareForEachMap) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, PanelOfSize, ::testing::Values(8, 32, 128, 200, 256, 300, 512));
+INSTANTIATE_TEST_SUITE_P(, PanelOfSize,
+                         ::testing::Values(8, 32, 128, 200, 256, 300, 512, ImageSize(24, 40), ImageSize(256, 128),
+                                           ImageSize(64, 16), ImageSize(192, 512)));
 
 TEST(Panel, OutlinesOfTruthAndPrediction) {
   const data::Rgb image = outlined(sample_of(128), explanation_of(128, 3).logits);
@@ -79,6 +97,17 @@ TEST(Panel, OutlinesOfTruthAndPrediction) {
   EXPECT_EQ(dashes, 30);
   EXPECT_EQ(pixel(image, 100, 100), (Colour{100, 100, 100}));
   EXPECT_EQ(pixel(image, 30, 30), (Colour{100, 100, 100}));
+}
+
+TEST(Panel, OutlinesOfWhatIsNoSquare) {
+  const data::Rgb image = outlined(sample_of({64, 128}), explanation_of({64, 128}, 3).logits);
+  EXPECT_EQ(image.width, 128);
+  EXPECT_EQ(image.height, 64);
+  EXPECT_EQ(pixel(image, 63, 50), truth_colour);
+  int dashes = 0;
+  for (int x = 66; x < 126; ++x) dashes += pixel(image, x, 31) == prediction_colour ? 1 : 0;
+  EXPECT_EQ(dashes, 30);
+  EXPECT_EQ(pixel(image, 100, 50), (Colour{100, 100, 100}));
 }
 
 TEST(Panel, HalvedTakesMeans) {

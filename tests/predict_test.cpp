@@ -167,6 +167,23 @@ TEST(Symmetries, AreTheEightOfASquare) {
   EXPECT_EQ(source_pixel(0, 7, size), 7u);
 }
 
+TEST(Symmetries, AreFourOfAnotherRectangle) {
+  const ImageSize size(3, 5);
+  std::set<std::vector<std::size_t>> all;
+  for (int symmetry = 0; symmetry < symmetries; ++symmetry) {
+    if (!keeps_size(symmetry, size)) continue;
+    std::vector<std::size_t> sources;
+    for (std::size_t i = 0; i < 15; ++i) sources.push_back(source_pixel(symmetry, i, size));
+    EXPECT_EQ(std::set<std::size_t>(sources.begin(), sources.end()).size(), 15u);
+    EXPECT_EQ(std::max(sources[0], sources[1]) - std::min(sources[0], sources[1]), 1u) << "rows stay rows";
+    all.insert(sources);
+  }
+  EXPECT_EQ(all.size(), 4u);
+  for (const auto& sources : all)
+    for (const std::size_t corner : {sources[0], sources[4], sources[10], sources[14]})
+      EXPECT_TRUE(corner == 0 || corner == 4 || corner == 10 || corner == 14);
+}
+
 /// The largest difference between the pictures that the turned images have and what the first one's, turned, has.
 int difference_when_turned(const Predict& test, std::vector<std::string> options) {
   options.insert(options.end(), {test.images, "--probability"});
@@ -191,6 +208,39 @@ TEST_F(Predict, TestTimeAugmentationKnowsNoUpAndDown) {
   }
   EXPECT_LE(difference_when_turned(*this, {"--tta"}), 1);  // rounded
   EXPECT_GT(difference_when_turned(*this, {}), 10) << "turns the network itself does not see: this test says nothing";
+}
+
+TEST_F(Predict, SizeThatIsNoSquare) {
+  phantom("a.png", 48, 24);
+  phantom("odd.png", 51, 37);
+  const auto options = [&](const std::string& size) {
+    return std::vector<std::string>{images, "--overlay", "--attention", "--gradcam", "--probability", "--size", size};
+  };
+  expect_success(predict(options("24x48")));
+  for (const char* ending : {"_mask", "_overlay", "_probability", "_attention_0", "_attention_2", "_gradcam"}) {
+    const Grey a = result("a" + std::string(ending) + ".png"), odd = result("odd" + std::string(ending) + ".png");
+    EXPECT_EQ(std::make_pair(a.width, a.height), std::make_pair(48, 24)) << ending;
+    EXPECT_EQ(std::make_pair(odd.width, odd.height), std::make_pair(51, 37)) << ending;
+  }
+  // The network sees the picture as it is, and not on its side: what it says of the mirrored one is mirrored by --tta.
+  Grey image = data::read_luma(fs::path(images) / "a.png"), turned = image;
+  const ImageSize size(24, 48);
+  for (int symmetry = 0; symmetry < symmetries; ++symmetry) {
+    if (!keeps_size(symmetry, size)) continue;
+    for (std::size_t i = 0; i < turned.pixels.size(); ++i)
+      turned.pixels[i] = image.pixels[source_pixel(symmetry, i, size)];
+    data::write_png(fs::path(images) / ("turned" + std::to_string(symmetry) + ".png"), turned);
+  }
+  std::vector<std::string> tta = options("24x48");
+  tta.emplace_back("--tta");
+  expect_success(predict(tta));
+  const Grey first = result("turned0_probability.png");
+  for (const int symmetry : {2, 4, 6}) {
+    const Grey other = result("turned" + std::to_string(symmetry) + "_probability.png");
+    for (std::size_t i = 0; i < other.pixels.size(); ++i)
+      ASSERT_NEAR(other.pixels[i], first.pixels[source_pixel(symmetry, i, size)], 1) << symmetry;
+  }
+  expect_failure(predict({images, "--size", "24x4"}), 2, {"--size", "width"});
 }
 
 TEST_F(Predict, SixteenBitsKeepTheHighByte) {

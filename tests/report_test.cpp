@@ -56,6 +56,14 @@ Index count(const std::string& page, const std::string& part) {
   return found;
 }
 
+TEST(Report, SizeThatIsNoSquare) {
+  RunReport report = small_report();
+  report.config.size = {24, 40};
+  const std::string page = run_report(report);
+  for (const char* part : {"24 x 40 (height x width)</h1>", "1 x 24 x 40 x 2", "--size 24x40"})
+    EXPECT_TRUE(has(page, part)) << part;
+}
+
 TEST(Report, TellsWhatTheRunDid) {
   const std::string page = run_report(small_report());
   EXPECT_TRUE(has(page, "passes 0.1 for the first time in <b>epoch 3</b>"));  // 0.1 itself does not pass

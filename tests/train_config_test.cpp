@@ -36,6 +36,12 @@ TrainConfig unusual() {
   return c;
 }
 
+TrainConfig not_square() {
+  TrainConfig c;
+  c.size = {192, 256};
+  return c;
+}
+
 TrainConfig by_winograd() {
   TrainConfig c;
   c.conv = ConvMethod::winograd;
@@ -72,16 +78,24 @@ TEST(TrainConfig, DecidingTextIsAlwaysTheSame) {
 }
 
 TEST(TrainConfig, RoundTrip) {
-  for (const TrainConfig& config : {TrainConfig(), unusual(), by_winograd()}) {
+  for (const TrainConfig& config : {TrainConfig(), unusual(), by_winograd(), not_square()}) {
     const std::string text = deciding_json(config);
     EXPECT_EQ(deciding_json(parse_deciding_json(text)), text);
   }
   EXPECT_EQ(parse_deciding_json(deciding_json(unusual())).lr, 1.0 / 3);
   EXPECT_EQ(parse_deciding_json(deciding_json(by_winograd())).conv, ConvMethod::winograd);
+  EXPECT_EQ(parse_deciding_json(deciding_json(not_square())).size, ImageSize(192, 256));
   TrainConfig folds;
   folds.folds = 5;
   folds.fold = 4;
   EXPECT_EQ(parse_deciding_json(deciding_json(folds)).fold, 4);
+}
+
+// A square is a number, as it always was.
+TEST(TrainConfig, SizeOfWhatIsNoSquareIsAText) {
+  EXPECT_EQ(parse_json(deciding_json(not_square()))["size"], "192x256");
+  EXPECT_EQ(parse_json(config_json(not_square()))["size"], "192x256");
+  EXPECT_EQ(parse_json(config_json(TrainConfig()))["size"], 256);
 }
 
 // What does not decide the result is in config.json only.
@@ -120,6 +134,8 @@ TEST(TrainConfig, OutOfRange) {
   for (double rate : {nan, -0.1, 1.0}) reject("dropout", [&](TrainConfig& c) { c.network.dropout = rate; });
   for (int base : {0, -2, 3, 514}) reject("base", [&](TrainConfig& c) { c.network.base = base; });
   for (int size : {-1, 0, 2, 15, 5000}) reject("size", [&](TrainConfig& c) { c.size = size; });
+  for (const ImageSize& size : {ImageSize(15, 64), ImageSize(64, 15), ImageSize(5000, 64), ImageSize(64, 5000)})
+    reject("size", [&](TrainConfig& c) { c.size = size; });
   for (Index batch : {-1, 0, 5000}) reject("batch", [&](TrainConfig& c) { c.batch = batch; });
   for (int epochs : {-1, 1000000}) reject("epochs", [&](TrainConfig& c) { c.epochs = epochs; });
   for (int threads : {-1, 0, 5000}) reject("threads", [&](TrainConfig& c) { c.threads = threads; });
@@ -178,6 +194,9 @@ TEST(TrainConfig, DamagedJson) {
   reject(change("base", -32), "base");
   reject(change("base", 4294967328), "base");
   reject(change("batch", 0), "batch");
+  for (const nlohmann::json& size : {nlohmann::json("192x"), nlohmann::json("x"), nlohmann::json("192x8"),
+                                     nlohmann::json("192 x 256"), nlohmann::json({192, 256}), nlohmann::json(256.5)})
+    reject(change("size", size), "size");
   reject(change("lr", nullptr), "lr");
   reject(change("lr", -1), "lr");
   reject(change("no-shuffle", 1), "no-shuffle");

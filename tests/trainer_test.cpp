@@ -224,28 +224,46 @@ TEST_F(TrainerTest, ListsAreKept) {
 
 // What every backend promises.
 template <class B>
-class TrainerOnBackend : public TrainingTest<B> {};
+class TrainerOnBackend : public TrainingTest<B> {
+ protected:
+  // Float32 networks that run freely drift apart by what rounding flips; their losses stay within 2 % an epoch.
+  RunFolder train_with_the_losses_of_the_cpu() {
+    std::vector<EpochRow> there, here;
+    TrainCallbacks callbacks;
+    callbacks.epoch = [&](const EpochRow& row, bool) { here.push_back(row); };
+    const RunFolder run = this->train_new(this->in("here"), callbacks);
+    callbacks.epoch = [&](const EpochRow& row, bool) { there.push_back(row); };
+    const TrainConfig config = this->in("cpu");
+    TrainConfig split_config = config;
+    cpu::Device device(1);
+    Trainer<Cpu<float>>(device, this->dataset, split_of(this->dataset, split_config), new_run(config),
+                        RunFolder::create(config))
+        .run(callbacks);
+    EXPECT_EQ(here.size(), static_cast<std::size_t>(config.epochs));
+    for (std::size_t i = 0; i < here.size(); ++i) {
+      EXPECT_LE(std::abs(here[i].train.loss - there[i].train.loss), 0.02 * there[i].train.loss) << "epoch " << i + 1;
+      EXPECT_LE(std::abs(here[i].val.loss - there[i].val.loss), 0.02 * there[i].val.loss) << "epoch " << i + 1;
+    }
+    return run;
+  }
+};
 TYPED_TEST_SUITE(TrainerOnBackend, FloatBackends);
 
-// Float32 networks that run freely drift apart by what rounding flips; their losses stay within 2 % an epoch.
 TYPED_TEST(TrainerOnBackend, LossCurveOfTheCpu) {
   this->config.lr = 1e-3;
-  std::vector<EpochRow> there, here;
-  TrainCallbacks callbacks;
-  callbacks.epoch = [&](const EpochRow& row, bool) { here.push_back(row); };
-  this->train_new(this->in("here"), callbacks);
-  callbacks.epoch = [&](const EpochRow& row, bool) { there.push_back(row); };
-  const TrainConfig config = this->in("cpu");
-  TrainConfig split_config = config;
-  cpu::Device device(1);
-  Trainer<Cpu<float>>(device, this->dataset, split_of(this->dataset, split_config), new_run(config),
-                      RunFolder::create(config))
-      .run(callbacks);
-  ASSERT_EQ(here.size(), 3u);
-  for (std::size_t i = 0; i < here.size(); ++i) {
-    EXPECT_LE(std::abs(here[i].train.loss - there[i].train.loss), 0.02 * there[i].train.loss) << "epoch " << i + 1;
-    EXPECT_LE(std::abs(here[i].val.loss - there[i].val.loss), 0.02 * there[i].val.loss) << "epoch " << i + 1;
-  }
+  this->train_with_the_losses_of_the_cpu();
+}
+
+// Neither side is a multiple of 8: both are padded, each by its own.
+TYPED_TEST(TrainerOnBackend, SizeThatIsNoSquare) {
+  this->config.size = {12, 20};
+  this->config.lr = 1e-3;
+  this->config.epochs = 2;
+  this->config.augment = data::Augment::strong;
+  const RunFolder whole = this->train_with_the_losses_of_the_cpu();
+  const RunFolder stopped = this->train_new(this->in("stopped"), stop_at(1));
+  EXPECT_EQ(load_checkpoint(stopped.last()).config.size, ImageSize(12, 20));
+  this->expect_same_run(whole, this->resume(stopped.last(), TrainConfig(), {}));
 }
 
 TYPED_TEST(TrainerOnBackend, SameCommandTwice) {

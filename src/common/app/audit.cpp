@@ -49,7 +49,7 @@ Column column_of(const std::vector<ImageScore>& scores) {
 }
 
 /// Nothing predicted: of the truth alone.
-std::vector<ImageScore> scores_of_nothing(const data::Dataset& dataset, const Cases& cases, int size) {
+std::vector<ImageScore> scores_of_nothing(const data::Dataset& dataset, const Cases& cases, const ImageSize& size) {
   std::vector<ImageScore> scores(cases.size());
   in_parallel(cases.size(), all_cores(), [&](std::size_t i) {
     const std::vector<std::uint8_t> mask = data::load(dataset.cases[cases[i]], size).mask.pixels;
@@ -105,10 +105,6 @@ Json to_json(const Column& column) {
   }
   object["images_with_lesion"] = column.lesion_images;
   return object;
-}
-
-std::string pixels(int size) {
-  return std::to_string(size) + " x " + std::to_string(size);
 }
 
 std::vector<Seen> all_seen(const std::vector<Part>& parts) {
@@ -175,8 +171,8 @@ void explain(const data::Dataset& dataset, const Part& val) {
       fixed(val.nothing.all.accuracy, 4).c_str(), fixed(val.nothing.lesions.iou, 4).c_str());
 }
 
-Json all_json(const data::Dataset& dataset, const std::vector<Part>& parts, int size, const AuditOptions& options,
-              int checkpoint_size, bool listed) {
+Json all_json(const data::Dataset& dataset, const std::vector<Part>& parts, const ImageSize& size,
+              const AuditOptions& options, const ImageSize& checkpoint_size, bool listed) {
   Json object{{"data", dataset.root.string()}, {"split", name_of(data::SplitKind::paper)}, {"size", size}};
   if (!options.checkpoint.empty()) {
     object["checkpoint"] = options.checkpoint;
@@ -199,7 +195,7 @@ bool run(const AuditOptions& options, const std::set<std::string>& given) {
   require_backend(options.config.backend, options.config.precision, options.config.conv);
   std::optional<Checkpoint> checkpoint;
   TrainConfig config = options.config;
-  const int size = config.size;
+  const ImageSize size = config.size;
   if (!options.checkpoint.empty()) {
     checkpoint = load_checkpoint(options.checkpoint);
     config = merged_config(*checkpoint, options.checkpoint, options.config, given);
@@ -234,7 +230,7 @@ bool run(const AuditOptions& options, const std::set<std::string>& given) {
   }
 
   std::printf("Table I of Laghmati et al. 2023 recomputed on %s\n\n", dataset.root.c_str());
-  print(parts, "predicting nothing, " + pixels(size), checkpoint ? "checkpoint, " + pixels(config.size) : "");
+  print(parts, "predicting nothing, " + described(size), checkpoint ? "checkpoint, " + described(config.size) : "");
   explain(dataset, parts[1]);
   if (checkpoint) std::printf("\n%s (%s).\n", trained_on(parts[1]).c_str(), options.checkpoint.c_str());
   if (json_file) {

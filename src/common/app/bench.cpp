@@ -24,7 +24,8 @@ struct BenchOptions {
   Precision precision = Precision::float32;
   ConvMethod conv = ConvMethod::automatic;
   std::string json;
-  int size = 256, threads = 1, warmup = 1, repeats = 5;
+  ImageSize size = 256;
+  int threads = 1, warmup = 1, repeats = 5;
   Index batch = 16;
   bool no_layers = false, ladder = false;
   std::string shape = LadderOptions().shape;
@@ -38,9 +39,10 @@ struct NetworkTimes {
 template <class B>
 Index planned_bytes(typename B::Device& device, const BenchOptions& options) {
   const Architecture architecture = make_architecture(options.network);
-  const Index N = options.batch, P = Index{options.size} * options.size;
+  const Index N = options.batch, P = options.size.pixels();
   const auto tape = [&](Purpose purpose) {
-    return AttentionUNetTape<B>::planned_bytes(device, architecture, N, options.size, options.size, purpose);
+    return AttentionUNetTape<B>::planned_bytes(device, architecture, N, options.size.height, options.size.width,
+                                               purpose);
   };
   const Index values = 2 * architecture.parameter_elements + N * P;
   const Index rest = values * static_cast<Index>(sizeof(float)) + N * static_cast<Index>(sizeof(double));
@@ -52,7 +54,7 @@ Index planned_bytes(typename B::Device& device, const BenchOptions& options) {
 template <class B>
 NetworkTimes time_network(typename B::Device& device, const BenchOptions& options) {
   const Architecture architecture = make_architecture(options.network);
-  const Index N = options.batch, P = Index{options.size} * options.size, elements = architecture.parameter_elements;
+  const Index N = options.batch, P = options.size.pixels(), elements = architecture.parameter_elements;
   AttentionUNet<B> network(device, architecture, true);
   {
     std::vector<double> parameters, statistics;
@@ -71,7 +73,7 @@ NetworkTimes time_network(typename B::Device& device, const BenchOptions& option
     fill_zero(device, adam_m.data(), elements);
     fill_zero(device, adam_v.data(), elements);
     copy_to_device(device, target.data(), mask.data(), N * P);
-    AttentionUNetTape<B> tape(device, architecture, N, options.size, options.size, Purpose::training);
+    AttentionUNetTape<B> tape(device, architecture, N, options.size.height, options.size.width, Purpose::training);
     copy_to_device(device, tape.input, image.data(), N * P);
     Pass pass;
     AdamOptions adam;
@@ -86,7 +88,7 @@ NetworkTimes time_network(typename B::Device& device, const BenchOptions& option
       ++adam.step;
     });
   }
-  AttentionUNetTape<B> tape(device, architecture, N, options.size, options.size, Purpose::inference);
+  AttentionUNetTape<B> tape(device, architecture, N, options.size.height, options.size.width, Purpose::inference);
   copy_to_device(device, tape.input, image.data(), N * P);
   Pass pass;
   pass.training = false;
@@ -108,7 +110,7 @@ struct NetworkFlops {
 
 NetworkFlops network_flops(const BenchOptions& options) {
   NetworkFlops flops;
-  for (const LayerInfo& layer : list_layers(options.network, options.batch, options.size, options.size)) {
+  for (const LayerInfo& layer : list_layers(options.network, options.batch, options.size.height, options.size.width)) {
     flops.inference += layer.forward_flops;
     flops.train_step += layer.forward_flops + backward_flops(layer);
   }
@@ -142,7 +144,7 @@ void print_layers(typename B::Device& device, const BenchOptions& options) {
   std::printf("ReLU and dropout of the double convolutions run with the batch norm before them: -.\n\n");
   Table table({"layer", "output", "ms", "GFLOP/s", "GB/s", "%", "ms", "GFLOP/s", "GB/s", "%"}, 2);
   double forward = 0, backward = 0;
-  for (const LayerInfo& layer : list_layers(options.network, options.batch, options.size, options.size)) {
+  for (const LayerInfo& layer : list_layers(options.network, options.batch, options.size.height, options.size.width)) {
     const LayerTiming timing = time_layer<B>(device, layer, options.repeats);
     std::vector<std::string> row{layer.name, shape_text(layer.output)};
     add_cells(row, timing.forward, peaks);
@@ -159,9 +161,9 @@ template <class B>
 void run_on(typename B::Device& device, const BenchOptions& options, std::optional<AtomicFile>& file) {
   const std::string name = device.name();
   const char* instruction_set = cpu::instruction_set().name;
-  std::printf("%s, %s, backend %s, %d threads; %s, base %d, batch %lld, %d x %d, %s, conv %s\n", name.c_str(),
+  std::printf("%s, %s, backend %s, %d threads; %s, base %d, batch %lld, %s, %s, conv %s\n", name.c_str(),
               instruction_set, name_of(B::backend), options.threads, name_of(options.network.variant),
-              options.network.base, static_cast<long long>(options.batch), options.size, options.size,
+              options.network.base, static_cast<long long>(options.batch), described(options.size).c_str(),
               name_of(options.precision), name_of(options.conv));
   const Index planned = planned_bytes<B>(device, options);
   require_memory("bench", planned, device.available_bytes(), memory_name<B>, "--batch, --size or --base");

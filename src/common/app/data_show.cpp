@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <system_error>
 
@@ -33,7 +34,8 @@ constexpr int sheet_columns = 8, cases_on_a_sheet = 4;
 struct DataShowOptions {
   std::string out, sheet;
   std::vector<std::string> cases;
-  int count = 0, size = 0;  // 0: all; their own
+  int count = 0;                  // 0: all
+  std::optional<ImageSize> size;  // their own if absent
   std::uint64_t seed = 0;
   TrainConfig config;  // data, classes
 };
@@ -72,8 +74,8 @@ struct Shown {
   std::string caption;
 };
 
-Shown show(const data::Case& one, int size) {
-  const data::Sample sample = size == 0 ? data::load_full(one) : data::load(one, size);
+Shown show(const data::Case& one, const std::optional<ImageSize>& size) {
+  const data::Sample sample = size ? data::load(one, *size) : data::load_full(one);
   const data::Grey& mask = sample.mask;
   Shown shown{report::to_rgb(sample.image), one.name};
   report::draw_outline(shown.picture, mask, report::truth_colour, report::outline_thickness(mask.width, mask.height));
@@ -163,9 +165,7 @@ void add_data_show_command(Command& data, int& exit_code) {
       ->default_str("")
       ->excludes(cases);
   command->add_option("--seed", options->seed, "of --count")->check(whole_number(0, largest_seed));
-  command->add_option("--size", options->size, "side of the square images, as training sees them; else their own size")
-      ->check(whole_number(8, largest_size))
-      ->default_str("");
+  add_other_size_option(*command, options->size, "the images' own");
   command->callback([options, &exit_code] {
     if (!run(*options)) exit_code = 130;
   });

@@ -209,8 +209,8 @@ void choose_recorded(Evaluation& evaluation, const CaseList& list, std::optional
 
 void print_head(const Evaluation& evaluation) {
   warn_of_seen(count_seen(evaluation.seen), "scored");
-  std::printf("%s, subset %s of %s, %d x %d%s\n", evaluation.checkpoint.c_str(), name_of(evaluation.subset),
-              evaluation.dataset.root.c_str(), evaluation.config.size, evaluation.config.size,
+  std::printf("%s, subset %s of %s, %s%s\n", evaluation.checkpoint.c_str(), name_of(evaluation.subset),
+              evaluation.dataset.root.c_str(), described(evaluation.config.size).c_str(),
               evaluation.note.empty() ? "" : (": " + evaluation.note).c_str());
   if (!evaluation.assumed.empty()) std::printf("The checkpoint has %s\n", evaluation.assumed.c_str());
   tell_left_out(evaluation.dataset);
@@ -243,18 +243,17 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   const data::Survey survey = check_files(evaluation.dataset, evaluation.cases, evaluation.config);
   std::printf("%s\n", data::layout_line(evaluation.dataset).c_str());
   find_intensity_range(evaluation.dataset, evaluation.config, survey, evaluation.cases);
-  const double pixels = static_cast<double>(evaluation.config.size) * evaluation.config.size;
+  const auto pixels = static_cast<double>(evaluation.config.size.pixels());
   for (const std::size_t one : evaluation.cases) evaluation.pixel_mm2.push_back(survey.extents[one].mm2() / pixels);
   ImageReports& images = evaluation.images;
   ThresholdChoice choice;
-  images.scores =
-      scores_of(checkpoint, evaluation.config, evaluation.dataset, evaluation.cases,
-                [&](std::size_t, const float* logits, const float* truth) {
-                  const int size = evaluation.config.size;
-                  images.see(logits, truth, size);
-                  if (!options.choose_threshold.empty())
-                    choice.see(logits, truth, static_cast<std::size_t>(size) * static_cast<std::size_t>(size));
-                });
+  images.scores = scores_of(checkpoint, evaluation.config, evaluation.dataset, evaluation.cases,
+                            [&](std::size_t, const float* logits, const float* truth) {
+                              const ImageSize size = evaluation.config.size;
+                              images.see(logits, truth, size);
+                              if (!options.choose_threshold.empty())
+                                choice.see(logits, truth, static_cast<std::size_t>(size.pixels()));
+                            });
   if (images.scores.size() < evaluation.cases.size()) return evaluation;
   report_sets(evaluation, options, *prints);
   if (!options.choose_threshold.empty()) {

@@ -16,7 +16,7 @@ namespace {
 
 struct ExportOptions {
   std::string checkpoint, out;
-  std::optional<int> size;  ///< the checkpoint's if absent
+  std::optional<ImageSize> size;  ///< the checkpoint's if absent
 };
 
 std::string joined(const std::vector<std::string>& words) {
@@ -28,7 +28,7 @@ std::string joined(const std::vector<std::string>& words) {
 /// What a user of the file must know and the graph does not say.
 void describe(onnx::Model& model, const Checkpoint& checkpoint) {
   const TrainConfig& config = checkpoint.config;
-  const std::string size = std::to_string(config.size), multiple = std::to_string(config.network.multiple());
+  const std::string size = text_of(config.size), multiple = std::to_string(config.network.multiple());
   const std::string preprocessing =
       "luma = (19595 R + 38470 G + 7471 B + 32768) >> 16 of the 8-bit image; where the size differs, resized to " +
       size + "x" + size + " by Pillow's BILINEAR; divided by 255; padded on the right and at the bottom by edge " +
@@ -82,9 +82,9 @@ void run(const ExportOptions& options) {
   std::printf("ONNX opset %d, %zu operations, %s weights, %s bytes; batch norm is folded into the convolutions\n",
               onnx::opset, model.nodes.size(), grouped(numbers).c_str(),
               grouped(static_cast<Index>(file.size())).c_str());
-  std::printf("input   image [N,1,H,W], grey in [0, 1]; %s at %d x %d; H and W multiples of %lld\n",
-              checkpoint.has_metadata ? "trained" : "taken to be trained", checkpoint.config.size,
-              checkpoint.config.size, static_cast<long long>(config.multiple()));
+  std::printf("input   image [N,1,H,W], grey in [0, 1]; %s at %s; H and W multiples of %lld\n",
+              checkpoint.has_metadata ? "trained" : "taken to be trained", described(checkpoint.config.size).c_str(),
+              static_cast<long long>(config.multiple()));
   std::printf("output  logits, probability [N,1,H,W]; a pixel is lesion where the logit is above 0\n");
 }
 
@@ -96,7 +96,7 @@ void add_export_command(Command& app) {
   command->add_option("--checkpoint", options->checkpoint, "the network: a .safetensors file that train wrote")
       ->required();
   command->add_option("--out", options->out, "the file to write, e.g. model.onnx")->required();
-  add_other_size_option(*command, options->size);
+  add_other_size_option(*command, options->size, "the checkpoint's");
   command->callback([options] { run(*options); });
 }
 

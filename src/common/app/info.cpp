@@ -18,19 +18,19 @@ namespace {
 
 struct InfoOptions {
   NetworkConfig network;
-  int size = 256;
+  ImageSize size = 256;
   Index batch = 1;
   std::string checkpoint;
 };
 
-void print_network(const NetworkConfig& network, Index batch, int size) {
+void print_network(const NetworkConfig& network, Index batch, const ImageSize& size) {
   const Architecture architecture = make_architecture(network);
-  std::printf("%s, base %d, batch %lld, %d x %d: shapes are images x height x width x channels\n\n",
-              name_of(network.variant), network.base, static_cast<long long>(batch), size, size);
+  std::printf("%s, base %d, batch %lld, %s: shapes are images x height x width x channels\n\n",
+              name_of(network.variant), network.base, static_cast<long long>(batch), described(size).c_str());
   Table table(report::layer_headings(), 2);
   double flops = 0;
   Index bytes = 0, made_again = 0;  // the latter where B::recomputes
-  for (const LayerInfo& layer : list_layers(network, batch, size, size)) {
+  for (const LayerInfo& layer : list_layers(network, batch, size.height, size.width)) {
     table.add(report::layer_row(layer));
     flops += layer.forward_flops;
     bytes += layer.activation_bytes;
@@ -67,7 +67,7 @@ void print_checkpoint(const std::string& path, std::optional<Variant> variant, s
   std::printf("%s\n\n", path.c_str());
   std::printf("network        %s, base %d\n", name_of(config.network.variant), config.network.base);
   if (checkpoint.has_metadata) {
-    std::printf("image size     %d x %d\n", config.size, config.size);
+    std::printf("image size     %s\n", described(config.size).c_str());
     std::printf("trained        %d of %d epochs, %lld batches of the next, %lld steps in all\n", checkpoint.epoch,
                 config.epochs, static_cast<long long>(checkpoint.batch), static_cast<long long>(checkpoint.step));
     if (checkpoint.epoch > 0) std::printf("best so far    validation IoU %.4f\n", checkpoint.best_val_iou);

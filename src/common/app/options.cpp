@@ -92,22 +92,44 @@ void add_network_options(Command& command, NetworkConfig& network) {
                "2..512, even"});
 }
 
-void add_size_option(Command& command, int& size) {
-  command.add_option("--size", size, "side of the square images; at least 8 (attention3) or 16 (attention4)")
-      ->check(whole_number(8, largest_size));
+namespace {
+
+/// What --size takes.
+Rule image_size() {
+  constexpr int least = 8;
+  const std::string range = std::to_string(least) + ".." + std::to_string(largest_side);
+  return {[](const std::string& text) {
+            const std::optional<ImageSize> size = parse_image_size(text);
+            if (size) return size_complaint(*size, least);
+            return quoted_excerpt(text) + " is no size: one side, such as 256, or height and width, such as 192x256";
+          },
+          range + " or HxW"};
 }
 
-void add_other_size_option(Command& command, std::optional<int>& size) {
-  command.add_option("--size", size, "side of the square images; the checkpoint's if not given")
-      ->check(whole_number(8, largest_size))
-      ->default_str("");
+}  // namespace
+
+void add_size_option(Command& command, ImageSize& size) {
+  command
+      .add_option_function(
+          "--size", [&size](const std::string& text) { size = parse_image_size(text).value(); },
+          "of the network's images: the side of a square, or HxW, the height first; a side is at least 8 (attention3) "
+          "or 16 (attention4)")
+      ->default_str(text_of(size))
+      ->check(image_size());
 }
 
-void require_size(const NetworkConfig& network, int size) {
-  if (size < network.multiple() || size > largest_size)
-    throw UsageError("--size: " + std::to_string(size) + " is out of range: a whole number from " +
-                     std::to_string(network.multiple()) + " to " + std::to_string(largest_size) + " for " +
-                     name_of(network.variant));
+void add_other_size_option(Command& command, std::optional<ImageSize>& size, const std::string& otherwise) {
+  command
+      .add_option_function(
+          "--size", [&size](const std::string& text) { size = parse_image_size(text); },
+          "of the network's images: the side of a square, or HxW, the height first; " + otherwise + " if not given")
+      ->default_str("")
+      ->check(image_size());
+}
+
+void require_size(const NetworkConfig& network, const ImageSize& size) {
+  const std::string complaint = size_complaint(size, network.multiple());
+  if (!complaint.empty()) throw UsageError("--size: " + complaint + " for " + name_of(network.variant));
 }
 
 void add_mask_rule_option(Command& command, data::MaskRule& rule) {

@@ -47,11 +47,11 @@ void add_threads_option(Command& command, int& threads);
 
 /// --variant and --base, straight into the configuration.
 void add_network_options(Command& command, NetworkConfig& network);
-void add_size_option(Command& command, int& size);
-/// --size for a network that has a size of its own, which stays if the option is not given.
-void add_other_size_option(Command& command, std::optional<int>& size);
+void add_size_option(Command& command, ImageSize& size);
+/// --size of a command that has another size if the option is not given: `otherwise`, in words.
+void add_other_size_option(Command& command, std::optional<ImageSize>& size, const std::string& otherwise);
 /// Throws UsageError where the network cannot take images of that size.
-void require_size(const NetworkConfig& network, int size);
+void require_size(const NetworkConfig& network, const ImageSize& size);
 
 /// --mask-rule: which pixels of a mask file are lesion.
 void add_mask_rule_option(Command& command, data::MaskRule& rule);
@@ -64,6 +64,6 @@ void add_orientation_option(Command& command, data::ReadOptions& files);
 void add_data_options(Command& command, TrainConfig& config);
 
 constexpr std::uint64_t largest_seed = std::numeric_limits<std::uint64_t>::max();
-constexpr int largest_size = 4096, largest_batch = 4096, largest_threads = 1024;
+constexpr int largest_batch = 4096, largest_threads = 1024;
 
 }  // namespace attnunet::app

@@ -35,7 +35,7 @@ struct PredictOptions {
   std::vector<std::string> inputs;
   ResultOptions results;
   bool tta = false, skip_bad = false, anonymous = false, threshold_given = false;
-  std::optional<int> size;             // the checkpoint's if absent
+  std::optional<ImageSize> size;       // the checkpoint's if absent
   int frame = 0;                       // of DICOM loops; 0: every one
   std::optional<double> mm_per_pixel;  // of files that do not say
   TrainConfig config;                  // backend, precision, conv, batch and threads of it
@@ -81,7 +81,8 @@ std::vector<Loaded> load(const std::vector<Input>& inputs, std::size_t first, st
     one.input = &inputs[first + i];
     try {
       one.of = load(*one.input, options, trained.reading, one.own_range);
-      one.resized = data::resize_bilinear(data::crop(one.of.image, one.of.region), trained.size, trained.size);
+      one.resized =
+          data::resize_bilinear(data::crop(one.of.image, one.of.region), trained.size.width, trained.size.height);
     } catch (const Error& error) {
       one.failure = error.what();
     }
@@ -235,7 +236,7 @@ void add_predict_command(Command& app, int& exit_code) {
       ->default_str("");
   command->add_option("--checkpoint", options->checkpoint, "the model")->required();
   command->add_option("--out", options->out, "folder for a_mask.png of each a.png; sub-folders are kept")->required();
-  add_other_size_option(*command, options->size);
+  add_other_size_option(*command, options->size, "the checkpoint's");
   command
       ->add_option(
           "--threshold", results.threshold,

@@ -17,18 +17,19 @@ std::vector<ImageScore> scores_on(typename B::Device& device, const Checkpoint& 
                                   const SeeImage& see) {
   const Architecture architecture = make_architecture(config.network);
   const Index most = static_cast<Index>(cases.size()), batch = std::min(config.batch, most);
-  const int size = config.size;
-  require_memory("evaluation",
-                 AttentionUNet<B>::bytes(architecture, false) + Evaluator<B>::bytes(size, config.loss, batch, most) +
-                     AttentionUNetTape<B>::planned_bytes(device, architecture, batch, size, size, Purpose::inference),
-                 device.available_bytes(), memory_name<B>, "--batch or --size");
+  const ImageSize size = config.size;
+  require_memory(
+      "evaluation",
+      AttentionUNet<B>::bytes(architecture, false) + Evaluator<B>::bytes(size, config.loss, batch, most) +
+          AttentionUNetTape<B>::planned_bytes(device, architecture, batch, size.height, size.width, Purpose::inference),
+      device.available_bytes(), memory_name<B>, "--batch or --size");
   AttentionUNet<B> network(device, architecture, false);
   network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
                {checkpoint.statistics.begin(), checkpoint.statistics.end()});
-  AttentionUNetTape<B> tape(device, architecture, batch, size, size, Purpose::inference);
+  AttentionUNetTape<B> tape(device, architecture, batch, size.height, size.width, Purpose::inference);
   Evaluator<B> evaluator(device, dataset, size, config.loss, batch, most);
 
-  const Index pixels = Index{size} * size;
+  const Index pixels = size.pixels();
   std::vector<float> logits(static_cast<std::size_t>(see ? batch * pixels : 0)), truth(logits.size());
   const auto look = [&](Index done) {
     copy_to_host(device, logits.data(), tape.logits, tape.batch * pixels);

@@ -19,7 +19,7 @@ namespace attnunet::app {
 TrainConfig merged_config(const Checkpoint& checkpoint, const std::string& path, const TrainConfig& asked,
                           const std::set<std::string>& given);
 
-/// One image after a forward pass: its place among the cases, its logits and truth (0 or 1), size * size each.
+/// One image after a forward pass: its place among the cases, its logits and truth (0 or 1), [height, width] each.
 using SeeImage = std::function<void(std::size_t place, const float* logits, const float* truth)>;
 
 /// The scores of the cases (indices into the dataset), in their order; fewer where interrupted (signals.h). `see`,

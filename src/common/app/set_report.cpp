@@ -50,8 +50,8 @@ std::string with_interval(double value, const Interval& interval) {
 
 }  // namespace
 
-void ImageReports::see(const float* logits, const float* truth, int size) {
-  const std::size_t pixels = static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
+void ImageReports::see(const float* logits, const float* truth, const ImageSize& size) {
+  const auto pixels = static_cast<std::size_t>(size.pixels());
   std::vector<std::uint8_t> truth_mask(pixels), prediction(pixels);
   Calibration bins;
   for (std::size_t i = 0; i < pixels; ++i) {
@@ -59,7 +59,7 @@ void ImageReports::see(const float* logits, const float* truth, int size) {
     prediction[i] = logits[i] > 0;
     bins.add(stable_sigmoid(static_cast<double>(logits[i])), truth_mask[i] != 0);
   }
-  hd95.push_back(hausdorff95(truth_mask, prediction, size, size));
+  hd95.push_back(hausdorff95(truth_mask, prediction, size.width, size.height));
   calibration.push_back(bins);
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/core/image_size.h"
 #include "common/scores/bootstrap.h"
 #include "common/scores/calibration.h"
 #include "common/scores/metrics.h"
@@ -20,8 +21,8 @@ struct ImageReports {
   std::vector<std::optional<double>> hd95;  ///< pixels at the network's size; hausdorff.h
   std::vector<Calibration> calibration;
 
-  /// Adds what the logits say (truth 0 or 1), size * size each.
-  void see(const float* logits, const float* truth, int size);
+  /// Adds what the logits say (truth 0 or 1), [height, width] each.
+  void see(const float* logits, const float* truth, const ImageSize& size);
 };
 
 struct SetReport {

@@ -103,10 +103,9 @@ void warn_of_other_files(const TrainConfig& config) {
 
 void print_start(const TrainConfig& config, const data::Dataset& dataset, const data::Split& split,
                  const RunFolder& folder) {
-  std::printf("%s, base %d, %d x %d, batch %lld, %d threads, backend %s, %s, conv %s\n",
-              name_of(config.network.variant), config.network.base, config.size, config.size,
-              static_cast<long long>(config.batch), config.threads, name_of(config.backend), name_of(config.precision),
-              name_of(config.conv));
+  std::printf("%s, base %d, %s, batch %lld, %d threads, backend %s, %s, conv %s\n", name_of(config.network.variant),
+              config.network.base, described(config.size).c_str(), static_cast<long long>(config.batch), config.threads,
+              name_of(config.backend), name_of(config.precision), name_of(config.conv));
   std::printf("%s\n", data::layout_line(dataset).c_str());
   std::printf("%s: %zu cases, %zu for training, %zu for validation; run folder %s\n", dataset.root.c_str(),
               dataset.cases.size(), split.train.size(), split.val.size(), folder.path().c_str());
@@ -185,7 +184,8 @@ bool run(const TrainConfig& given, std::optional<data::CheckDepth> depth, const 
       with_backend<float>(config.backend, config.threads, config.precision, config.conv, [&](auto& device, auto b) {
         using B = decltype(b);
         const Architecture architecture = make_architecture(config.network);
-        const auto explainer_bytes = report::Explainer<B>::bytes(device, architecture, 1, config.size, config.size);
+        const auto explainer_bytes =
+            report::Explainer<B>::bytes(device, architecture, 1, config.size.height, config.size.width);
         // What does not fit is refused before weights are drawn and before there is a folder.
         plan_training_memory<B>(device, config, split, explainer_bytes);
         if (config.resume.empty()) start = new_run(config);
@@ -193,7 +193,7 @@ bool run(const TrainConfig& given, std::optional<data::CheckDepth> depth, const 
         if (config.out.empty()) config.out = make_default_folder(config);
         folder = config.resume.empty() ? RunFolder::create(config) : RunFolder::resume(start);
         if (!config.quiet) print_start(config, dataset, split, *folder);
-        report::Explainer<B> explainer(device, architecture, 1, config.size, config.size);
+        report::Explainer<B> explainer(device, architecture, 1, config.size.height, config.size.width);
         report::EpochFiles files(start, *folder, dataset, split);
         Trainer<B> trainer(device, dataset, split, start, *folder);
         callbacks.files_missing = [&](int epoch) { return files.missing(epoch); };

@@ -5,7 +5,8 @@
 
 namespace attnunet::data {
 
-Loader::Loader(const Dataset& dataset, int size, Augment kind, std::uint64_t seed, int threads, std::size_t cache_bytes)
+Loader::Loader(const Dataset& dataset, const ImageSize& size, Augment kind, std::uint64_t seed, int threads,
+               std::size_t cache_bytes)
     : dataset_(dataset),
       size_(size),
       kind_(kind),
@@ -35,7 +36,7 @@ void Loader::prepare(Index batch) {
   slot.batch.count = slot.undone = batch_count(batch);
   slot.failure = nullptr;
   const auto count = static_cast<std::size_t>(slot.batch.count);
-  const std::size_t pixels = static_cast<std::size_t>(size_) * static_cast<std::size_t>(size_);
+  const std::size_t pixels = static_cast<std::size_t>(size_.pixels());
   slot.batch.images.resize(count * pixels);
   slot.batch.masks.resize(count * pixels);
   const auto first = order_.begin() + batch * batch_size_;
@@ -107,7 +108,7 @@ void Loader::make_item(Slot& slot, Index item, std::size_t one, Sample& scratch)
     augment(scratch, kind_, seed_, epoch_, static_cast<std::uint32_t>(one));
     sample = &scratch;
   }
-  const Index offset = item * size_ * size_;
+  const Index offset = item * size_.pixels();
   std::copy(sample->image.pixels.begin(), sample->image.pixels.end(), slot.batch.images.begin() + offset);
   std::copy(sample->mask.pixels.begin(), sample->mask.pixels.end(), slot.batch.masks.begin() + offset);
 }

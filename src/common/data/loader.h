@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/core/geometry.h"
+#include "common/core/image_size.h"
 #include "common/data/augment.h"
 #include "common/data/sample.h"
 
@@ -24,16 +25,16 @@ namespace attnunet::data {
 struct Batch {
   Index count = 0;
   std::vector<std::size_t> cases;           ///< indices into Dataset::cases
-  std::vector<std::uint8_t> images, masks;  ///< [count, size, size, 1]; image 0..255, mask 0 or 1
+  std::vector<std::uint8_t> images, masks;  ///< [count, height, width, 1]; image 0..255, mask 0 or 1
 };
 
 class Loader {
  public:
   static constexpr std::size_t default_cache_bytes = std::size_t{1} << 30;
 
-  /// The dataset must outlive the loader. Decoded samples (2 size^2 bytes each) are kept while they take up to
+  /// The dataset must outlive the loader. Decoded samples (two bytes per pixel) are kept while they take up to
   /// `cache_bytes` together; further cases are decoded anew in every epoch.
-  Loader(const Dataset& dataset, int size, Augment kind, std::uint64_t seed, int threads = 2,
+  Loader(const Dataset& dataset, const ImageSize& size, Augment kind, std::uint64_t seed, int threads = 2,
          std::size_t cache_bytes = default_cache_bytes);
   ~Loader();
   Loader(const Loader&) = delete;
@@ -66,7 +67,7 @@ class Loader {
   void prepare(Index batch);
 
   const Dataset& dataset_;
-  const int size_;
+  const ImageSize size_;
   const Augment kind_;
   const std::uint64_t seed_;
 

@@ -77,10 +77,10 @@ Sample load_full(const Case& one) {
   return sample;
 }
 
-Sample load(const Case& one, int size) {
+Sample load(const Case& one, const ImageSize& size) {
   Sample sample = load_full(one);
-  if (sample.image.width == size && sample.image.height == size) return sample;
-  return {resize_bilinear(sample.image, size, size), resize_nearest(sample.mask, size, size)};
+  if (sample.image.width == size.width && sample.image.height == size.height) return sample;
+  return {resize_bilinear(sample.image, size.width, size.height), resize_nearest(sample.mask, size.width, size.height)};
 }
 
 }  // namespace attnunet::data

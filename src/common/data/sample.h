@@ -1,6 +1,7 @@
 // The pixels of one case.
 #pragma once
 
+#include "common/core/image_size.h"
 #include "common/data/dataset.h"
 #include "common/data/png.h"
 
@@ -23,8 +24,8 @@ Grey load_image(const Case& one);
 /// naming both files if a mask has another size.
 Sample load_full(const Case& one);
 
-/// The case resized to size x size: the image bilinear, the mask nearest. What has that size already is untouched.
-Sample load(const Case& one, int size);
+/// The case resized: the image bilinear, the mask nearest. What has that size already is untouched.
+Sample load(const Case& one, const ImageSize& size);
 
 /// The size of an image file, and where the picture is in it.
 struct Frame {

@@ -1,8 +1,8 @@
 // The network on images: logits and, where asked, what report::Explainer tells.
 //
-// With test-time augmentation the logits are the means over the eight flips and turns of the square image, each turned
-// back: means of logits, as nnU-Net takes them, so that one threshold on logits holds with and without. Maps are of the
-// image as it is.
+// With test-time augmentation the logits are the means over the flips and turns that keep the size of the image, each
+// turned back: means of logits, as nnU-Net takes them, so that one threshold on logits holds with and without. Maps are
+// of the image as it is.
 #pragma once
 
 #include <algorithm>
@@ -29,34 +29,40 @@ class Predictor {
             bool tta)
       : Predictor(device, checkpoint, make_architecture(checkpoint.config.network), N, layer, tta) {}
 
-  /// Of images [n, size, size], 0 to 1, 1 <= n <= N; without maps where they are not asked for. go_on is asked between
-  /// passes; where it says no, the result is empty.
+  /// Of images [n, height, width], 0 to 1, 1 <= n <= N; without maps where they are not asked for. go_on is asked
+  /// between passes; where it says no, the result is empty.
   std::vector<report::Explanation> run(const std::vector<float>& images, const std::function<bool()>& go_on) {
-    const auto size = static_cast<std::size_t>(size_), pixels = size * size, n = images.size() / pixels;
+    const auto pixels = static_cast<std::size_t>(size_.pixels()), n = images.size() / pixels;
     std::vector<report::Explanation> result;
     if (explainer_) {
       result = explainer_->explain(network_, images);
     } else {
       const std::vector<float> logits = forward(images);
       for (std::size_t i = 0; i < n; ++i)
-        result.push_back(
-            {size_, size_, {logits.begin() + at(i * pixels), logits.begin() + at((i + 1) * pixels)}, {}, {}});
+        result.push_back({size_.width,
+                          size_.height,
+                          {logits.begin() + at(i * pixels), logits.begin() + at((i + 1) * pixels)},
+                          {},
+                          {}});
     }
     if (!tta_) return result;
 
     std::vector<double> sums;
     for (const report::Explanation& one : result) sums.insert(sums.end(), one.logits.begin(), one.logits.end());
     std::vector<float> turned(images.size());
+    int passes = 1;
     for (int symmetry = 1; symmetry < symmetries; ++symmetry) {
+      if (!keeps_size(symmetry, size_)) continue;
       if (!go_on()) return {};
+      ++passes;
       for (std::size_t i = 0; i < images.size(); ++i)
-        turned[i] = images[i / pixels * pixels + source_pixel(symmetry, i % pixels, size)];
+        turned[i] = images[i / pixels * pixels + source_pixel(symmetry, i % pixels, size_)];
       const std::vector<float> logits = forward(turned);
       for (std::size_t i = 0; i < images.size(); ++i)
-        sums[i / pixels * pixels + source_pixel(symmetry, i % pixels, size)] += static_cast<double>(logits[i]);
+        sums[i / pixels * pixels + source_pixel(symmetry, i % pixels, size_)] += static_cast<double>(logits[i]);
     }
     for (std::size_t i = 0; i < images.size(); ++i)
-      result[i / pixels].logits[i % pixels] = static_cast<float>(sums[i] / symmetries);
+      result[i / pixels].logits[i % pixels] = static_cast<float>(sums[i] / passes);
     return result;
   }
 
@@ -66,21 +72,20 @@ class Predictor {
       : device_(device),
         size_(checkpoint.config.size),
         tta_(tta),
-        network_(fitting(device, architecture, N, checkpoint.config.size, layer.has_value(), tta), architecture,
-                 false) {
+        network_(fitting(device, architecture, N, size_, layer.has_value(), tta), architecture, false) {
     network_.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
                   {checkpoint.statistics.begin(), checkpoint.statistics.end()});
-    if (layer) explainer_.emplace(device, architecture, N, size_, size_, *layer);
-    if (!layer || tta) tape_.emplace(device, architecture, N, size_, size_, Purpose::inference);
+    if (layer) explainer_.emplace(device, architecture, N, size_.height, size_.width, *layer);
+    if (!layer || tta) tape_.emplace(device, architecture, N, size_.height, size_.width, Purpose::inference);
   }
 
   /// The device, where what the constructor makes fits there.
-  static typename B::Device& fitting(typename B::Device& device, const Architecture& architecture, Index N, int size,
-                                     bool explain, bool tta) {
+  static typename B::Device& fitting(typename B::Device& device, const Architecture& architecture, Index N,
+                                     const ImageSize& size, bool explain, bool tta) {
     Index need = AttentionUNet<B>::bytes(architecture, false);
-    if (explain) need += report::Explainer<B>::bytes(device, architecture, N, size, size);
+    if (explain) need += report::Explainer<B>::bytes(device, architecture, N, size.height, size.width);
     if (!explain || tta)
-      need += AttentionUNetTape<B>::planned_bytes(device, architecture, N, size, size, Purpose::inference);
+      need += AttentionUNetTape<B>::planned_bytes(device, architecture, N, size.height, size.width, Purpose::inference);
     require_memory("prediction", need, device.available_bytes(), memory_name<B>, "--batch or --size");
     return device;
   }
@@ -88,7 +93,7 @@ class Predictor {
   std::vector<float> forward(const std::vector<float>& images) {
     const std::vector<T> input(images.begin(), images.end());
     const auto count = static_cast<Index>(images.size());
-    tape_->set_batch(count / (Index{size_} * size_));
+    tape_->set_batch(count / size_.pixels());
     copy_to_device(device_, tape_->input, input.data(), count);
     network_.forward(*tape_, {false, 0, 0});
     std::vector<T> logits(images.size());
@@ -98,7 +103,7 @@ class Predictor {
   static std::ptrdiff_t at(std::size_t i) { return static_cast<std::ptrdiff_t>(i); }
 
   typename B::Device& device_;
-  int size_;
+  ImageSize size_;
   bool tta_;
   AttentionUNet<B> network_;
   std::optional<AttentionUNetTape<B>> tape_;

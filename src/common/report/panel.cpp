@@ -10,29 +10,41 @@ namespace {
 constexpr int least_side = 128, most_side = 256, gap = 4, dash_length = 5;
 
 /// A side from least_side to most_side: whole multiples for small images, whole parts for large ones.
-int side_of(int size) {
-  if (size < least_side) return size * ((least_side + size - 1) / size);
-  if (size <= most_side) return size;
-  return std::max(least_side, size / ((size + most_side - 1) / most_side));
+int shown_side(int side) {
+  if (side < least_side) return side * ((least_side + side - 1) / side);
+  if (side <= most_side) return side;
+  return std::max(least_side, side / ((side + most_side - 1) / most_side));
+}
+
+/// The size at which an image is shown: its longer side decides.
+ImageSize shown_size(const data::Grey& image) {
+  const int longest = std::max(image.width, image.height), shown = shown_side(longest);
+  const auto scaled = [&](int side) { return std::max(1, (side * shown + longest / 2) / longest); };
+  return {scaled(image.height), scaled(image.width)};
+}
+
+/// Of letters and lines that suit the size.
+int scale_of(const ImageSize& shown) {
+  return std::max(shown.height, shown.width) >= 200 ? 2 : 1;
 }
 
 /// Pixels of a picture at another size, as they are.
-data::Rgb resized(const data::Rgb& image, int side) {
-  if (image.width == side && image.height == side) return image;
-  data::Rgb result = blank(side, side);
-  const auto source = [&](int i, int extent) { return static_cast<std::size_t>((2 * i + 1) * extent / (2 * side)); };
-  for (int y = 0; y < side; ++y)
-    for (int x = 0; x < side; ++x)
-      for (std::size_t c = 0; c < 3; ++c)
-        result.pixels[3 * static_cast<std::size_t>(y * side + x) + c] =
-            image
-                .pixels[3 * (source(y, image.height) * static_cast<std::size_t>(image.width) + source(x, image.width)) +
-                        c];
+data::Rgb resized(const data::Rgb& image, const ImageSize& to) {
+  if (image.width == to.width && image.height == to.height) return image;
+  data::Rgb result = blank(to.width, to.height);
+  const auto source = [](int i, int in, int out) { return static_cast<std::size_t>((2 * i + 1) * in / (2 * out)); };
+  for (int y = 0; y < to.height; ++y)
+    for (int x = 0; x < to.width; ++x) {
+      const std::size_t from =
+          source(y, image.height, to.height) * static_cast<std::size_t>(image.width) + source(x, image.width, to.width);
+      std::copy_n(image.pixels.begin() + 3 * static_cast<std::ptrdiff_t>(from), 3,
+                  result.pixels.begin() + 3 * static_cast<std::ptrdiff_t>(y * to.width + x));
+    }
   return result;
 }
 
-data::Grey mask_at(const std::vector<float>& logits, int side) {
-  data::Grey mask{side, side, {}};
+data::Grey mask_at(const std::vector<float>& logits, const data::Grey& image) {
+  data::Grey mask{image.width, image.height, {}};
   for (const float logit : logits) mask.pixels.push_back(logit > 0 ? 1 : 0);
   return mask;
 }
@@ -50,42 +62,44 @@ data::Rgb heat_over(const data::Rgb& image, const std::vector<float>& map) {
 
 data::Rgb panel(const data::Sample& sample, const Explanation& explanation, const std::string& text) {
   const data::Rgb image = to_rgb(sample.image);
-  const data::Grey predicted = mask_at(explanation.logits, explanation.width);
-  std::vector<std::pair<std::string, data::Rgb>> squares = {{"image", image},
-                                                            {"actual mask", black_and_white(sample.mask)},
-                                                            {"predicted mask", black_and_white(predicted)},
-                                                            {"Grad-CAM", heat_over(image, explanation.gradcam)}};
+  const data::Grey predicted = mask_at(explanation.logits, sample.image);
+  std::vector<std::pair<std::string, data::Rgb>> pictures = {{"image", image},
+                                                             {"actual mask", black_and_white(sample.mask)},
+                                                             {"predicted mask", black_and_white(predicted)},
+                                                             {"Grad-CAM", heat_over(image, explanation.gradcam)}};
   for (std::size_t level = explanation.attention.size(); level-- > 0;)
-    squares.emplace_back("attention " + std::to_string(level), heat_over(image, explanation.attention[level]));
+    pictures.emplace_back("attention " + std::to_string(level), heat_over(image, explanation.attention[level]));
 
-  const int side = side_of(image.width), scale = side >= 200 ? 2 : 1, line = text_height(scale) + 6;
-  const int count = static_cast<int>(squares.size());
-  data::Rgb strip = blank(count * (side + gap) + gap, 2 * line + side + gap);
+  const ImageSize shown = shown_size(sample.image);
+  const int scale = scale_of(shown), line = text_height(scale) + 6, count = static_cast<int>(pictures.size());
+  int width = shown.width;  // of a picture with its label
+  for (const auto& [label, picture] : pictures) width = std::max(width, text_width(label, scale));
+  data::Rgb strip = blank(count * (width + gap) + gap, 2 * line + shown.height + gap);
   draw_text(strip, text, gap, 5, label_colour, scale);
   for (int i = 0; i < count; ++i) {
-    const auto& [label, square] = squares[static_cast<std::size_t>(i)];
-    const int x = gap + i * (side + gap);
+    const auto& [label, picture] = pictures[static_cast<std::size_t>(i)];
+    const int x = gap + i * (width + gap);
     draw_text(strip, label, x, line + 2, label_colour, scale);
-    paste(strip, resized(square, side), x, 2 * line);
+    paste(strip, resized(picture, shown), x, 2 * line);
   }
   return strip;
 }
 
 data::Rgb outlined(const data::Sample& sample, const std::vector<float>& logits) {
-  const int side = side_of(sample.image.width);
-  const auto at_side = [&](data::Grey mask) {
-    const data::Rgb large = resized(to_rgb(mask), side);
-    mask = {side, side, {}};
+  const ImageSize shown = shown_size(sample.image);
+  const auto as_shown = [&](data::Grey mask) {
+    const data::Rgb large = resized(to_rgb(mask), shown);
+    mask = {shown.width, shown.height, {}};
     for (std::size_t i = 0; i < large.pixels.size(); i += 3) mask.pixels.push_back(large.pixels[i]);
     return mask;
   };
-  data::Rgb picture = resized(to_rgb(sample.image), side);
-  const int thickness = side >= 200 ? 2 : 1;
-  draw_outline(picture, at_side(sample.mask), truth_colour, thickness);
+  data::Rgb picture = resized(to_rgb(sample.image), shown);
+  const int thickness = scale_of(shown);
+  draw_outline(picture, as_shown(sample.mask), truth_colour, thickness);
   data::Rgb predicted = picture;
-  draw_outline(predicted, at_side(mask_at(logits, sample.image.width)), prediction_colour, thickness);
-  for (int i = 0; i < side * side; ++i) {
-    const bool dash = (i / side + i % side) / dash_length % 2 == 0;
+  draw_outline(predicted, as_shown(mask_at(logits, sample.image)), prediction_colour, thickness);
+  for (int i = 0; i < shown.height * shown.width; ++i) {
+    const bool dash = (i / shown.width + i % shown.width) / dash_length % 2 == 0;
     const std::ptrdiff_t at = 3 * static_cast<std::ptrdiff_t>(i);
     if (dash) std::copy_n(predicted.pixels.begin() + at, 3, picture.pixels.begin() + at);
   }
@@ -106,8 +120,8 @@ data::Rgb halved(const data::Rgb& image) {
   return result;
 }
 
-std::vector<std::size_t> panel_cases(const data::Dataset& dataset, const std::vector<std::size_t>& validation, int size,
-                                     std::uint64_t seed, std::size_t count) {
+std::vector<std::size_t> panel_cases(const data::Dataset& dataset, const std::vector<std::size_t>& validation,
+                                     const ImageSize& size, std::uint64_t seed, std::size_t count) {
   std::vector<std::size_t> order = validation;
   Random random(seed, streams::panels);
   shuffle(order, random);

@@ -50,10 +50,10 @@ std::string head(const RunReport& report) {
   std::vector<Seen> seen;
   for (const CaseResult& one : report.validation) seen.push_back(one.seen);
   std::string html = "<h1>" + escape_html(name_of(config.network.variant)) + ", base " +
-                     std::to_string(config.network.base) + ", " + std::to_string(config.size) + " x " +
-                     std::to_string(config.size) + "</h1>\n<p class=\"note\">" + std::to_string(report.train_cases) +
-                     " cases for training, " + std::to_string(report.validation.size()) + " for validation, from " +
-                     escape_html(config.data) + "</p>\n";
+                     std::to_string(config.network.base) + ", " + described(config.size) + "</h1>\n<p class=\"note\">" +
+                     std::to_string(report.train_cases) + " cases for training, " +
+                     std::to_string(report.validation.size()) + " for validation, from " + escape_html(config.data) +
+                     "</p>\n";
   for (const std::string& warning : seen_warnings(count_seen(seen), "validation"))
     html += "<p><b>Warning</b>: " + escape_html(warning) + "</p>\n";
   html += "<div class=\"facts\">\n";
@@ -201,7 +201,7 @@ std::string histogram(const std::vector<CaseResult>& validation) {
 
 std::string layers(const TrainConfig& config) {
   std::vector<std::vector<std::string>> rows;
-  for (const LayerInfo& layer : list_layers(config.network, 1, config.size, config.size)) {
+  for (const LayerInfo& layer : list_layers(config.network, 1, config.size.height, config.size.width)) {
     rows.push_back(layer_row(layer));
     for (std::string& cell : rows.back()) cell = escape_html(cell);
   }

@@ -19,13 +19,13 @@ class BatchFeed {
  public:
   using T = typename B::Scalar;
 
-  /// For batches of up to N images of size x size and epochs of up to `most` cases. Where `cached` is given it holds
+  /// For batches of up to N images of this size and epochs of up to `most` cases. Where `cached` is given it holds
   /// all of them, and kind must be none. The dataset must outlive the feed.
-  BatchFeed(typename B::Device& device, const CachedCases<B>* cached, const data::Dataset& dataset, int size,
-            data::Augment kind, std::uint64_t seed, Index N, Index most)
+  BatchFeed(typename B::Device& device, const CachedCases<B>* cached, const data::Dataset& dataset,
+            const ImageSize& size, data::Augment kind, std::uint64_t seed, Index N, Index most)
       : device_(device),
         cached_(cached),
-        P_(Index{size} * size),
+        P_(size.pixels()),
         order_(device, cached == nullptr ? 0 : most),
         images_(device, cached == nullptr ? N * P_ : 0),
         masks_(device, images_.size()) {
@@ -33,8 +33,8 @@ class BatchFeed {
   }
 
   /// The device memory of such a feed.
-  static Index bytes(bool cached, int size, Index N, Index most) {
-    return cached ? most * static_cast<Index>(sizeof(std::int32_t)) : 2 * N * size * size;
+  static Index bytes(bool cached, const ImageSize& size, Index N, Index most) {
+    return cached ? most * static_cast<Index>(sizeof(std::int32_t)) : 2 * N * size.pixels();
   }
 
   /// Begins an epoch, as data::Loader::start does.

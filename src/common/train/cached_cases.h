@@ -14,16 +14,16 @@ class CachedCases {
  public:
   /// Decodes the cases (indices into the dataset), each once, with so many threads. Throws the Error of the first that
   /// cannot be read.
-  CachedCases(typename B::Device& device, const data::Dataset& dataset, const std::vector<std::size_t>& cases, int size,
-              int threads)
-      : images_(device, static_cast<Index>(cases.size()) * size * size), masks_(device, images_.size()) {
+  CachedCases(typename B::Device& device, const data::Dataset& dataset, const std::vector<std::size_t>& cases,
+              const ImageSize& size, int threads)
+      : images_(device, static_cast<Index>(cases.size()) * size.pixels()), masks_(device, images_.size()) {
     if (cases.empty()) return;
     constexpr Index at_once = 16;
     data::Loader loader(dataset, size, data::Augment::none, 0, threads, 0);
     Index done = 0;
     for (loader.start(cases, 0, at_once); !loader.at_end();) {
       const data::Batch& batch = loader.next();
-      const Index first = done * size * size, pixels = batch.count * size * size;
+      const Index first = done * size.pixels(), pixels = batch.count * size.pixels();
       copy_to_device(device, images_.data() + first, batch.images.data(), pixels);
       copy_to_device(device, masks_.data() + first, batch.masks.data(), pixels);
       for (const std::size_t one : batch.cases) places_[one] = static_cast<std::int32_t>(done++);
@@ -31,7 +31,7 @@ class CachedCases {
   }
 
   /// The device memory of so many cases.
-  static Index bytes(std::size_t cases, int size) { return 2 * static_cast<Index>(cases) * size * size; }
+  static Index bytes(std::size_t cases, const ImageSize& size) { return 2 * static_cast<Index>(cases) * size.pixels(); }
 
   const std::uint8_t* images() const { return images_.data(); }
   const std::uint8_t* masks() const { return masks_.data(); }

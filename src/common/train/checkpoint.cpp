@@ -131,7 +131,7 @@ void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
   checkpoint.config = parse_deciding_json(metadata.text("config"));
   metadata.expect("variant", name_of(checkpoint.config.network.variant));
   metadata.expect("base", std::to_string(checkpoint.config.network.base));
-  metadata.expect("size", std::to_string(checkpoint.config.size));
+  metadata.expect("size", text_of(checkpoint.config.size));
   metadata.expect("seed", std::to_string(checkpoint.config.seed));
   checkpoint.epoch = static_cast<int>(metadata.integer("epoch", 100000));
   checkpoint.step = metadata.integer("step", std::numeric_limits<std::uint32_t>::max());
@@ -213,7 +213,7 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   const Architecture architecture = make_architecture(config.network);
   std::map<std::string, std::string> metadata{{"variant", name_of(config.network.variant)},
                                               {"base", std::to_string(config.network.base)},
-                                              {"size", std::to_string(config.size)},
+                                              {"size", text_of(config.size)},
                                               {"seed", std::to_string(config.seed)},
                                               {"epoch", std::to_string(checkpoint.epoch)},
                                               {"step", std::to_string(checkpoint.step)},
@@ -260,12 +260,11 @@ std::string lacking(const Checkpoint& checkpoint) {
   return checkpoint.adam_m.empty() ? "Adam's moments (adam.*)" : "";
 }
 
-std::string assumptions(const Checkpoint& checkpoint, int size) {
+std::string assumptions(const Checkpoint& checkpoint, const ImageSize& size) {
   if (checkpoint.has_metadata) return "";
   const NetworkConfig& network = checkpoint.config.network;
-  const std::string side = std::to_string(size);
   return "no metadata of ours: by its tensors it is " + std::string(name_of(network.variant)) + ", base " +
-         std::to_string(network.base) + "; assumed: images of " + side + " x " + side +
+         std::to_string(network.base) + "; assumed: images of " + described(size) +
          (size == TrainConfig().size ? " (the default)" : "") + ", luma / 255";
 }
 

@@ -45,9 +45,9 @@ struct Checkpoint {
 /// What training would need to go on and the file lacked, for a message; "" if it lacked nothing.
 std::string lacking(const Checkpoint& checkpoint);
 
-/// What was taken for granted for want of metadata, on one line without an end; "" if there was metadata. `size`: the
-/// side of the images that the network is about to be used with.
-std::string assumptions(const Checkpoint& checkpoint, int size);
+/// What was taken for granted for want of metadata, on one line without an end; "" if there was metadata. `size`: of
+/// the images that the network is about to be used with.
+std::string assumptions(const Checkpoint& checkpoint, const ImageSize& size);
 
 /// Initial weights of the configuration's seed, nothing trained.
 Checkpoint initial_checkpoint(const TrainConfig& config);

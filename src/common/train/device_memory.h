@@ -25,11 +25,11 @@ constexpr const char* memory_name = B::reads_wait ? "device memory" : "memory";
 /// What training holds on the host beside the device's buffers: the state it began with and that of the last
 /// fetch_state, each with weights, statistics and two moments, and decoded cases (data::Loader, one for training and
 /// one for validation).
-inline Index host_bytes(const Architecture& architecture, const data::Split& split, int size) {
+inline Index host_bytes(const Architecture& architecture, const data::Split& split, const ImageSize& size) {
   const Index state = 3 * architecture.parameter_elements + architecture.statistics_elements;
   const auto cases = [&](const std::vector<std::size_t>& used) {
     return std::min(static_cast<Index>(data::Loader::default_cache_bytes),
-                    2 * Index{size} * size * static_cast<Index>(used.size()));
+                    2 * size.pixels() * static_cast<Index>(used.size()));
   };
   return 2 * state * static_cast<Index>(sizeof(float)) + cases(split.train) + cases(split.val);
 }
@@ -58,13 +58,14 @@ template <class B>
 TrainingMemory plan_training_memory(const typename B::Device& device, const TrainConfig& config,
                                     const data::Split& split, Index beside = 0) {
   const Architecture architecture = make_architecture(config.network);
-  const int size = config.size;
+  const ImageSize size = config.size;
   const Index N = useful_batch(split, config.batch);
   const Index train = static_cast<Index>(split.train.size()), val = static_cast<Index>(split.val.size());
   const Index moments = 2 * architecture.parameter_elements * static_cast<Index>(sizeof(typename B::Scalar));
-  const Index network = AttentionUNet<B>::bytes(architecture, true) + moments +
-                        AttentionUNetTape<B>::planned_bytes(device, architecture, N, size, size, Purpose::training) +
-                        Scorer<B>::bytes(config.loss, N, Index{size} * size, train) + DivergenceWatch<B>::bytes();
+  const Index network =
+      AttentionUNet<B>::bytes(architecture, true) + moments +
+      AttentionUNetTape<B>::planned_bytes(device, architecture, N, size.height, size.width, Purpose::training) +
+      Scorer<B>::bytes(config.loss, N, size.pixels(), train) + DivergenceWatch<B>::bytes();
   const auto all_but_cases = [&](bool cached) {
     return network + BatchFeed<B>::bytes(cached && config.augment == data::Augment::none, size, N, train) +
            Evaluator<B>::bytes(size, config.loss, N, val, cached);

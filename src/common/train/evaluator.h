@@ -12,17 +12,17 @@ namespace attnunet {
 template <class B>
 class Evaluator {
  public:
-  /// For up to `most` cases at size x size in batches of up to `batch` images. The dataset must outlive it. Where the
+  /// For up to `most` cases of this size in batches of up to `batch` images. The dataset must outlive it. Where the
   /// cases are used again and again `cached` may hold all of them.
-  Evaluator(typename B::Device& device, const data::Dataset& dataset, int size, LossKind loss, Index batch, Index most,
-            const CachedCases<B>* cached = nullptr)
+  Evaluator(typename B::Device& device, const data::Dataset& dataset, const ImageSize& size, LossKind loss, Index batch,
+            Index most, const CachedCases<B>* cached = nullptr)
       : feed_(device, cached, dataset, size, data::Augment::none, 0, batch, most),
-        scorer_(device, loss, batch, Index{size} * size, most),
+        scorer_(device, loss, batch, size.pixels(), most),
         batch_(batch) {}
 
   /// The device memory of such an evaluator.
-  static Index bytes(int size, LossKind loss, Index batch, Index most, bool cached = false) {
-    return BatchFeed<B>::bytes(cached, size, batch, most) + Scorer<B>::bytes(loss, batch, Index{size} * size, most);
+  static Index bytes(const ImageSize& size, LossKind loss, Index batch, Index most, bool cached = false) {
+    return BatchFeed<B>::bytes(cached, size, batch, most) + Scorer<B>::bytes(loss, batch, size.pixels(), most);
   }
 
   /// The scores of the cases (indices into the dataset), in their order. The tape is planned for at least the batch;
@@ -47,7 +47,7 @@ class Evaluator {
     return scores;
   }
 
-  /// [n, size, size], in device memory: the truth of the batch that go_on is told of, whose logits are in the tape.
+  /// [n, height, width], in device memory: the truth of the batch that go_on is told of, whose logits are in the tape.
   const typename B::Scalar* truth() { return scorer_.target(); }
 
  private:

@@ -154,6 +154,14 @@ bool read(const OrderedJson& value, E& to) {
   if (value.is_string()) to = parse<E>(value.get<std::string>());
   return value.is_string();
 }
+bool read(const OrderedJson& value, ImageSize& to) {
+  int side = 0;
+  const std::optional<ImageSize> size = value.is_string()   ? parse_image_size(value.get<std::string>())
+                                        : read(value, side) ? std::optional<ImageSize>(side)
+                                                            : std::nullopt;
+  if (size) to = *size;
+  return size.has_value();
+}
 bool read(const OrderedJson& value, data::MaskRule& to) {
   if (value.is_string()) to = data::parse_mask_rule(value.get<std::string>());
   return value.is_string();
@@ -187,8 +195,8 @@ void validate(const TrainConfig& config) {
             "at least 0 and below 1");
   require_precision(config.backend, config.precision);
   require_conv_method(config.backend, config.conv);
-  require(config.size >= network.multiple() && config.size <= 4096, "size", std::to_string(config.size),
-          (std::to_string(network.multiple()) + " to 4096 for " + name_of(network.variant)).c_str());
+  const std::string complaint = size_complaint(config.size, network.multiple());
+  if (!complaint.empty()) throw UsageError("--size " + complaint + " for " + name_of(network.variant));
   require(config.batch >= 1 && config.batch <= 4096, "batch", std::to_string(config.batch), "1 to 4096");
   require(config.epochs >= 0 && config.epochs <= 100000, "epochs", std::to_string(config.epochs), "0 to 100000");
   require(config.lr > 0 && config.lr <= 100, "lr", number(config.lr), "above 0, at most 100");

@@ -13,6 +13,7 @@
 
 #include "common/core/backend.h"
 #include "common/core/geometry.h"
+#include "common/core/image_size.h"
 #include "common/data/augment.h"
 #include "common/data/reading.h"
 #include "common/data/split.h"
@@ -27,7 +28,7 @@ struct TrainConfig {
   Backend backend = Backend::cpu;
   Precision precision = Precision::float32;
   ConvMethod conv = ConvMethod::automatic;
-  int size = 256;
+  ImageSize size = 256;
   Index batch = 16;
   int epochs = 20;
   double lr = 1e-3, weight_decay = 0;
