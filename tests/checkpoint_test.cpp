@@ -29,6 +29,7 @@ Checkpoint example() {
   checkpoint.batch = 2;
   checkpoint.sums.add({1.0 / 3, PixelCounts()});
   checkpoint.cases = hash_of_cases({"a"}, {"b"});
+  checkpoint.case_list = CaseList{};
   checkpoint.best_val_iou = 2.0 / 3;
   Random random(1);
   const Architecture architecture = make_architecture(checkpoint.config.network);
@@ -63,6 +64,23 @@ TEST(Checkpoint, RoundTripAndSameBytes) {
   EXPECT_EQ(loaded.adam_v, saved.adam_v);
   save_checkpoint(folder / "b", loaded);
   EXPECT_EQ(read_text(folder / "a"), read_text(folder / "b"));
+}
+
+// Case lists came after --intensity: what was trained without either used the high byte of 16 bits.
+TEST(Checkpoint, OlderOnesReadSixteenBitsInFull) {
+  TemporaryFolder folder;
+  const auto rule_of = [&](const Checkpoint& saved) {
+    save_checkpoint(folder / "a", saved);
+    return load_checkpoint(folder / "a").config.reading.intensity.rule;
+  };
+  Checkpoint checkpoint = example();
+  EXPECT_EQ(rule_of(checkpoint), data::IntensityRule::automatic);
+  checkpoint.case_list.reset();
+  EXPECT_EQ(rule_of(checkpoint), data::IntensityRule::full);
+  checkpoint.config.reading.intensity.rule = data::IntensityRule::minmax;
+  EXPECT_EQ(rule_of(checkpoint), data::IntensityRule::minmax);
+  checkpoint.config.reading.intensity = {data::IntensityRule::automatic, 12};
+  EXPECT_EQ(rule_of(checkpoint), data::IntensityRule::automatic);
 }
 
 TEST(Checkpoint, TellsNothingOfPlaceOrThreads) {

@@ -209,5 +209,39 @@ TEST(ReadingCommand, TheIntensityRuleIsInTheCheckpoint) {
   expect_failure(attnunet_run(one_epoch(phantoms, "bad", {"--intensity", "best"})), 2, {"--intensity", "best"});
 }
 
+TEST(ReadingCommand, ResumedRunsKeepTheIntensityRule) {
+  const PhantomFolder phantoms;
+  write_twelve_bits(phantoms.data);
+  for (const std::string rule : {"auto", "full", "minmax", "percentile"}) {
+    SCOPED_TRACE(rule);
+    const std::vector<std::string> options{"--intensity", rule, "--panels", "0", "--quiet"};
+    expect_success(attnunet_run(phantoms.train(phantoms / (rule + "2"), options)));
+    expect_success(attnunet_run(one_epoch(phantoms, rule, options)));
+    expect_success(attnunet_run(
+        {"train", "--resume", phantoms / (rule + "/last.safetensors"), "--epochs", "2", "--threads", "1", "--quiet"}));
+    EXPECT_TRUE(read_text(phantoms / (rule + "/last.safetensors")) ==
+                read_text(phantoms / (rule + "2/last.safetensors")));
+  }
+}
+
+// A checkpoint from before --intensity and case lists scores and predicts as it was trained.
+TEST(ReadingCommand, OlderCheckpointsReadSixteenBitsInFull) {
+  const PhantomFolder phantoms;
+  write_twelve_bits(phantoms.data);
+  expect_success(attnunet_run(one_epoch(phantoms, "run", {"--intensity", "full", "--lr", "3e-2"})));
+  const std::string full = phantoms / "run/last.safetensors", older = phantoms / "run/older.safetensors";
+  Checkpoint checkpoint = load_checkpoint(full);
+  checkpoint.case_list.reset();
+  checkpoint.config.reading.intensity = {};
+  save_checkpoint(older, checkpoint);
+  for (const std::string& of : {full, older}) {
+    expect_success(attnunet_run({"evaluate", "--checkpoint", of, "--split", "random", "--json", of + ".json"}));
+    expect_success(attnunet_run({"predict", "--checkpoint", of, "--out", of + "-masks", "--probability", "--csv",
+                                 of + ".csv", phantoms.data + "/benign"}));
+  }
+  EXPECT_EQ(read_json(older + ".json")["overall"], read_json(full + ".json")["overall"]);
+  EXPECT_EQ(read_text(older + ".csv"), read_text(full + ".csv"));
+}
+
 }  // namespace
 }  // namespace attnunet

@@ -5,7 +5,6 @@
 #include <ctime>
 #include <filesystem>
 #include <memory>
-#include <numeric>
 #include <optional>
 
 #include "common/app/backend.h"
@@ -125,14 +124,7 @@ data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::opti
     std::printf("checked the headers of %zu files (%.1f MB); --check full reads all of them\n", survey.files,
                 static_cast<double>(survey.bytes) / 1e6);
   if (!split) split = split_of(dataset, config, prints);
-  if (config.resume.empty()) {
-    find_intensity_range(dataset, config, survey, split->train);
-  } else if (config.reading.intensity.bits == 0 && std::any_of(split->train.begin(), split->train.end(),
-                                                               [&](std::size_t i) { return survey.largest[i] > 0; })) {
-    // The run is of before --intensity existed: 16 bits were all read in full.
-    config.reading.intensity.rule = data::IntensityRule::full;
-    for (data::Case& one : dataset.cases) one.reading = config.reading;
-  }
+  find_intensity_range(dataset, config, survey, split->train);
   return *split;
 }
 
@@ -140,10 +132,8 @@ data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::opti
 void record_cases(Checkpoint& start, const data::Dataset& dataset, const data::Split& split,
                   data::Fingerprints& prints) {
   CaseList before;
-  if (start.case_list)
-    before = *start.case_list;
-  else
-    before.complete = start.config.resume.empty();  // an older checkpoint says nothing of what it started from
+  before.complete = false;  // an older checkpoint says nothing of what it started from
+  if (start.case_list) before = *start.case_list;
   start.case_list = list_cases(before, dataset, split, prints);
   warn_of_seen(count_seen(seen_of_validation(*start.case_list)), "validation");
 }

@@ -146,6 +146,11 @@ void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
   if (metadata.has("threshold"))
     checkpoint.threshold = metadata.number("threshold", [](double value) { return value > 0 && value < 1; });
   checkpoint.case_list = metadata.case_list();
+  // What was trained before case lists knew no --intensity either: of 16 bits the high byte was used.
+  data::Intensity& intensity = checkpoint.config.reading.intensity;
+  if (!checkpoint.case_list && checkpoint.step > 0 && intensity.rule == data::IntensityRule::automatic &&
+      intensity.bits == 0)
+    intensity.rule = data::IntensityRule::full;
 }
 
 void read_tensors(SafetensorsReader& reader, const Architecture& architecture, Checkpoint& checkpoint) {

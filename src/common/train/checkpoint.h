@@ -6,7 +6,8 @@
 // (batches done of the running epoch), sums (the running epoch's metric sums, hex floats), cases (a hash of the
 // training and validation cases), best_val_iou (hex float; -inf before the first epoch), config (the JSON of what
 // decides the result) and case_list (case_list.h; older checkpoints have none); threshold (hex float) if evaluate
-// --choose-threshold has chosen one.
+// --choose-threshold has chosen one. A checkpoint that was trained before there were case lists read 16-bit images as
+// --intensity full does, and says so once it is loaded.
 // The same training gives the same bytes: nothing in it tells of time, place or threads.
 //
 // Weights that come back from PyTorch are read as well: without adam.*, as float16, bfloat16 or float64, or as a plain

@@ -68,8 +68,8 @@ struct TrainCallbacks {
 };
 
 /// A new run: initial weights of the seed, or those of the checkpoint config.init: its parameters and running
-/// statistics alone, and in the case list what it was trained on. Throws Error where that is a checkpoint of another
-/// network.
+/// statistics alone, and in the case list, else empty, what it was trained on. Throws Error where that is a checkpoint
+/// of another network.
 Checkpoint new_run(const TrainConfig& config);
 
 template <class B>
