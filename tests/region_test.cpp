@@ -71,6 +71,7 @@ struct RegionOfCase : testing::Test {
     const CheckResult checked = check(folder.path());
     ASSERT_EQ(checked.facts.size(), 1u);
     EXPECT_TRUE(checked.problems.empty());
+    EXPECT_EQ(checked.facts[0].format, "DICOM, 8-bit grey (a region of the frame)");
     EXPECT_EQ(checked.facts[0].width, phantom.image.width);
     EXPECT_EQ(checked.facts[0].height, phantom.image.height);
     EXPECT_TRUE(survey(scan(folder.path()), {0}, 1).problems.empty());

@@ -172,6 +172,7 @@ RawImage read_dicom(const fs::path& path, int frame) {
   if (colours == EPI_Monochrome1) invert(image);
   if (colours == EPI_YBR_Full || colours == EPI_YBR_Full_422) ybr_to_rgb(image);
   find_region_and_spacing(dataset, image);
+  if (image.region.width > 0) image.format += " (a region of the frame)";
   return image;
 }
 
