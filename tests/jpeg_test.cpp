@@ -141,10 +141,33 @@ TEST(Jpeg, FilesThatLackPixelsAreDamaged) {
   for (const bool arithmetic : {false, true}) {
     const std::string whole = jpeg_bytes(
         width, height, 1, slopes(1), [&](jpeg_compress_struct& info) { info.arith_code = arithmetic ? TRUE : FALSE; });
-    for (std::size_t length = 2; length < whole.size(); length += 1 + length / 40)
+    for (std::size_t length = 2; length < whole.size() - 2; length += 1 + length / 40)
       expect_refused(whole.substr(0, length), "damaged");
-    expect_refused(whole.substr(0, whole.size() - 1), "damaged");
+    expect_refused(whole.substr(0, whole.size() - 3), "damaged");
+    if (arithmetic) expect_refused(whole.substr(0, whole.size() - 1), "damaged");  // it may end anywhere
   }
+}
+
+TEST(Jpeg, FilesThatLackOnlyTheirEndMarkerAreRead) {
+  for (const int channels : {1, 3})
+    for (const bool progressive : {false, true}) {
+      const std::string whole = jpeg_bytes(width, height, channels, slopes(channels), [&](jpeg_compress_struct& info) {
+        if (progressive) jpeg_simple_progression(&info);
+      });
+      const RawImage expected = read_jpeg("a.jpg", whole);
+      for (const std::size_t lost : {1u, 2u})
+        EXPECT_EQ(read_jpeg("a.jpg", whole.substr(0, whole.size() - lost)).samples, expected.samples);
+      expect_refused(whole.substr(0, whole.size() - 3), "it ends before its last pixel");
+      if (progressive) expect_refused(whole.substr(0, whole.rfind("\xff\xda")), "it ends before its last pixel");
+    }
+  const std::string apart = colour_jpeg([](jpeg_compress_struct& info) {
+    static jpeg_scan_info scans[3];
+    for (int i = 0; i < 3; ++i) scans[i] = {1, {i, 0, 0, 0}, 0, 63, 0, 0};
+    info.scan_info = scans;
+    info.num_scans = 3;
+  });
+  read_jpeg("a.jpg", apart);
+  expect_refused(apart.substr(0, apart.rfind("\xff\xda")), "it ends before its last pixel");
 }
 
 // Progressive files may repeat a scan: a few bytes that take long.

@@ -249,6 +249,37 @@ TEST(LayoutCsv, AsSpreadsheetsWriteIt) {
   EXPECT_EQ(described(table.scanned(tabs)), expected);
 }
 
+TEST(LayoutCsv, QuotedHeadersAndEverySeparator) {
+  const Table table;
+  const Names expected{"b|a|x/a.png|m/1.png"};
+  for (const char separator : {',', ';', '\t'}) {
+    std::string text = "\"\",\"Image\",\"mask\",\"class\",\"group\"\n\"1\",\"x/a.png\",\"m/1.png\",\"b\",\"p, 1; 2\"\n";
+    std::string row;  // the separators outside of the group's name
+    for (std::size_t i = 0; i < text.size(); ++i)
+      row += text[i] == ',' && text[i - 1] == '"' && text[i + 1] == '"' ? separator : text[i];
+    EXPECT_EQ(described(table.scanned(row)), expected);
+    EXPECT_EQ(table.scanned(row).cases[0].group, "p, 1; 2");
+    EXPECT_EQ(described(table.scanned(std::string("sep=") + separator + "\r\n" + row)), expected);
+    EXPECT_EQ(described(table.scanned(std::string("\"SEP=") + separator + "\"\n\n" + row)), expected);
+    // What was named is used, whatever else the header would fit.
+    expect_part(table.error(std::string(separator == ',' ? "sep=;\n" : "sep=,\n") + row), "line 2");
+  }
+  // The true reasons.
+  expect_part(table.error("sep=|\nimage|mask\nx/a.png|m/1.png\n"), "line 1: 'sep=|' names a separator that is not");
+  expect_part(table.error("\"picture\",\"mask\"\n"), "there is no column 'image' in the header '\"picture\",\"mask\"'");
+  expect_part(table.error("\n\"picture\";\"mask\"\n"),
+              "there is no column 'image' in the header '\"picture\";\"mask\"'");
+  expect_part(table.error("\"image\";\"mask\"\n\"x/a.png\"z;\"m/1.png\"\n"), "line 2: 'z' follows");
+}
+
+TEST(LayoutCsv, EmptyCellsBeyondTheHeaderDoNoHarm) {
+  const Table table;
+  const Names expected{"|a|x/a.png|m/1.png"};
+  EXPECT_EQ(described(table.scanned("image,mask\nx/a.png,m/1.png,\n")), expected);
+  EXPECT_EQ(described(table.scanned("image;mask\nx/a.png;m/1.png;;\"\" ;\n;;;\n")), expected);
+  expect_part(table.error("image,mask\nx/a.png,m/1.png,,z\n"), "4 cells but the header 2");
+}
+
 TEST(LayoutCsv, ErrorsNameTheLine) {
   const Table table;
   const std::string head = "image,mask,class,group,split,mm_per_pixel\n", good = "x/a.png,m/1.png,b,g,train,\n";

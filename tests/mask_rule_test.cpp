@@ -202,6 +202,52 @@ TEST_F(MaskRuleTest, WhatMayBeReadInTwoWaysIsRefused) {
   EXPECT_NE(message_of<Error>([&] { read_lesion(jpeg, {}, path); }).find("JPEG"), std::string::npos);
 }
 
+// Read by luma, the darker labels would be lost without a word.
+TEST_F(MaskRuleTest, LabelsBesideBrightOnesAreRefused) {
+  const auto grey = [](int label_1, int label_2) {
+    return each_pixel([=](std::size_t i) { return List{lesion[i] == 0 ? 0 : is_label_2(i) ? label_2 : label_1}; });
+  };
+  for (const auto& [label_1, label_2] : {std::pair{1, 255}, {255, 1}, {100, 200}, {127, 255}}) {
+    write(grey(label_1, label_2), LCT_GREY, 8);
+    expect_refused("has the grey values 0, " + std::to_string(std::min(label_1, label_2)) + " and " +
+                   std::to_string(std::max(label_1, label_2)) + ", which may be labels or shades");
+    EXPECT_EQ(read("nonzero").mask.pixels, lesion);
+    EXPECT_EQ(read("labels:1,100,127,200,255").mask.pixels, lesion);
+  }
+  write(each_pixel([](std::size_t i) { return List{85 * (static_cast<int>(i) % width % 4)}; }), LCT_GREY, 8);
+  EXPECT_EQ(read().reading, MaskReading::luma);  // one pixel wide, each between a darker and a brighter one
+  write(each_pixel([](std::size_t i) { return List{lesion[i] == 0 ? 0 : 85 * (1 + static_cast<int>(i) % width % 3)}; }),
+        LCT_GREY, 8);
+  expect_refused("has the grey values 0, 85, 170 and 255");  // three labels in turn
+  write(each_pixel([](std::size_t i) { return List{85 * (static_cast<int>(i) % width / 2)}; }), LCT_GREY, 8);
+  expect_refused("has the grey values 0, 85, 170 and 255");
+  // Many labels, and the border that tools mark with 255.
+  write(each_pixel([](std::size_t i) { return List{i < 40 ? 9 - static_cast<int>(i / 4) : 255}; }), LCT_GREY, 8);
+  expect_refused("has the grey values 0, 1, 2, 3, ... and 255");
+  write(each_pixel([](std::size_t i) {
+          const int value = lesion[i] == 0 ? 0 : is_label_2(i) ? 255 : 1;
+          return List{value, value, value};
+        }),
+        LCT_RGB, 8);
+  expect_refused("0, 1 and 255");
+}
+
+TEST_F(MaskRuleTest, SmoothEdgesOfFewValuesAreNoLabels) {
+  const auto shown = [](std::size_t i) { return static_cast<int>(i) % width; };
+  write(each_pixel([&](std::size_t i) { return List{shown(i) < 3 ? 0 : shown(i) == 3 ? 100 : 255}; }), LCT_GREY, 8);
+  EXPECT_EQ(read().reading, MaskReading::luma);
+  for (std::size_t i = 0; i < lesion.size(); ++i) EXPECT_EQ(read().mask.pixels[i], shown(i) > 3 ? 1 : 0) << i;
+  // Two values, whatever they are: the darker one is the background.
+  write(each_pixel([&](std::size_t i) { return List{lesion[i] == 0 ? 16 : 235}; }), LCT_GREY, 8);
+  expect_lesion(MaskReading::luma, "16 and 235");
+  // JPEG keeps no labels.
+  RawImage jpeg = read_png(path);
+  jpeg.lossy = true;
+  for (std::size_t i = 0; i < lesion.size(); ++i)
+    jpeg.samples[i] = static_cast<std::uint16_t>(lesion[i] != 0 ? 255 : shown(i) < 2 ? 1 : 0);
+  EXPECT_EQ(read_lesion(jpeg, {}, path).mask.pixels, lesion);
+}
+
 TEST_F(MaskRuleTest, OptionsDecide) {
   write(each_pixel([](std::size_t i) { return List{static_cast<int>(i) + 60}; }), LCT_GREY, 8);
   const auto count = [&](const std::string& rule) {

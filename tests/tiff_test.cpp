@@ -193,6 +193,52 @@ TEST(Tiff, Jpeg) {
   ASSERT_EQ(image.samples.size(), 256u);
   EXPECT_EQ(image.bits, 8);
   for (const std::uint16_t value : image.samples) EXPECT_LE(value, 255);
+  EXPECT_TRUE(image.lossy);
+  kind.compression = COMPRESSION_LZW;
+  EXPECT_FALSE(read(kind).lossy);
+}
+
+/// A black image in one strip.
+std::string blank_tiff(int side, int bits, int compression) {
+  const TemporaryFolder folder;
+  const std::string path = (folder / "a.tif").string();
+  TIFF* const tiff = TIFFOpen(path.c_str(), "w");
+  TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, side);
+  TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, side);
+  TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, bits);
+  TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, 1);
+  TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
+  TIFFSetField(tiff, TIFFTAG_COMPRESSION, compression);
+  TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, side);
+  std::vector<unsigned char> row(static_cast<std::size_t>(side * bits / 8), 0);
+  for (int y = 0; y < side; ++y) TIFFWriteScanline(tiff, row.data(), static_cast<std::uint32_t>(y), 0);
+  TIFFClose(tiff);
+  return read_text(path);
+}
+
+// Masks without a lesion: no other picture is so small in a file.
+TEST(Tiff, BlankImagesOfEveryCompressionAreWhole) {
+  for (const int compression : {COMPRESSION_PACKBITS, COMPRESSION_LZW, COMPRESSION_ADOBE_DEFLATE, COMPRESSION_CCITTFAX3,
+                                COMPRESSION_CCITTFAX4, COMPRESSION_LZMA, COMPRESSION_ZSTD}) {
+    if (TIFFIsCODECConfigured(static_cast<std::uint16_t>(compression)) == 0) continue;
+    const bool fax = compression == COMPRESSION_CCITTFAX3 || compression == COMPRESSION_CCITTFAX4;
+    const int side = fax ? 2000 : 1024;
+    const RawImage image = read_tiff("a.tif", blank_tiff(side, fax ? 1 : 8, compression));
+    EXPECT_EQ(image.width, side) << compression;
+    EXPECT_TRUE(image.samples == Values(static_cast<std::size_t>(side * side))) << compression;
+  }
+}
+
+TEST(Tiff, CompressionsThatAreNotReadAreNamed) {
+  std::string bytes = tiff_bytes({});
+  const std::size_t entry = bytes.rfind(std::string("\3\1\3\0\1\0\0\0", 8));
+  ASSERT_NE(entry, std::string::npos);
+  for (const auto& [number, name] :
+       {std::pair{34712, "(JPEG 2000)"}, {50002, "(JPEG XL)"}, {12345, "(number 12345)"}}) {
+    bytes[entry + 8] = static_cast<char>(number & 255);
+    bytes[entry + 9] = static_cast<char>(number >> 8);
+    expect_refused(bytes, std::string("is a TIFF image whose compression ") + name + " is not read; save it without");
+  }
 }
 
 TEST(Tiff, AlphaIsAChannelOfItsOwn) {
@@ -265,7 +311,7 @@ TEST(Tiff, WhatIsNotReadIsNamed) {
   expect_refused(tiff_bytes(kind), "5 channels");
   kind.channels = 3;
   kind.photometric = PHOTOMETRIC_CIELAB;
-  expect_refused(tiff_bytes(kind), "colours of kind 8");
+  expect_refused(tiff_bytes(kind), "CIELAB colours");
 }
 
 TEST(Tiff, CutFilesAreDamagedAndNothingReachesStderr) {

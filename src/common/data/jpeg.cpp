@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What begins with the frame's marker, before libjpeg sees it.
+/// What the frame header says. libjpeg would refuse some of its kinds without naming them.
 struct JpegFrame {
   unsigned marker = 0;  ///< 0xc0 to 0xcf, or 0xf7 of JPEG-LS; 0: there is none
   unsigned bits = 8;    ///< per sample
@@ -70,7 +70,7 @@ struct JpegDecoder {
   int code = 0;                     ///< of the error that ended a step
   char text[JMSG_LENGTH_MAX] = {};  ///< of that, or of the first warning that pixels are missing or wrong
   bool passed_end = false;          ///< it asked for more bytes than there are
-  bool wrong = false;               ///< pixels are missing or wrong
+  bool wrong = false;               ///< pixels are wrong, or were asked for where the data had ended
 
   JpegDecoder() {
     info.err = jpeg_std_error(&errors);
@@ -103,8 +103,8 @@ struct JpegDecoder {
     auto& self = *static_cast<JpegDecoder*>(info->client_data);
     const int warning = self.errors.msg_code;
     if (warning == JWRN_JPEG_EOF) self.passed_end = true;
-    const bool wrong = warning == JWRN_JPEG_EOF || warning == JWRN_HIT_MARKER || warning == JWRN_HUFF_BAD_CODE ||
-                       warning == JWRN_ARITH_BAD_CODE || warning == JWRN_MUST_RESYNC;
+    const bool wrong = warning == JWRN_HIT_MARKER || warning == JWRN_HUFF_BAD_CODE || warning == JWRN_ARITH_BAD_CODE ||
+                       warning == JWRN_MUST_RESYNC;
     if (wrong && !self.wrong) self.errors.format_message(info, self.text);
     self.wrong = self.wrong || wrong;
   }
@@ -142,6 +142,18 @@ int orientation_of(const jpeg_decompress_struct& info) {
   return 1;
 }
 
+/// Whether a file that ended too early lacks no more than its end marker. In one scan of Huffman codes libjpeg warns if
+/// it needs bits beyond the end. Progressive files tell how exact each coefficient has become. Arithmetic codes may end
+/// anywhere.
+bool has_all_pixels(const jpeg_decompress_struct& info) {
+  if (info.arith_code != 0) return false;
+  if (info.progressive_mode == 0) return info.comps_in_scan == info.num_components;
+  for (int component = 0; component < info.num_components; ++component)
+    for (const int missing_bits : info.coef_bits[component])
+      if (missing_bits != 0) return false;
+  return true;
+}
+
 void decode_rows(const fs::path& path, JpegDecoder& decoder, RawImage& image) {
   jpeg_decompress_struct& info = decoder.info;
   const auto width = static_cast<std::size_t>(image.width), channels = static_cast<std::size_t>(image.channels);
@@ -164,7 +176,7 @@ void decode_rows(const fs::path& path, JpegDecoder& decoder, RawImage& image) {
     jpeg_finish_decompress(&info);
   });
   if (!whole && decoder.code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
-  if (!whole || decoder.wrong) throw error_of(path, decoder);
+  if (!whole || decoder.wrong || (decoder.passed_end && !has_all_pixels(info))) throw error_of(path, decoder);
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
 // A table of cases: a CSV file (RFC 4180; comma, semicolon or tab) with a header.
 //   image,mask,class,group,split,mm_per_pixel
 //   scans/17.jpg,masks/17.png,benign,patient 4,train,0.08
-// The last four columns may be missing, others are ignored. Paths are relative to the file's folder.
+// The last four columns may be missing, others are ignored. Paths are relative to the file's folder. A line `sep=;`
+// before the header, which Excel writes and reads, names the separator.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <system_error>
 
 #include "common/core/error.h"
@@ -73,12 +75,16 @@ std::vector<TableRow> table_rows(const fs::path& file, const std::string& text, 
 
 const std::vector<std::string> known_columns{"image", "mask", "class", "group", "split", "mm_per_pixel"};
 
+bool is_known_column(const std::string& cell) {
+  return std::find(known_columns.begin(), known_columns.end(), lower_case(cell)) != known_columns.end();
+}
+
 /// Where each known column stands in the header; those that it lacks are left out.
 std::map<std::string, std::size_t> columns_of(const fs::path& file, const TableRow& header) {
   std::map<std::string, std::size_t> columns;
   for (std::size_t i = 0; i < header.cells.size(); ++i) {
+    if (!is_known_column(header.cells[i])) continue;
     const std::string name = lower_case(header.cells[i]);
-    if (std::find(known_columns.begin(), known_columns.end(), name) == known_columns.end()) continue;
     if (!columns.emplace(name, i).second)
       throw Error(line_of(file, header.line) + ": the header has two columns " + quoted(name) + "; rename one");
   }
@@ -98,24 +104,17 @@ class CsvTable {
   explicit CsvTable(const fs::path& file) : file_(file), folder_(file.parent_path()) {}
 
   Found scan() {
-    const std::string text =
-        text_of_file(file_, "the table", "name a CSV file with the columns image and mask, or a folder");
-    for (const char separator : {',', ';', '\t'}) {
-      const std::vector<TableRow> header = table_rows(file_, text, separator, 1);
-      if (header.empty())
-        throw Error("the table " + quoted(file_) + " is empty; write a header and a row for each case");
-      const std::map<std::string, std::size_t> columns = columns_of(file_, header[0]);
-      if (separator != ',' && columns.size() <= columns_.size()) continue;
-      columns_ = columns;
-      separator_ = separator;
-    }
-    const std::vector<TableRow> rows = table_rows(file_, text, separator_, text.size());
+    std::string text = text_of_file(file_, "the table", "name a CSV file with the columns image and mask, or a folder");
+    const std::string separators = stated_separator(text);
+    const TableRow header = read_header(text, separators.empty() ? ",;\t" : separators);
+    columns_ = columns_of(file_, header);
     for (const char* needed : {"image", "mask"})
       if (columns_.count(needed) == 0)
-        throw Error(line_of(file_, rows[0].line) + ": there is no column '" + needed + "' in the header " +
-                    quoted_excerpt(without_spaces(text.substr(0, text.find('\n')))) +
+        throw Error(line_of(file_, header.line) + ": there is no column '" + needed + "' in the header " +
+                    quoted_excerpt(line_in(text, header.line)) +
                     "; the columns image and mask are needed, class, group, split and mm_per_pixel are read too");
-    width_ = rows[0].cells.size();
+    const std::vector<TableRow> rows = table_rows(file_, text, separator_, text.size());
+    width_ = header.cells.size();
     Found found;
     for (std::size_t i = 1; i < rows.size(); ++i) {
       const std::string class_name = cell(rows[i], "class");
@@ -129,6 +128,50 @@ class CsvTable {
   }
 
  private:
+  /// The separator that a first line `sep=;` names; that line is emptied. "" if there is none.
+  std::string stated_separator(std::string& text) const {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string line = without_spaces(text.substr(0, end));
+    if (line.size() > 1 && line.front() == '"' && line.back() == '"') line = line.substr(1, line.size() - 2);
+    if (lower_case(line.substr(0, 4)) != "sep=") return "";
+    // A tab at the end of the line is the separator, not a space.
+    const std::string named = line.size() == 4 && end > 0 && text[end - 1] == '\t' ? "\t" : line.substr(4);
+    if (named != "," && named != ";" && named != "\t")
+      throw Error(line_of(file_, 1) + ": " + quoted_excerpt(line) +
+                  " names a separator that is not read; use a comma, a semicolon or a tab");
+    text.erase(0, end);
+    return named;
+  }
+
+  /// The header, split by that of the separators which finds the most known columns in it.
+  TableRow read_header(const std::string& text, const std::string& separators) {
+    std::optional<TableRow> best;
+    std::optional<Error> failure;
+    std::ptrdiff_t most = -1;
+    for (const char separator : separators) {
+      try {
+        const std::vector<TableRow> header = table_rows(file_, text, separator, 1);
+        if (header.empty())
+          throw Error("the table " + quoted(file_) + " is empty; write a header and a row for each case");
+        const auto known = std::count_if(header[0].cells.begin(), header[0].cells.end(), is_known_column);
+        if (known <= most) continue;
+        most = known;
+        best = header[0];
+        separator_ = separator;
+      } catch (const Error& error) {  // quotation marks fit the right separator alone
+        if (!failure) failure = error;
+      }
+    }
+    if (!best) throw Error(*failure);
+    return *best;
+  }
+
+  static std::string line_in(const std::string& text, int line) {
+    std::size_t begin = 0;
+    for (int i = 1; i < line; ++i) begin = text.find('\n', begin) + 1;
+    return without_spaces(text.substr(begin, text.find('\n', begin) - begin));
+  }
+
   std::string cell(const TableRow& row, const std::string& column) const {
     const auto place = columns_.find(column);
     return place == columns_.end() || place->second >= row.cells.size() ? "" : row.cells[place->second];
@@ -175,7 +218,9 @@ class CsvTable {
   }
 
   FoundCase case_of(const TableRow& row) {
-    if (row.cells.size() > width_)
+    // Spreadsheets put separators behind rows for empty columns.
+    if (std::any_of(row.cells.begin() + static_cast<std::ptrdiff_t>(std::min(width_, row.cells.size())),
+                    row.cells.end(), [](const std::string& cell) { return !cell.empty(); }))
       throw Error("it has " + std::to_string(row.cells.size()) + " cells but the header " + std::to_string(width_) +
                   "; put cells that hold a separator in quotation marks");
     const fs::path image = file_in(row, "image"), mask = file_in(row, "mask");

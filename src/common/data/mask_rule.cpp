@@ -111,6 +111,56 @@ LesionMask found(Grey mask, MaskReading reading) {
   return {std::move(mask), lesion ? reading : MaskReading::empty};
 }
 
+/// Whether every pixel of this value lies between a darker and a brighter one, as on a smooth edge of a lesion. Areas
+/// of a label do not.
+bool is_shade(const RawImage& image, const std::vector<std::uint16_t>& values, int value) {
+  const int width = image.width, height = image.height;
+  const auto at = [&](int x, int y) {
+    return values[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)];
+  };
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x) {
+      if (at(x, y) != value) continue;
+      bool darker = false, brighter = false;
+      for (int v = std::max(0, y - 1); v <= std::min(height - 1, y + 1); ++v)
+        for (int u = std::max(0, x - 1); u <= std::min(width - 1, x + 1); ++u) {
+          darker = darker || at(u, v) < value;
+          brighter = brighter || at(u, v) > value;
+        }
+      if (!darker || !brighter) return false;
+    }
+  return true;
+}
+
+/// "0, 1 and 255". Of many only the first and the last.
+std::string list_of(const std::vector<int>& values) {
+  constexpr std::size_t most = 5;
+  std::string text;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const bool last = i + 1 == values.size();
+    if (values.size() > most && i >= most - 1 && !last) continue;
+    if (values.size() > most && last) text += ", ...";
+    text += (i == 0 ? "" : last ? " and " : ", ") + std::to_string(values[i]);
+  }
+  return text;
+}
+
+/// Throws where the values may be label numbers, of which some would be lost as too dark: 0, 1 and 255; 0, 100 and 200.
+/// The darkest value is the background. Values of smooth edges are no labels, nor are those of lossy compression.
+void refuse_labels_beside_bright(const RawImage& image, const Plane& plane, const std::vector<int>& nonzero, int half,
+                                 const std::filesystem::path& path) {
+  if (image.lossy) return;
+  const auto bright = std::upper_bound(nonzero.begin(), nonzero.end(), half);
+  const bool numbered = nonzero.end() - bright == 1 && bright != nonzero.begin() && *(bright - 1) <= most_labels;
+  if (nonzero.size() > few_values && !numbered) return;
+  std::vector<int> all = nonzero;
+  if (std::find(plane.values.begin(), plane.values.end(), 0) != plane.values.end()) all.insert(all.begin(), 0);
+  for (std::size_t i = 1; i < all.size() && all[i] <= half; ++i)
+    if (!is_shade(image, plane.values, all[i]))
+      throw ambiguous(
+          path, std::string("has the ") + plane.name + " values " + list_of(all) + ", which may be labels or shades");
+}
+
 /// The automatic rule for grey values.
 LesionMask read_values(const RawImage& image, const Plane& plane, const std::filesystem::path& path) {
   const auto where = [&](int threshold, MaskReading reading) {
@@ -126,9 +176,14 @@ LesionMask read_values(const RawImage& image, const Plane& plane, const std::fil
     if (largest < full) return where(0, MaskReading::labels);
     throw ambiguous(path, "has" + range + ", which may be labels or shades");
   }
-  if (largest > half) return where(half, MaskReading::luma);
+  if (largest > half) {
+    refuse_labels_beside_bright(image, plane, values, half, path);
+    return where(half, MaskReading::luma);
+  }
   if (image.lossy)
-    throw ambiguous(path, "has" + range + ", none as bright as in a black and white mask, and JPEG keeps no labels");
+    throw ambiguous(path, "has" + range +
+                              ", none as bright as in a black and white mask, and lossy compression as in JPEG keeps "
+                              "no labels");
   if (values.size() <= few_values || largest <= most_labels) return where(0, MaskReading::labels);
   if (plane.bits > 8 && largest > classic_threshold && largest < 256)
     return where(classic_threshold, MaskReading::low_byte);

@@ -54,8 +54,9 @@ struct LesionMask {
 ///   above:T   luma is above T. Files of up to 8 bits are stretched to 0..255 first, deeper ones keep their values.
 ///   nonzero   the palette index, or any channel, is not 0
 ///   labels    the palette index, or the grey value, is one of the labels
-///   auto      an 8-bit grey file with values above 127 is read by luma above 127, as BUSI is. Of the readings above it
-///             names the one that fits, and luma where the pixels are the same.
+///   auto      a grey file with values above half of its range (127 of 8 bits) is read by luma above that, as BUSI is,
+///             unless it has few values and darker ones among them fill areas, as labels do. Of the readings above it
+///             names the one that fits, and luma if the pixels are the same.
 /// If all pixels have one colour and their alpha differs, alpha takes the place of the grey values.
 /// Throws Error naming the file and the option that decides if the rule cannot be applied or auto finds no sure answer.
 LesionMask read_lesion(const RawImage& image, const MaskRule& rule, const std::filesystem::path& path);

@@ -32,7 +32,7 @@ struct RawImage {
   double mm_per_column = 0, mm_per_row = 0;  ///< distance of pixels, as the file states it; 0: it does not
   Region region;                             ///< where the file says that the picture is; empty: all of it
   int orientation = 1;  ///< EXIF's, 1 to 8, as the file states it; read_raw has applied it unless told not to
-  bool lossy = false;   ///< JPEG: values are not exactly those that were stored
+  bool lossy = false;   ///< JPEG and the like: values are not exactly those that were stored
   std::string format;   ///< for people: "8-bit grey", "16-bit grey with alpha", "8-bit palette", ...
 };
 

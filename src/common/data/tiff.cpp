@@ -123,11 +123,63 @@ struct TiffLayout {
   bool apart = false;       ///< every channel by itself
   bool tiled = false;
   bool converted = false;  ///< libtiff makes 8-bit RGBA of it
+  bool lossy = false;      ///< by its compression
 };
 
 Error not_read_in_tiff(const fs::path& path, const std::string& what) {
   return Error(quoted(path) + " is a TIFF image with " + what +
                ", which is not read; save it as 8-bit or 16-bit grey or RGB");
+}
+
+std::string compression_name(std::uint16_t compression) {
+  if (compression == 33003 || compression == 33005 || compression == 34712) return "JPEG 2000";
+  if (compression == 50002 || compression == 52546) return "JPEG XL";
+  const TIFFCodec* const codec = TIFFFindCODEC(compression);
+  return codec != nullptr ? codec->name : "number " + std::to_string(compression);
+}
+
+void check_compression(const fs::path& path, std::uint16_t compression) {
+  if (TIFFIsCODECConfigured(compression) == 0)
+    throw Error(quoted(path) + " is a TIFF image whose compression (" + compression_name(compression) +
+                ") is not read; save it without compression or with LZW");
+}
+
+std::string colours_name(std::uint16_t photometric) {
+  switch (photometric) {
+    case PHOTOMETRIC_CIELAB:
+    case PHOTOMETRIC_ICCLAB:
+    case PHOTOMETRIC_ITULAB:
+      return "CIELAB colours";
+    case PHOTOMETRIC_LOGL:
+    case PHOTOMETRIC_LOGLUV:
+      return "logarithmic colours (LogL, LogLuv)";
+    case 32803:  // TIFF/EP's, which older headers of libtiff do not have
+    case 34892:
+      return "a camera's raw pixels";
+    default:
+      return "colours of kind " + std::to_string(photometric);
+  }
+}
+
+/// The fewest bytes that can hold `bits` bits in `rows` rows under a compression; 0 if there is no useful bound.
+std::int64_t fewest_bytes(std::uint16_t compression, std::int64_t bits, std::int64_t rows) {
+  switch (compression) {
+    case COMPRESSION_NONE:
+      return bits / 8;
+    case COMPRESSION_PACKBITS:  // two bytes for a run of 128
+      return bits / 8 / 64;
+    case COMPRESSION_DEFLATE:
+    case COMPRESSION_ADOBE_DEFLATE:  // two bits for a run of 258
+      return bits / 8 / 1032;
+    case COMPRESSION_LZW:  // about 4000 codes, each for one byte more than the one before, before the table is cleared
+      return bits / 8 / 1400;
+    case COMPRESSION_CCITTRLE:
+    case COMPRESSION_CCITTFAX3:
+    case COMPRESSION_CCITTFAX4:  // one bit for a row like the one above it
+      return rows / 8;
+    default:
+      return 0;
+  }
 }
 
 void check_tiff_samples(const fs::path& path, const TiffFile& file, const TiffLayout& layout) {
@@ -153,7 +205,7 @@ std::uint16_t colours_of(const fs::path& path, const TiffLayout& layout) {
     case PHOTOMETRIC_SEPARATED:
       return 4;
     default:
-      throw not_read_in_tiff(path, "colours of kind " + std::to_string(layout.photometric));
+      throw not_read_in_tiff(path, colours_name(layout.photometric));
   }
 }
 
@@ -172,9 +224,8 @@ TiffLayout read_tiff_layout(const fs::path& path, const TiffFile& file, std::siz
       file.field<std::uint16_t>(TIFFTAG_PHOTOMETRIC, layout.channels >= 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK);
   check_tiff_samples(path, file, layout);
   const auto compression = file.field<std::uint16_t>(TIFFTAG_COMPRESSION, COMPRESSION_NONE);
-  if (TIFFIsCODECConfigured(compression) == 0)
-    throw not_read_in_tiff(path, "compression " + std::to_string(compression));
-
+  check_compression(path, compression);
+  layout.lossy = compression == COMPRESSION_JPEG || compression == COMPRESSION_OJPEG || compression == COMPRESSION_WEBP;
   layout.colours = colours_of(path, layout);
   if (layout.channels < layout.colours) throw damaged(path, "it has too few channels for its colours");
   std::uint16_t others = 0;
@@ -197,10 +248,9 @@ TiffLayout read_tiff_layout(const fs::path& path, const TiffFile& file, std::siz
       layout.converted = true;
   }
 
-  const std::int64_t bits = std::int64_t{layout.width} * layout.height * layout.bits * layout.channels;
-  // Of the compressions, deflate's 1032 times is the most that is common; none is exact. YCbCr may be sampled.
-  const std::int64_t shrinks = compression == COMPRESSION_NONE ? (layout.converted ? 8 : 1) : 1032;
-  if (bits / 8 / shrinks > static_cast<std::int64_t>(file_bytes))
+  std::int64_t bits = std::int64_t{layout.width} * layout.height * layout.bits * layout.channels;
+  if (layout.converted) bits /= 8;  // YCbCr may be sampled
+  if (fewest_bytes(compression, bits, layout.height) > static_cast<std::int64_t>(file_bytes))
     throw claims_too_much(path, layout.width, layout.height, file_bytes);
   return layout;
 }
@@ -378,6 +428,7 @@ RawImage read_tiff(const fs::path& path, const std::string& bytes) {
   image.format = tiff_format(layout);
   const auto orientation = file.field<std::uint16_t>(TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
   if (orientation >= 1 && orientation <= 8) image.orientation = orientation;
+  image.lossy = layout.lossy;
   const std::int64_t pixels = std::int64_t{image.width} * image.height;
   return with_memory(path, image.width, image.height, pixels * 4 * layout.channels, [&] {
     if (layout.converted)
