@@ -21,11 +21,11 @@ using protobuf::Message;
 // A checkpoint with gammas, betas and running statistics away from 1, 0, 0, 1, and what `export` makes of it.
 struct Exported {
   TemporaryFolder folder;
-  std::string path = (folder / "model.onnx").string(), vectors = (folder / "vectors.safetensors").string();
+  std::string path = (folder / "model.onnx").string();
   Checkpoint checkpoint;
   Finished finished;
 
-  Exported(int levels, int base) {
+  Exported(int levels, int base, const std::vector<std::string>& options = {}) {
     TrainConfig config;
     config.network.variant = Variant{levels};
     config.network.base = base;
@@ -47,7 +47,9 @@ struct Exported {
             static_cast<float>(spec.kind == TensorKind::running_var ? random.uniform(0.5, 2) : 0.3 * random.normal());
     const std::string file = (folder / "last.safetensors").string();
     save_checkpoint(file, checkpoint);
-    finished = attnunet_run({"export", "--checkpoint", file, "--out", path});
+    std::vector<std::string> arguments = {"export", "--checkpoint", file, "--out", path};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    finished = attnunet_run(arguments);
   }
   Message model() const { return Message(read_text(path)); }
   std::unique_ptr<AttentionUNet<Cpu<float>>> network(cpu::Device& device) const {
@@ -82,7 +84,8 @@ std::vector<float> random_image(Index size) {
 TEST(Export, SaysWhatItWrote) {
   const Exported exported(3, 2);
   expect_success(exported.finished);
-  for (const char* word : {"attention3", "base 2", "multiples of 8", "image", "logits", "probability"})
+  for (const char* word : {"attention3", "base 2", "multiples of 8", "image [N,1,32,32]",
+                           "logits, probability [N,1,32,32]", "N is free, height and width are fixed (--dynamic"})
     EXPECT_NE(exported.finished.out.find(word), std::string::npos) << word << " is not in " << exported.finished.out;
 
   const Message model = exported.model();
@@ -114,23 +117,45 @@ TEST(Export, SizeThatIsNoSquare) {
   EXPECT_NE(metadata.at("preprocessing").find("24x40"), std::string::npos);
 }
 
-// Extents that a caller may choose have names; the channel is 1.
-TEST(Export, ImageAndOutputsHaveFreeSizes) {
-  const Message graph = Exported(4, 2).model().message(7);
-  std::vector<std::string> names;
+/// The shapes of the image and of the outputs, "N,1,32,32": names and numbers as the file has them.
+std::map<std::string, std::string> declared_shapes(const Message& graph) {
+  std::map<std::string, std::string> shapes;
   for (const std::uint64_t list : {11u, 12u})
     for (const Message& value : graph.messages(list)) {
-      names.push_back(value.text(1));
       const Message tensor = value.message(2).message(1);
       EXPECT_EQ(tensor.value(1), 1) << "not float32";
-      const auto dimensions = tensor.message(2).messages(1);
-      ASSERT_EQ(dimensions.size(), 4u);
-      EXPECT_EQ(dimensions[0].text(2), "N");
-      EXPECT_EQ(dimensions[1].value(1), 1);
-      EXPECT_EQ(dimensions[2].text(2), "H");
-      EXPECT_EQ(dimensions[3].text(2), "W");
+      std::string shape;
+      for (const Message& dimension : tensor.message(2).messages(1)) {
+        const std::vector<std::string> name = dimension.all(2);
+        shape += (shape.empty() ? "" : ",") + (name.empty() ? std::to_string(dimension.value(1)) : name.at(0));
+      }
+      shapes[value.text(1)] = shape;
     }
-  EXPECT_EQ(names, (std::vector<std::string>{"image", "logits", "probability"}));
+  return shapes;
+}
+
+// Height and width are numbers, those of the padded images, unless they are asked to be free; N is always free.
+TEST(Export, HeightAndWidthAreNumbersUnlessDynamic) {
+  struct {
+    int levels;
+    std::vector<std::string> options;
+    std::string shape, said;
+  } const cases[] = {
+      {4, {}, "N,1,32,32", "N is free, height and width are fixed"},
+      {3, {"--size", "20"}, "N,1,24,24", "trained at 20 x 20"},
+      {4, {"--size", "36x60"}, "N,1,48,64", "multiples of 16"},
+      {4, {"--dynamic"}, "N,1,H,W", "N, height and width are free"},
+      {3, {"--dynamic", "--size", "20"}, "N,1,H,W", "N, height and width are free"},
+  };
+  for (const auto& c : cases) {
+    const Exported exported(c.levels, 2, c.options);
+    expect_success(exported.finished);
+    EXPECT_EQ(declared_shapes(exported.model().message(7)),
+              (std::map<std::string, std::string>{{"image", c.shape}, {"logits", c.shape}, {"probability", c.shape}}));
+    for (const std::string& words : {"image [" + c.shape + "]", "probability [" + c.shape + "]", c.said})
+      EXPECT_NE(exported.finished.out.find(words), std::string::npos)
+          << words << " is not in " << exported.finished.out;
+  }
 }
 
 // Weights to the bit, and every node and weight has its part in an output.
@@ -141,7 +166,14 @@ TEST(Export, HoldsTheFoldedNetworkAndNothingElse) {
     cpu::Device device(1);
     const auto network = exported.network(device);
     const auto convolutions = folded_convolutions(*network);
-    EXPECT_EQ(graph.initializers.size(), 2 * convolutions.size());
+    const int D = levels;
+    EXPECT_EQ(graph.initializers.size(), 2 * convolutions.size() + static_cast<std::size_t>(D));
+    for (int d = 0; d < D; ++d) {
+      const Tensor& ones = graph.initializers.at("decoder." + std::to_string(d) + ".gate.alpha_repeated.weight");
+      const Index channels = Index{4} << d;
+      EXPECT_EQ(ones.shape, (std::vector<Index>{channels, 1, 1, 1}));
+      EXPECT_EQ(ones.values, std::vector<double>(static_cast<std::size_t>(channels), 1));
+    }
     for (const auto& convolution : convolutions) {
       const Tensor& weights = graph.initializers.at(convolution.name + ".weight");
       EXPECT_EQ(weights.shape, convolution.shape);
@@ -159,8 +191,7 @@ TEST(Export, HoldsTheFoldedNetworkAndNothingElse) {
     std::set<std::string> sources = {"image"};
     for (const auto& item : graph.initializers) sources.insert(item.first);
     EXPECT_EQ(needed, sources);
-    const int D = levels;
-    EXPECT_EQ(count, (std::map<std::string, int>{{"Conv", 2 * (2 * D + 1) + 3 * D + 1},
+    EXPECT_EQ(count, (std::map<std::string, int>{{"Conv", 2 * (2 * D + 1) + 4 * D + 1},
                                                  {"ConvTranspose", D},
                                                  {"Relu", 2 * (2 * D + 1) + D},
                                                  {"Sigmoid", D + 1},
@@ -196,26 +227,38 @@ TEST(Export, TheSameBytesTwice) {
   EXPECT_EQ(read_text(Exported(3, 2).path), read_text(Exported(3, 2).path));
 }
 
-// onnxruntime and OpenCV, where a Python has them.
+// onnxruntime and OpenCV, where a Python has them; or the versions that tools/check_onnx.py lists, installed into the
+// folder that ATTNUNET_ONNX_VERSIONS names. Batches of one and two; fixed sizes (square and not) and free ones.
 TEST(Export, OtherRuntimesComputeTheSame) {
-  const std::vector<std::string> pythons = pythons_with({"numpy, onnxruntime", "numpy, cv2"});
+  const char* folder = std::getenv("ATTNUNET_ONNX_VERSIONS");
+  const std::vector<std::string> pythons =
+      folder != nullptr ? std::vector<std::string>{"python3"} : pythons_with({"numpy, onnxruntime", "numpy, cv2"});
   if (pythons.empty()) GTEST_SKIP() << "needs a Python with numpy and onnxruntime or cv2 (ATTNUNET_PYTHON may name it)";
   struct {
     int levels, base;
-    Index N, H, W;
-  } const cases[] = {{3, 8, 2, 40, 24}, {4, 6, 1, 16, 80}};
+    Index H, W;
+    bool dynamic;
+  } const cases[] = {{3, 8, 40, 40, false}, {4, 6, 16, 80, false}, {3, 10, 40, 24, true}, {4, 6, 16, 80, true}};
   for (const auto& c : cases) {
-    const Exported exported(c.levels, c.base);
-    const std::vector<float> image = random_image(c.N * c.H * c.W);
-    const std::vector<float> logits = exported.logits(image, c.N, c.H, c.W);
-    const std::vector<Index> shape = {c.N, 1, c.H, c.W};
-    write_safetensors(exported.vectors, {}, {{"image", shape}, {"logits", shape}}, [&](std::size_t i, float* values) {
-      std::copy_n((i == 0 ? image : logits).data(), image.size(), values);
-    });
+    const std::string size = std::to_string(c.H) + "x" + std::to_string(c.W);
+    const Exported exported(
+        c.levels, c.base, c.dynamic ? std::vector<std::string>{"--dynamic"} : std::vector<std::string>{"--size", size});
+    std::vector<std::string> arguments = {exported.path};
+    if (folder != nullptr) arguments.insert(arguments.begin(), {"--versions", folder});
+    // If sizes are free, one network takes several, one after the other.
+    for (const Index H : c.dynamic ? std::vector<Index>{c.H, c.H + 16} : std::vector<Index>{c.H}) {
+      const std::vector<float> image = random_image(2 * H * c.W);
+      const std::vector<float> logits = exported.logits(image, 2, H, c.W);
+      const std::vector<Index> shape = {2, 1, H, c.W};
+      arguments.push_back((exported.folder / (std::to_string(H) + ".safetensors")).string());
+      write_safetensors(arguments.back(), {}, {{"image", shape}, {"logits", shape}}, [&](std::size_t i, float* values) {
+        std::copy_n((i == 0 ? image : logits).data(), image.size(), values);
+      });
+    }
     for (const std::string& python : pythons) {
-      const Finished checked = run_tool(python, "check_onnx.py", {exported.path, exported.vectors});
+      const Finished checked = run_tool(python, "check_onnx.py", arguments);
       EXPECT_EQ(checked.exit_code, 0) << python << ": " << checked.out << checked.err;
-      std::printf("%s", checked.out.c_str());
+      std::printf("attention%d, base %d%s\n%s", c.levels, c.base, c.dynamic ? ", --dynamic" : "", checked.out.c_str());
     }
   }
 }
@@ -234,9 +277,8 @@ TEST(Export, MistakesAreNamed) {
 
 // The size is known before anything is made.
 TEST(Export, TooLargeForTheFormatIsAnError) {
-  const std::vector<float> weights(std::size_t{1} << 20);
   onnx::Model model;
-  for (int i = 0; i < 600; ++i) model.tensors.push_back({"w" + std::to_string(i), {1 << 20}, &weights});
+  for (int i = 0; i < 600; ++i) model.tensors.push_back({"w" + std::to_string(i), {1 << 20}, {}});
   EXPECT_NE(message_of<Error>([&] { onnx::serialise(model); }).find("2 GiB"), std::string::npos);
 }
 

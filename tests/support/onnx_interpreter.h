@@ -1,5 +1,5 @@
 // An ONNX runtime of a page: the eight operations that our networks are made of, as the ONNX standard defines them, in
-// plain loops in double. Slow, and shares nothing with what it checks. NCHW.
+// plain loops in double, but with nothing broadcast. Slow, and shares nothing with what it checks. NCHW.
 #pragma once
 
 #include <algorithm>
@@ -73,11 +73,11 @@ inline Tensor run_node(const Node& node, const std::vector<const Tensor*>& in) {
   const Tensor& x = *in.at(0);
   const auto attribute = [&](const char* name) { return node.attributes.at(name); };
   if (node.operation == "Conv") {
-    const Tensor &w = *in.at(1), &b = *in.at(2);
+    const Tensor& w = *in.at(1);
     const Index pad = attribute("pads").at(0), R = attribute("kernel_shape").at(0);
     Tensor y = zeros({x.shape[0], w.shape[0], x.shape[2] + 2 * pad - R + 1, x.shape[3] + 2 * pad - R + 1});
     each(y.shape, [&](Index n, Index k, Index h, Index v) {
-      double sum = b.values.at(static_cast<std::size_t>(k));
+      double sum = in.size() < 3 ? 0 : in[2]->values.at(static_cast<std::size_t>(k));  // a convolution may have no bias
       for (Index c = 0; c < w.shape[1]; ++c)
         for (Index r = 0; r < R; ++r)
           for (Index s = 0; s < R; ++s) {
@@ -125,10 +125,10 @@ inline Tensor run_node(const Node& node, const std::vector<const Tensor*>& in) {
   Tensor y = x;
   if (node.operation == "Add" || node.operation == "Mul") {
     const Tensor& b = *in.at(1);
-    each(y.shape, [&](Index n, Index c, Index h, Index w) {
-      const double other = at(b, n, b.shape[1] == 1 ? 0 : c, h, w);
-      at(y, n, c, h, w) = node.operation == "Add" ? at(x, n, c, h, w) + other : at(x, n, c, h, w) * other;
-    });
+    if (b.shape != x.shape)
+      throw std::runtime_error(node.operation + ": operands of two shapes, which OpenCV 4.6 refuses");
+    for (std::size_t i = 0; i < y.values.size(); ++i)
+      y.values[i] = node.operation == "Add" ? x.values[i] + b.values[i] : x.values[i] * b.values[i];
     return y;
   }
   for (double& value : y.values) {

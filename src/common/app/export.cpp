@@ -17,6 +17,7 @@ namespace {
 struct ExportOptions {
   std::string checkpoint, out;
   std::optional<ImageSize> size;  ///< the checkpoint's if absent
+  bool dynamic = false;           ///< height and width are free
 };
 
 std::string joined(const std::vector<std::string>& words) {
@@ -65,15 +66,16 @@ void run(const ExportOptions& options) {
   AttentionUNet<Cpu<float>> network(device, make_architecture(config), false);
   network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
                {checkpoint.statistics.begin(), checkpoint.statistics.end()});
-  const std::vector<FoldedConvolution<float>> convolutions = folded_convolutions(network);
-  onnx::Model model = network_graph(config, convolutions);
+  const ImageSize size = checkpoint.config.size;
+  const std::string height = options.dynamic ? "H" : std::to_string(config.padded(size.height));
+  const std::string width = options.dynamic ? "W" : std::to_string(config.padded(size.width));
+  onnx::Model model = network_graph(config, folded_convolutions(network), height, width);
   describe(model, checkpoint);
   const std::string file = onnx::serialise(model);
   write_file_atomically(options.out, file);
 
   Index numbers = 0;
-  for (const auto& convolution : convolutions)
-    numbers += static_cast<Index>(convolution.weights.size() + convolution.bias.size());
+  for (const onnx::Tensor& tensor : model.tensors) numbers += static_cast<Index>(tensor.values.size());
   const std::string assumed = assumptions(checkpoint, checkpoint.config.size);
   if (!assumed.empty()) std::printf("%s has %s\n", options.checkpoint.c_str(), assumed.c_str());
   const std::string epochs = checkpoint.has_metadata ? std::to_string(checkpoint.epoch) + " epochs trained" : "";
@@ -82,10 +84,13 @@ void run(const ExportOptions& options) {
   std::printf("ONNX opset %d, %zu operations, %s weights, %s bytes; batch norm is folded into the convolutions\n",
               onnx::opset, model.nodes.size(), grouped(numbers).c_str(),
               grouped(static_cast<Index>(file.size())).c_str());
-  std::printf("input   image [N,1,H,W], grey in [0, 1]; %s at %s; H and W multiples of %lld\n",
-              checkpoint.has_metadata ? "trained" : "taken to be trained", described(checkpoint.config.size).c_str(),
-              static_cast<long long>(config.multiple()));
-  std::printf("output  logits, probability [N,1,H,W]; a pixel is lesion where the logit is above 0\n");
+  std::printf("input   image [N,1,%s,%s], grey in [0, 1]; %s at %s; height and width are multiples of %lld\n",
+              height.c_str(), width.c_str(), checkpoint.has_metadata ? "trained" : "taken to be trained",
+              described(checkpoint.config.size).c_str(), static_cast<long long>(config.multiple()));
+  std::printf("output  logits, probability [N,1,%s,%s]; a pixel is lesion where the logit is above 0\n", height.c_str(),
+              width.c_str());
+  std::printf("%s\n", options.dynamic ? "N, height and width are free"
+                                      : "N is free, height and width are fixed (--dynamic frees them)");
 }
 
 }  // namespace
@@ -97,6 +102,10 @@ void add_export_command(Command& app) {
       ->required();
   command->add_option("--out", options->out, "the file to write, e.g. model.onnx")->required();
   add_other_size_option(*command, options->size, "the checkpoint's");
+  command->add_flag(
+      "--dynamic", options->dynamic,
+      "leave height and width free, too; otherwise they are fixed at --size, and only the number of images "
+      "is free");
   command->callback([options] { run(*options); });
 }
 

@@ -38,9 +38,18 @@ onnx::Node node_of(const LayerInfo& layer, std::vector<std::string> inputs) {
   throw std::logic_error("no ONNX operation for layer " + layer.name);
 }
 
+/// alpha [N,1,H,W] with its channel C times, [N,C,H,W]: the name of the result.
+std::string repeat_channel(onnx::Model& model, const std::string& alpha, Index C) {
+  const std::string repeated = alpha + "_repeated", ones = repeated + ".weight";
+  model.nodes.push_back({"Conv", {alpha, ones}, repeated, {{"kernel_shape", {1, 1}}, {"pads", {0, 0, 0, 0}}}});
+  model.tensors.push_back({ones, {C, 1, 1, 1}, std::vector<float>(static_cast<std::size_t>(C), 1.0F)});
+  return repeated;
+}
+
 }  // namespace
 
-onnx::Model network_graph(const NetworkConfig& config, const std::vector<FoldedConvolution<float>>& convolutions) {
+onnx::Model network_graph(const NetworkConfig& config, std::vector<FoldedConvolution<float>> convolutions,
+                          const std::string& height, const std::string& width) {
   onnx::Model model;
   std::vector<std::string> outputs;  // of each layer
   for (const LayerInfo& layer : list_layers(config, 1, config.multiple(), config.multiple())) {
@@ -52,17 +61,18 @@ onnx::Model network_graph(const NetworkConfig& config, const std::vector<FoldedC
       continue;
     }
     if (layer.kernel > 0) inputs.insert(inputs.end(), {layer.name + ".weight", layer.name + ".bias"});
+    if (layer.kind == LayerKind::attention_multiply) inputs[1] = repeat_channel(model, inputs[1], layer.output.C);
     model.nodes.push_back(node_of(layer, inputs));
     outputs.push_back(layer.output_name);
   }
   model.nodes.push_back({"Sigmoid", {outputs.back()}, "probability", {}});
 
-  for (const FoldedConvolution<float>& convolution : convolutions) {
-    model.tensors.push_back({convolution.name + ".weight", convolution.shape, &convolution.weights});
-    model.tensors.push_back(
-        {convolution.name + ".bias", {static_cast<Index>(convolution.bias.size())}, &convolution.bias});
+  for (FoldedConvolution<float>& convolution : convolutions) {
+    const Index K = static_cast<Index>(convolution.bias.size());
+    model.tensors.push_back({convolution.name + ".weight", convolution.shape, std::move(convolution.weights)});
+    model.tensors.push_back({convolution.name + ".bias", {K}, std::move(convolution.bias)});
   }
-  const std::vector<std::string> shape = {"N", "1", "H", "W"};
+  const std::vector<std::string> shape = {"N", "1", height, width};
   const std::string multiple = std::to_string(config.multiple());
   model.inputs = {{"image", "grey images in [0, 1]; H and W multiples of " + multiple, shape}};
   model.outputs = {{"logits", "above 0 where a lesion is predicted", shape},

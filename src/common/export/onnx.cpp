@@ -66,9 +66,9 @@ Message tensor_message(const Tensor& tensor) {  // TensorProto
   for (const Index extent : tensor.shape) m.number(1, extent);
   m.number(2, float32);
   m.text(8, tensor.name);
-  const std::size_t length = tensor.values->size() * sizeof(float);
+  const std::size_t length = tensor.values.size() * sizeof(float);
   m.head(9, length);  // raw_data is little endian, as the machines that we run on are
-  m.bytes.append(reinterpret_cast<const char*>(tensor.values->data()), length);
+  m.bytes.append(reinterpret_cast<const char*>(tensor.values.data()), length);
   return m;
 }
 
@@ -105,7 +105,11 @@ Message graph_message(const Model& model) {  // GraphProto
 
 std::string serialise(const Model& model) {
   std::uint64_t weights = 0;
-  for (const Tensor& tensor : model.tensors) weights += tensor.values->size() * sizeof(float);
+  for (const Tensor& tensor : model.tensors) {
+    std::uint64_t bytes = sizeof(float);
+    for (const Index extent : tensor.shape) bytes *= static_cast<std::uint64_t>(extent);
+    weights += bytes;
+  }
   constexpr std::uint64_t everything_else = 1 << 20;
   if (weights > largest_message - everything_else)
     throw Error("the weights take " + std::to_string(weights >> 20) +

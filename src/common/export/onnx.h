@@ -25,11 +25,11 @@ struct Value {
   std::vector<std::string> shape;
 };
 
-/// Weights. `values` are the caller's: product of the shape, C order.
+/// Weights: as many values as the product of the shape, C order.
 struct Tensor {
   std::string name;
   std::vector<Index> shape;
-  const std::vector<float>* values;
+  std::vector<float> values;
 };
 
 /// A list of whole numbers, as kernel_shape = {3, 3}, or one alone, as axis = 1.
