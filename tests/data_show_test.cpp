@@ -105,6 +105,7 @@ TEST(DataShow, WrongUseIsSaid) {
   expect_failure(show({"--sheet", phantoms / "a.png", "--cases", "nobody"}), 2, {"--cases", "nobody"});
   expect_failure(show({"--sheet", phantoms / "a.png", "--cases", "x", "--count", "1"}), 2, {"--count", "--cases"});
   expect_failure(show({"--sheet", phantoms / "a.png", "--size", "4"}), 2, {"--size"});
+  expect_failure(show({"--sheet", phantoms / "a.png", "--keep-aspect"}), 2, {"--keep-aspect", "--size"});
   expect_failure(show({"--sheet", phantoms / "no/a.png"}), 1, {"no/a.png"});
   write_text(phantoms / "file", "");
   expect_failure(show({"--out", phantoms / "file"}), 1, {"file"});

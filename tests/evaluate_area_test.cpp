@@ -22,19 +22,22 @@ struct EvaluateArea : Predict {
     data::write_png(phantoms / "a.png", image);
   }
   /// The rows of evaluate's CSV by case.
-  std::map<std::string, std::map<std::string, std::string>> evaluate(const std::string& rows) const {
+  std::map<std::string, std::map<std::string, std::string>> evaluate(const std::string& rows,
+                                                                     const std::vector<std::string>& more = {}) const {
     write_text(table, "image,mask,mm_per_pixel\n" + rows);
-    expect_success(
-        attnunet_run({"evaluate", "--checkpoint", checkpoint, "--data", table, "--csv", csv, "--threads", "1"}));
+    std::vector<std::string> arguments = {"evaluate", "--checkpoint", checkpoint, "--data", table, "--csv",
+                                          csv,        "--threads",    "1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    expect_success(attnunet_run(arguments));
     std::map<std::string, std::map<std::string, std::string>> by_name;
     for (const auto& row : rows_of(csv)) by_name[row.at("name")] = row;
     return by_name;
   }
-  static void expect_area(const std::map<std::string, std::string>& row, double truth) {
+  static void expect_area(const std::map<std::string, std::string>& row, double truth, int pixels = 512) {
     // Half of the 32 x 32 pixels of the network, whatever the size of the file.
-    EXPECT_EQ(row.at("truth_pixels"), "512");
+    EXPECT_EQ(row.at("truth_pixels"), std::to_string(pixels));
     EXPECT_NEAR(std::stod(row.at("truth_mm2")), truth, 1e-6);
-    EXPECT_NEAR(std::stod(row.at("predicted_mm2")), truth / 512 * std::stod(row.at("predicted_pixels")), 1e-6);
+    EXPECT_NEAR(std::stod(row.at("predicted_mm2")), truth / pixels * std::stod(row.at("predicted_pixels")), 1e-6);
   }
 };
 
@@ -43,6 +46,8 @@ TEST_F(EvaluateArea, ByTheColumnOfTheTable) {
   const auto rows = evaluate("a.png,mask.png,0.5\nb.png,mask.png,\n");
   expect_area(rows.at("a"), 10 * 10);  // of 20 mm x 10 mm
   EXPECT_GT(std::stod(rows.at("a").at("predicted_pixels")), 0) << "nothing is predicted: the test shows little";
+  // With --keep-aspect the image is 32 x 16 of these.
+  expect_area(evaluate("a.png,mask.png,0.5\n", {"--keep-aspect"}).at("a"), 10 * 10, 256);
   EXPECT_EQ(rows.at("b").at("truth_pixels"), "512");
   EXPECT_EQ(rows.at("b").at("truth_mm2"), "");
   EXPECT_EQ(rows.at("b").at("predicted_mm2"), "");

@@ -243,6 +243,41 @@ TEST_F(Predict, SizeThatIsNoSquare) {
   expect_failure(predict({images, "--size", "24x4"}), 2, {"--size", "width"});
 }
 
+// What keep-aspect makes of a wide image can be made by hand: then it is predicted as any image, and cut again.
+TEST_F(Predict, KeepAspectPadsAndCutsOff) {
+  phantom("wide.png", 32, 21);
+  const Grey wide = data::read_luma(fs::path(images) / "wide.png");
+  Grey padded{32, 32, {}};
+  for (int y = 0; y < 32; ++y)
+    for (int x = 0; x < 32; ++x)
+      padded.pixels.push_back(wide.pixels[static_cast<std::size_t>(std::clamp(y - 5, 0, 20) * 32 + x)]);
+  data::write_png(fs::path(images) / "padded.png", padded);
+  const std::vector<std::string> options = {images,      "--probability", "--attention",
+                                            "--gradcam", "--csv",         phantoms / "t.csv"};
+  const auto same_as_cut = [&] {
+    int different = 0;
+    for (const char* ending : {"_mask", "_probability", "_attention_0", "_attention_1", "_attention_2", "_gradcam"}) {
+      const Grey actual = result("wide" + std::string(ending) + ".png"),
+                 whole = result("padded" + std::string(ending) + ".png");
+      EXPECT_EQ(std::make_pair(actual.width, actual.height), std::make_pair(32, 21));
+      different += !std::equal(actual.pixels.begin(), actual.pixels.end(), whole.pixels.begin() + 5 * 32);
+    }
+    return different;
+  };
+  expect_success(predict(options));
+  EXPECT_GT(same_as_cut(), 3) << "without keep-aspect the network sees another picture";
+  EXPECT_EQ(rows_of(phantoms / "t.csv").at(0).at("keep_aspect"), "no");
+  std::vector<std::string> keep = options;
+  keep.emplace_back("--keep-aspect");
+  expect_success(predict(keep));
+  EXPECT_EQ(same_as_cut(), 0);
+  EXPECT_GT(marked(result("wide_mask.png")), 0u) << "nothing is marked: this test says little";
+  for (const auto& row : rows_of(phantoms / "t.csv")) {
+    EXPECT_EQ(row.at("keep_aspect"), "yes");
+    EXPECT_EQ(row.at("size"), "32");
+  }
+}
+
 TEST_F(Predict, SixteenBitsKeepTheHighByte) {
   phantom("eight.png", 33, 40);
   const Grey eight = data::read_luma(fs::path(images) / "eight.png");

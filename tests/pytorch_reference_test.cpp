@@ -45,8 +45,6 @@ struct Training : PhantomFolder {
                                           "--out",
                                           *this / out,
                                           "--no-shuffle",
-                                          "--size",
-                                          "32",
                                           "--batch",
                                           "6",
                                           "--threads",
@@ -62,8 +60,9 @@ struct Training : PhantomFolder {
 TEST_F(PytorchReference, AgreesOnTrainingSteps) {
   const Training training;
   const std::vector<std::string> networks[] = {
-      {"--variant", "attention3", "--base", "2", "--loss", "bce+dice"},
-      {"--variant", "attention4", "--base", "2", "--dropout", "0.4", "--weight-decay", "0.01"}};
+      {"--variant", "attention3", "--base", "2", "--loss", "bce+dice", "--size", "32"},
+      {"--variant", "attention4", "--base", "2", "--dropout", "0.4", "--weight-decay", "0.01", "--size", "32x48",
+       "--keep-aspect"}};
   int number = 0;
   for (const auto& options : networks) {
     const std::string name = std::to_string(number++);
@@ -86,7 +85,7 @@ TEST_F(PytorchReference, AgreesOnTrainingSteps) {
 // Out to PyTorch and back: exactly in types that hold a float32, else rounded to the nearest.
 TEST_F(PytorchReference, WeightsComeBack) {
   const Training training;
-  expect_success(training.start("a", {"--variant", "attention3", "--base", "2"}));
+  expect_success(training.start("a", {"--variant", "attention3", "--base", "2", "--size", "32"}));
   const Checkpoint before = load_checkpoint(training.checkpoint("a"));
   const std::pair<const char*, float> types[] = {
       {"float32", 0.0f}, {"float64", 0.0f}, {"float16", 0x1p-11f}, {"bfloat16", 0x1p-8f}};
@@ -112,7 +111,7 @@ TEST_F(PytorchReference, WeightsComeBack) {
 // The loss of each image, and the logits themselves.
 TEST_F(PytorchReference, AgreesOnEvaluation) {
   const Training training;
-  expect_success(training.start("a", {"--variant", "attention4", "--base", "4"}));
+  expect_success(training.start("a", {"--variant", "attention4", "--base", "4", "--size", "32"}));
   expect_success(attnunet_run({"evaluate", "--checkpoint", training.checkpoint("a"), "--data", training.data,
                                "--subset", "all", "--csv", training / "all.csv"}));
 

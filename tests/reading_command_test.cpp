@@ -243,5 +243,77 @@ TEST(ReadingCommand, OlderCheckpointsReadSixteenBitsInFull) {
   EXPECT_EQ(read_text(older + ".csv"), read_text(full + ".csv"));
 }
 
+// Trained with it, and then without a word about it: the checkpoint says how images come to the network's size.
+TEST(ReadingCommand, KeepAspectIsTheCheckpoints) {
+  const PhantomFolder phantoms;
+  const auto train = [&](const std::string& out, std::vector<std::string> more) {
+    more.insert(more.end(), {"--panels", "1"});
+    std::vector<std::string> arguments = one_epoch(phantoms, out, more);
+    *(std::find(arguments.begin(), arguments.end(), "--size") + 1) = "24x48";
+    const Finished finished = attnunet_run(arguments);
+    expect_success(finished);
+    return finished.out;
+  };
+  EXPECT_TRUE(has(train("run", {"--keep-aspect", "--augment", "strong"}), "24 x 48 (height x width), keep-aspect"));
+  EXPECT_FALSE(has(train("off", {"--augment", "strong"}), "keep-aspect"));
+  EXPECT_EQ(read_json(phantoms / "run/config.json")["keep-aspect"], true);
+  const std::string run = phantoms / "run/last.safetensors", off = phantoms / "off/last.safetensors";
+  EXPECT_TRUE(load_checkpoint(run).config.reading.keep_aspect);
+  EXPECT_NE(load_checkpoint(run).parameters, load_checkpoint(off).parameters) << "training saw the same images";
+  EXPECT_TRUE(has(read_text(phantoms / "run/report.html"), "24 x 48 (height x width), keep-aspect</h1>"));
+  // The panel shows what the network saw: a picture as wide as two of its height.
+  const fs::path panel = fs::directory_iterator(phantoms / "run/epochs")->path();
+  EXPECT_EQ(data::read_luma(panel).width, 7 * (144 + 4) + 4);
+
+  const std::string json = phantoms / "e.json", csv = phantoms / "e.csv";
+  const auto evaluate = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"evaluate", "--json", json, "--csv", csv, "--subset", "all", "--checkpoint"});
+    const Finished finished = attnunet_run(more);
+    expect_success(finished);
+    EXPECT_TRUE(has(finished.out, "24 x 48 (height x width), keep-aspect"));
+    EXPECT_EQ(read_json(json)["size"], "24x48");
+    EXPECT_EQ(read_json(json)["keep_aspect"], true);
+    return read_text(csv);
+  };
+  evaluate({run});
+  // Lesions are as large as the fitted masks have them, and nowhere else.
+  std::size_t lesion = 0, scored = 0;
+  for (data::Case one : data::scan(phantoms.data).cases) {
+    one.reading.keep_aspect = true;
+    const data::Grey mask = data::load(one, {24, 48}).mask;
+    lesion += static_cast<std::size_t>(std::count(mask.pixels.begin(), mask.pixels.end(), 1));
+  }
+  std::istringstream rows(read_text(csv));
+  std::string row;
+  std::getline(rows, row);
+  while (std::getline(rows, row)) {
+    std::vector<std::string> cells;
+    std::istringstream cell_stream(row);
+    for (std::string cell; std::getline(cell_stream, cell, ',');) cells.push_back(cell);
+    scored += std::stoul(cells.at(9));
+  }
+  EXPECT_EQ(scored, lesion);
+  EXPECT_GT(lesion, 100u);
+  evaluate({off, "--keep-aspect"});
+
+  const Finished exported = attnunet_run({"export", "--checkpoint", run, "--out", phantoms / "m.onnx"});
+  expect_success(exported);
+  const std::string model = read_text(phantoms / "m.onnx");
+  EXPECT_TRUE(has(model, "keep_aspect"));
+  EXPECT_TRUE(has(model, "scaled by one factor"));
+  expect_success(attnunet_run({"export", "--checkpoint", off, "--out", phantoms / "off.onnx"}));
+  EXPECT_FALSE(has(read_text(phantoms / "off.onnx"), "keep_aspect"));
+  expect_success(attnunet_run({"export", "--checkpoint", off, "--out", phantoms / "off.onnx", "--keep-aspect"}));
+  EXPECT_TRUE(has(read_text(phantoms / "off.onnx"), "keep_aspect"));
+
+  const Finished audit = attnunet_run({"audit", "--checkpoint", run, "--data", phantoms.data, "--json", json});
+  expect_success(audit);
+  EXPECT_TRUE(has(audit.out, "checkpoint, 24 x 48 (height x width), keep-aspect"));
+  EXPECT_EQ(read_json(json)["keep_aspect"], true);
+  EXPECT_EQ(read_json(json)["checkpoint_size"], "24x48");
+  expect_success(attnunet_run({"train", "--resume", run, "--epochs", "2", "--threads", "1"}));
+  EXPECT_TRUE(load_checkpoint(run).config.reading.keep_aspect);
+}
+
 }  // namespace
 }  // namespace attnunet

@@ -62,6 +62,11 @@ TEST(Report, SizeThatIsNoSquare) {
   const std::string page = run_report(report);
   for (const char* part : {"24 x 40 (height x width)</h1>", "1 x 24 x 40 x 2", "--size 24x40"})
     EXPECT_TRUE(has(page, part)) << part;
+  report.config.reading.keep_aspect = true;
+  const std::string kept = run_report(report);
+  for (const char* part : {"24 x 40 (height x width), keep-aspect</h1>", " --keep-aspect"})
+    EXPECT_TRUE(has(kept, part)) << part;
+  EXPECT_FALSE(has(page, "--keep-aspect"));
 }
 
 TEST(Report, TellsWhatTheRunDid) {

@@ -30,7 +30,7 @@ TrainConfig unusual() {
   c.no_shuffle = true;
   c.classes = {"benign", "malignant"};
   c.split = data::SplitKind::paper;
-  c.reading = {data::parse_mask_rule("labels:1,3"), {data::IntensityRule::automatic, 12}};
+  c.reading = {data::parse_mask_rule("labels:1,3"), {data::IntensityRule::automatic, 12}, {}, true};
   c.train_cases = {"benign (1)", "b\"\u00e9"};
   c.val_cases = {"malignant (2)"};
   return c;
@@ -85,6 +85,7 @@ TEST(TrainConfig, RoundTrip) {
   EXPECT_EQ(parse_deciding_json(deciding_json(unusual())).lr, 1.0 / 3);
   EXPECT_EQ(parse_deciding_json(deciding_json(by_winograd())).conv, ConvMethod::winograd);
   EXPECT_EQ(parse_deciding_json(deciding_json(not_square())).size, ImageSize(192, 256));
+  EXPECT_TRUE(parse_deciding_json(deciding_json(unusual())).reading.keep_aspect);
   TrainConfig folds;
   folds.folds = 5;
   folds.fold = 4;
@@ -96,6 +97,22 @@ TEST(TrainConfig, SizeOfWhatIsNoSquareIsAText) {
   EXPECT_EQ(parse_json(deciding_json(not_square()))["size"], "192x256");
   EXPECT_EQ(parse_json(config_json(not_square()))["size"], "192x256");
   EXPECT_EQ(parse_json(config_json(TrainConfig()))["size"], 256);
+}
+
+// In a checkpoint only if it is on: those of before it existed have the same bytes.
+TEST(TrainConfig, KeepAspect) {
+  TrainConfig config;
+  EXPECT_FALSE(parse_json(deciding_json(config)).contains("keep-aspect"));
+  EXPECT_EQ(parse_json(config_json(config))["keep-aspect"], false);
+  config.reading.keep_aspect = true;
+  EXPECT_EQ(parse_json(deciding_json(config))["keep-aspect"], true);
+  EXPECT_EQ(images_text(config), "256 x 256, keep-aspect");
+  TrainConfig given;
+  given.resume = "runs/a/last.safetensors";
+  EXPECT_TRUE(resumed_config(config, given, {"resume"}).reading.keep_aspect);
+  given.reading.keep_aspect = true;
+  EXPECT_TRUE(resumed_config(config, given, {"resume", "keep-aspect"}).reading.keep_aspect);
+  EXPECT_THROW(resumed_config(TrainConfig(), given, {"resume", "keep-aspect"}), UsageError);
 }
 
 // What does not decide the result is in config.json only.

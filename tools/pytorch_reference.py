@@ -331,16 +331,31 @@ def nearest(mask, size):
     return mask[rows][:, columns]
 
 
-def load_cases(folder, names, size):
+def fitted(image, resize, config, mode):
+    """The image at the configuration's size. With keep-aspect it is scaled by one factor, centred and padded."""
+    height, width = size = height_and_width(config["size"])
+    if not config.get("keep-aspect", False):
+        return resize(image, size)
+    rows, columns = image.shape
+    if columns * height >= rows * width:
+        size = (max(1, (2 * rows * width + columns) // (2 * columns)), width)
+    else:
+        size = (height, max(1, (2 * columns * height + rows) // (2 * rows)))
+    missing = (height - size[0], width - size[1])
+    return np.pad(resize(image, size), [(side // 2, side - side // 2) for side in missing], mode=mode)
+
+
+def load_cases(folder, names, config):
     """(images, masks) [N,1,H,W] of the named cases, in the order of the names. A mask is the union of all of a case."""
-    size, images, masks = height_and_width(size), [], []
+    images, masks = [], []
     for name in names:
         found = [path for path in pathlib.Path(folder).glob("*/*.png") if path.stem == name]
         if len(found) != 1:
             raise ValueError(f"{folder}: {len(found)} images named {name}.png")
         parts = [path for path in found[0].parent.glob("*.png") if path.stem.startswith(name + "_mask")]
-        images.append(resized(read_png(found[0]), size) / 255)
-        masks.append(nearest(np.any([read_png(part) > 127 for part in parts], axis=0), size).astype(np.float64))
+        images.append(fitted(read_png(found[0]), resized, config, "edge") / 255)
+        lesion = np.any([read_png(part) > 127 for part in parts], axis=0)
+        masks.append(fitted(lesion, nearest, config, "constant").astype(np.float64))
     return tuple(torch.from_numpy(np.stack(arrays)[:, None]) for arrays in (images, masks))
 
 
@@ -382,7 +397,7 @@ def compare_evaluation(report, before, folder, path):
         losses = {row["name"]: float(row["loss"]) for row in csv.DictReader(file)}
     network, errors = before.network().eval(), []
     for name, ours in losses.items():
-        image, target = load_cases(folder, [name], before.config["size"])
+        image, target = load_cases(folder, [name], before.config)
         with torch.no_grad():
             errors.append(abs(LOSSES[before.config["loss"]](network(image), target).item() - ours))
     report.line(f"loss of each of {len(errors)} images, evaluation mode", max(errors), max(losses.values()), 1e-5)
@@ -399,7 +414,7 @@ def compare_step(report, before, after, folder):
     if not names:
         raise ValueError("a run with --train-list and --val-list is needed: else its checkpoint names no cases")
     batch = names[before.batch * config["batch"] :][: config["batch"]]
-    image, target = load_cases(folder, batch, config["size"])
+    image, target = load_cases(folder, batch, config)
 
     network = before.network().train()
     loss = LOSSES[config["loss"]](network(image), target)

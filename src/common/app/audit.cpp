@@ -172,11 +172,14 @@ void explain(const data::Dataset& dataset, const Part& val) {
 }
 
 Json all_json(const data::Dataset& dataset, const std::vector<Part>& parts, const ImageSize& size,
-              const AuditOptions& options, const ImageSize& checkpoint_size, bool listed) {
-  Json object{{"data", dataset.root.string()}, {"split", name_of(data::SplitKind::paper)}, {"size", size}};
+              const AuditOptions& options, const TrainConfig& config, bool listed) {
+  Json object{{"data", dataset.root.string()},
+              {"split", name_of(data::SplitKind::paper)},
+              {"size", size},
+              {"keep_aspect", config.reading.keep_aspect}};
   if (!options.checkpoint.empty()) {
     object["checkpoint"] = options.checkpoint;
-    object["checkpoint_size"] = checkpoint_size;
+    object["checkpoint_size"] = config.size;
     object.update(seen_json(count_seen(all_seen(parts)), listed));
   }
   for (const Part& part : parts) {
@@ -230,12 +233,14 @@ bool run(const AuditOptions& options, const std::set<std::string>& given) {
   }
 
   std::printf("Table I of Laghmati et al. 2023 recomputed on %s\n\n", dataset.root.c_str());
-  print(parts, "predicting nothing, " + described(size), checkpoint ? "checkpoint, " + described(config.size) : "");
+  TrainConfig nothing = config;
+  nothing.size = size;
+  print(parts, "predicting nothing, " + images_text(nothing), checkpoint ? "checkpoint, " + images_text(config) : "");
   explain(dataset, parts[1]);
   if (checkpoint) std::printf("\n%s (%s).\n", trained_on(parts[1]).c_str(), options.checkpoint.c_str());
   if (json_file) {
     const bool listed = checkpoint && checkpoint->case_list;
-    const std::string text = all_json(dataset, parts, size, options, config.size, listed)
+    const std::string text = all_json(dataset, parts, size, options, config, listed)
                                  .dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
                              "\n";
     json_file->commit(text);
@@ -255,6 +260,7 @@ void add_audit_command(Command& app, int& exit_code) {
   add_orientation_option(*command, config.reading.files);
   command->add_option("--checkpoint", options->checkpoint, "a model to score under the same protocol, at its own size");
   add_size_option(*command, config.size);
+  add_keep_aspect_option(*command, config.reading.keep_aspect, keep_aspect_of_checkpoint);
   add_backend_option(*command, config.backend);
   add_precision_option(*command, config.precision);
   add_conv_option(*command, config.conv);

@@ -98,6 +98,7 @@ std::string file_name(const data::Case& one) {
 bool run(const DataShowOptions& options) {
   if (options.out.empty() && options.sheet.empty())
     throw UsageError("--out DIR for a picture a case or --sheet FILE for all on one is required");
+  if (options.config.reading.keep_aspect && !options.size) throw UsageError("--keep-aspect needs --size");
   const data::Dataset dataset = open_dataset(options.config);
   std::printf("%s\n", data::layout_line(dataset).c_str());
   const bool of_sheet_only = options.out.empty() && options.cases.empty();
@@ -166,6 +167,7 @@ void add_data_show_command(Command& data, int& exit_code) {
       ->excludes(cases);
   command->add_option("--seed", options->seed, "of --count")->check(whole_number(0, largest_seed));
   add_other_size_option(*command, options->size, "the images' own");
+  add_keep_aspect_option(*command, options->config.reading.keep_aspect);
   command->callback([options, &exit_code] {
     if (!run(*options)) exit_code = 130;
   });

@@ -16,6 +16,7 @@
 #include "common/app/set_report.h"
 #include "common/core/error.h"
 #include "common/data/fingerprint.h"
+#include "common/data/fit.h"
 #include "common/io/atomic_file.h"
 #include "common/io/csv.h"
 #include "common/io/signals.h"
@@ -210,7 +211,7 @@ void choose_recorded(Evaluation& evaluation, const CaseList& list, std::optional
 void print_head(const Evaluation& evaluation) {
   warn_of_seen(count_seen(evaluation.seen), "scored");
   std::printf("%s, subset %s of %s, %s%s\n", evaluation.checkpoint.c_str(), name_of(evaluation.subset),
-              evaluation.dataset.root.c_str(), described(evaluation.config.size).c_str(),
+              evaluation.dataset.root.c_str(), images_text(evaluation.config).c_str(),
               evaluation.note.empty() ? "" : (": " + evaluation.note).c_str());
   if (!evaluation.assumed.empty()) std::printf("The checkpoint has %s\n", evaluation.assumed.c_str());
   tell_left_out(evaluation.dataset);
@@ -243,8 +244,12 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   const data::Survey survey = check_files(evaluation.dataset, evaluation.cases, evaluation.config);
   std::printf("%s\n", data::layout_line(evaluation.dataset).c_str());
   find_intensity_range(evaluation.dataset, evaluation.config, survey, evaluation.cases);
-  const auto pixels = static_cast<double>(evaluation.config.size.pixels());
-  for (const std::size_t one : evaluation.cases) evaluation.pixel_mm2.push_back(survey.extents[one].mm2() / pixels);
+  for (const std::size_t one : evaluation.cases) {
+    const data::Extent& extent = survey.extents[one];
+    const data::Region region =
+        data::fitted_region(extent.width, extent.height, evaluation.config.size, evaluation.config.reading.keep_aspect);
+    evaluation.pixel_mm2.push_back(extent.mm2() / (static_cast<double>(region.width) * region.height));
+  }
   ImageReports& images = evaluation.images;
   ThresholdChoice choice;
   images.scores = scores_of(checkpoint, evaluation.config, evaluation.dataset, evaluation.cases,
@@ -259,7 +264,10 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   if (!options.choose_threshold.empty()) {
     evaluation.chosen = choice.best();
     checkpoint.threshold = evaluation.chosen->threshold;
-    if (!checkpoint.has_metadata) checkpoint.config.size = evaluation.config.size;
+    if (!checkpoint.has_metadata) {
+      checkpoint.config.size = evaluation.config.size;
+      checkpoint.config.reading.keep_aspect = evaluation.config.reading.keep_aspect;
+    }
     save_checkpoint(options.choose_threshold, checkpoint);
   }
   return evaluation;
@@ -278,10 +286,10 @@ nlohmann::ordered_json to_json(const Evaluation& evaluation, const EvaluateOptio
     per_class[name] = {{"cases", report.images}};
     per_class[name].update(to_json(report));
   }
-  nlohmann::ordered_json object{{"checkpoint", evaluation.checkpoint},
-                                {"subset", name_of(evaluation.subset)},
-                                {"cases", evaluation.overall.images},
-                                {"missing", evaluation.missing}};
+  nlohmann::ordered_json object{
+      {"checkpoint", evaluation.checkpoint}, {"subset", name_of(evaluation.subset)},
+      {"cases", evaluation.overall.images},  {"missing", evaluation.missing},
+      {"size", evaluation.config.size},      {"keep_aspect", evaluation.config.reading.keep_aspect}};
   object.update(seen_json(count_seen(evaluation.seen), evaluation.listed));
   object.update(
       {{"pool_batch", options.pool_batch}, {"overall", to_json(evaluation.overall)}, {"per_class", per_class}});
@@ -416,6 +424,7 @@ void add_evaluate_command(Command& app, int& exit_code) {
   add_conv_option(*command, config.conv);
   add_network_options(*command, config.network);
   add_size_option(*command, config.size);
+  add_keep_aspect_option(*command, config.reading.keep_aspect, keep_aspect_of_checkpoint);
   add_data_options(*command, config);
   add_named_option(*command, config.loss, "the loss to report");
   command->add_option("--seed", config.seed, "of the split")->check(whole_number(0, largest_seed));

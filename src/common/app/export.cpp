@@ -18,6 +18,7 @@ struct ExportOptions {
   std::string checkpoint, out;
   std::optional<ImageSize> size;  ///< the checkpoint's if absent
   bool dynamic = false;           ///< height and width are free
+  bool keep_aspect = false;       ///< even if the checkpoint does not say so
 };
 
 std::string joined(const std::vector<std::string>& words) {
@@ -30,10 +31,16 @@ std::string joined(const std::vector<std::string>& words) {
 void describe(onnx::Model& model, const Checkpoint& checkpoint) {
   const TrainConfig& config = checkpoint.config;
   const std::string size = text_of(config.size), multiple = std::to_string(config.network.multiple());
-  const std::string preprocessing =
-      "luma = (19595 R + 38470 G + 7471 B + 32768) >> 16 of the 8-bit image; where the size differs, resized to " +
-      size + "x" + size + " by Pillow's BILINEAR; divided by 255; padded on the right and at the bottom by edge " +
-      "replication to multiples of " + multiple + ", the outputs cropped back";
+  const std::string sides = std::to_string(config.size.height) + "x" + std::to_string(config.size.width);
+  const std::string fitting =
+      config.reading.keep_aspect
+          ? "scaled by one factor, by Pillow's BILINEAR, to the largest picture of its shape that " + sides +
+                " (height x width) holds, each side rounded to the nearest pixel; centred there, an odd line of "
+                "padding on the right or at the bottom; padded by edge replication"
+          : "where the size differs, resized to " + sides + " (height x width) by Pillow's BILINEAR";
+  const std::string preprocessing = "luma = (19595 R + 38470 G + 7471 B + 32768) >> 16 of the 8-bit image; " + fitting +
+                                    "; divided by 255; padded on the right and at the bottom by edge " +
+                                    "replication to multiples of " + multiple + ", the outputs cropped back";
   model.name = name_of(config.network.variant);
   model.producer_version = version;
   model.description =
@@ -47,6 +54,7 @@ void describe(onnx::Model& model, const Checkpoint& checkpoint) {
                     {"multiple", multiple},
                     {"preprocessing", preprocessing},
                     {"classes", "lesion"}};
+  if (config.reading.keep_aspect) model.metadata.emplace_back("keep_aspect", "yes");
   if (checkpoint.has_metadata)
     model.metadata.emplace_back("trained_on", config.classes.empty() ? "all classes" : joined(config.classes));
   model.metadata.emplace_back("threshold", "0.5");
@@ -62,6 +70,7 @@ void run(const ExportOptions& options) {
     require_size(config, *options.size);
     checkpoint.config.size = *options.size;
   }
+  if (options.keep_aspect) checkpoint.config.reading.keep_aspect = true;
   cpu::Device device(1);
   AttentionUNet<Cpu<float>> network(device, make_architecture(config), false);
   network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
@@ -102,6 +111,7 @@ void add_export_command(Command& app) {
       ->required();
   command->add_option("--out", options->out, "the file to write, e.g. model.onnx")->required();
   add_other_size_option(*command, options->size, "the checkpoint's");
+  add_keep_aspect_option(*command, options->keep_aspect, keep_aspect_of_checkpoint);
   command->add_flag(
       "--dynamic", options->dynamic,
       "leave height and width free, too; otherwise they are fixed at --size, and only the number of images "

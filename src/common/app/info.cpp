@@ -67,7 +67,7 @@ void print_checkpoint(const std::string& path, std::optional<Variant> variant, s
   std::printf("%s\n\n", path.c_str());
   std::printf("network        %s, base %d\n", name_of(config.network.variant), config.network.base);
   if (checkpoint.has_metadata) {
-    std::printf("image size     %s\n", described(config.size).c_str());
+    std::printf("image size     %s\n", images_text(config).c_str());
     std::printf("trained        %d of %d epochs, %lld batches of the next, %lld steps in all\n", checkpoint.epoch,
                 config.epochs, static_cast<long long>(checkpoint.batch), static_cast<long long>(checkpoint.step));
     if (checkpoint.epoch > 0) std::printf("best so far    validation IoU %.4f\n", checkpoint.best_val_iou);

@@ -132,6 +132,11 @@ void require_size(const NetworkConfig& network, const ImageSize& size) {
   if (!complaint.empty()) throw UsageError("--size: " + complaint + " for " + name_of(network.variant));
 }
 
+void add_keep_aspect_option(Command& command, bool& keep_aspect, const std::string& note) {
+  command.add_flag("--keep-aspect", keep_aspect,
+                   "scale both sides of an image alike, to fit into --size, and repeat its edge around it" + note);
+}
+
 void add_mask_rule_option(Command& command, data::MaskRule& rule) {
   const Rule known{[](const std::string& text) {
                      try {

@@ -53,6 +53,11 @@ void add_other_size_option(Command& command, std::optional<ImageSize>& size, con
 /// Throws UsageError where the network cannot take images of that size.
 void require_size(const NetworkConfig& network, const ImageSize& size);
 
+/// --keep-aspect: whether images keep their shape at the network's size. `note`, if any, ends the help.
+void add_keep_aspect_option(Command& command, bool& keep_aspect, const std::string& note = "");
+/// The note of commands that have a checkpoint.
+constexpr const char* keep_aspect_of_checkpoint = "; always if the checkpoint was trained with it";
+
 /// --mask-rule: which pixels of a mask file are lesion.
 void add_mask_rule_option(Command& command, data::MaskRule& rule);
 

@@ -12,8 +12,8 @@
 #include "common/core/in_parallel.h"
 #include "common/data/dicom.h"
 #include "common/data/file_tree.h"
+#include "common/data/fit.h"
 #include "common/data/raw_image.h"
-#include "common/data/resize.h"
 #include "common/io/atomic_file.h"
 #include "common/io/counter_bar.h"
 #include "common/io/csv.h"
@@ -44,7 +44,7 @@ struct PredictOptions {
 struct Loaded {
   const Input* input;
   PredictedImage of;
-  data::Grey resized;
+  data::Grey fitted;
   bool own_range = false;  // its intensities were scaled by its own values alone
   std::string failure;     // why it could not be read
 };
@@ -61,7 +61,7 @@ PredictedImage load(const Input& input, const PredictOptions& options, const dat
   const bool ignore_orientation = options.config.reading.files.ignore_orientation || trained.files.ignore_orientation;
   const data::RawImage raw =
       input.dicom ? data::read_dicom(input.file, input.frame) : data::read_raw(input.file, {ignore_orientation});
-  PredictedImage of{csv_text(input.name.string()), data::grey_of(raw, intensity), raw.region, {}, {}};
+  PredictedImage of{csv_text(input.name.string()), data::grey_of(raw, intensity), raw.region, false, {}, {}};
   own_range = intensity.rule == data::IntensityRule::automatic && intensity.bits == 0 &&
               data::largest_of_unknown_range(raw) > 0;
   of.pixel = {raw.mm_per_column, raw.mm_per_row};
@@ -81,8 +81,9 @@ std::vector<Loaded> load(const std::vector<Input>& inputs, std::size_t first, st
     one.input = &inputs[first + i];
     try {
       one.of = load(*one.input, options, trained.reading, one.own_range);
-      one.resized =
-          data::resize_bilinear(data::crop(one.of.image, one.of.region), trained.size.width, trained.size.height);
+      const data::Grey seen = data::crop(one.of.image, one.of.region);
+      one.of.keep_aspect = trained.reading.keep_aspect;
+      one.fitted = data::fit_image(seen, trained.size, one.of.keep_aspect);
     } catch (const Error& error) {
       one.failure = error.what();
     }
@@ -93,7 +94,7 @@ std::vector<Loaded> load(const std::vector<Input>& inputs, std::size_t first, st
 std::vector<float> network_input(const std::vector<Loaded>& loaded) {
   std::vector<float> images;
   for (const Loaded& one : loaded)
-    for (const std::uint8_t pixel : one.resized.pixels) images.push_back(static_cast<float>(pixel) / 255.0f);
+    for (const std::uint8_t pixel : one.fitted.pixels) images.push_back(static_cast<float>(pixel) / 255.0f);
   return images;
 }
 
@@ -178,6 +179,7 @@ bool run(PredictOptions options) {
     require_size(checkpoint.config.network, *options.size);
     checkpoint.config.size = *options.size;
   }
+  if (config.reading.keep_aspect) checkpoint.config.reading.keep_aspect = true;
   if (!options.threshold_given && checkpoint.threshold) options.results.threshold = *checkpoint.threshold;
   report::gradcam_block(checkpoint.config.network, options.gradcam_layer);
   const Inputs found = find_inputs(options.inputs, options.out, options.frame);
@@ -237,6 +239,7 @@ void add_predict_command(Command& app, int& exit_code) {
   command->add_option("--checkpoint", options->checkpoint, "the model")->required();
   command->add_option("--out", options->out, "folder for a_mask.png of each a.png; sub-folders are kept")->required();
   add_other_size_option(*command, options->size, "the checkpoint's");
+  add_keep_aspect_option(*command, config.reading.keep_aspect, keep_aspect_of_checkpoint);
   command
       ->add_option(
           "--threshold", results.threshold,

@@ -66,6 +66,7 @@ TrainConfig merged_config(const Checkpoint& checkpoint, const std::string& path,
   if (is_given("ignore-orientation")) config.reading.files = asked.reading.files;
   if (is_given("mask-rule")) config.reading.mask_rule = asked.reading.mask_rule;
   if (is_given("size")) config.size = asked.size;
+  if (is_given("keep-aspect")) config.reading.keep_aspect = true;
   if (is_given("seed")) config.seed = asked.seed;
   if (is_given("loss")) config.loss = asked.loss;
   config.backend = asked.backend;

@@ -103,7 +103,7 @@ void warn_of_other_files(const TrainConfig& config) {
 void print_start(const TrainConfig& config, const data::Dataset& dataset, const data::Split& split,
                  const RunFolder& folder) {
   std::printf("%s, base %d, %s, batch %lld, %d threads, backend %s, %s, conv %s\n", name_of(config.network.variant),
-              config.network.base, described(config.size).c_str(), static_cast<long long>(config.batch), config.threads,
+              config.network.base, images_text(config).c_str(), static_cast<long long>(config.batch), config.threads,
               name_of(config.backend), name_of(config.precision), name_of(config.conv));
   std::printf("%s\n", data::layout_line(dataset).c_str());
   std::printf("%s: %zu cases, %zu for training, %zu for validation; run folder %s\n", dataset.root.c_str(),
@@ -221,6 +221,7 @@ void add_train_command(Command& app, int& exit_code) {
   add_conv_option(*command, config->conv);
   add_network_options(*command, config->network);
   add_size_option(*command, config->size);
+  add_keep_aspect_option(*command, config->reading.keep_aspect);
   add_data_options(*command, *config);
   add_named_option(*command, config->reading.intensity.rule,
                    "how image values become 8 bits; auto: deeper files by the range that they state or use; minmax, "

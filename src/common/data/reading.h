@@ -1,4 +1,5 @@
-// How the files of a case become pixels: one value that commands fill in and that goes wherever files are read.
+// How the files of a case become the network's pixels: one value that commands fill in and that goes wherever files are
+// read.
 #pragma once
 
 #include "common/data/intensity.h"
@@ -10,6 +11,7 @@ struct Reading {
   MaskRule mask_rule;
   Intensity intensity;
   ReadOptions files = {};
+  bool keep_aspect = false;  ///< fit.h
 };
 
 }  // namespace attnunet::data

@@ -4,7 +4,7 @@
 
 #include "common/core/error.h"
 #include "common/core/quoting.h"
-#include "common/data/resize.h"
+#include "common/data/fit.h"
 
 namespace attnunet::data {
 
@@ -78,9 +78,9 @@ Sample load_full(const Case& one) {
 }
 
 Sample load(const Case& one, const ImageSize& size) {
-  Sample sample = load_full(one);
-  if (sample.image.width == size.width && sample.image.height == size.height) return sample;
-  return {resize_bilinear(sample.image, size.width, size.height), resize_nearest(sample.mask, size.width, size.height)};
+  const Sample full = load_full(one);
+  const bool keep_aspect = one.reading.keep_aspect;
+  return {fit_image(full.image, size, keep_aspect), fit_mask(full.mask, size, keep_aspect)};
 }
 
 }  // namespace attnunet::data

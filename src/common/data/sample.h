@@ -24,7 +24,7 @@ Grey load_image(const Case& one);
 /// naming both files if a mask has another size.
 Sample load_full(const Case& one);
 
-/// The case resized: the image bilinear, the mask nearest. What has that size already is untouched.
+/// The case at the size of the network, as its reading says (fit.h).
 Sample load(const Case& one, const ImageSize& size);
 
 /// The size of an image file, and where the picture is in it.

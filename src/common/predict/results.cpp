@@ -8,6 +8,7 @@
 
 #include "common/core/in_parallel.h"
 #include "common/core/stable_sigmoid.h"
+#include "common/data/fit.h"
 #include "common/predict/components.h"
 #include "common/report/lesion_table.h"
 #include "common/report/picture.h"
@@ -25,6 +26,16 @@ std::vector<float> placed(const std::vector<float>& part, const data::Region& re
   return map;
 }
 
+/// The values of a region of a map.
+std::vector<float> cut(const std::vector<float>& map, int width, const data::Region& region) {
+  std::vector<float> part;
+  for (int y = region.top; y < region.top + region.height; ++y) {
+    const auto row = map.begin() + std::ptrdiff_t{y} * width + region.left;
+    part.insert(part.end(), row, row + region.width);
+  }
+  return part;
+}
+
 }  // namespace
 
 std::string write_results(const std::filesystem::path& path, const PredictedImage& of,
@@ -37,8 +48,10 @@ std::string write_results(const std::filesystem::path& path, const PredictedImag
       data::write_png(path.string() + ending + ".png", draw(), Durability::unsynced, ending.substr(1));
     });
   };
+  const ImageSize network{explanation.height, explanation.width};
+  const data::Region seen = data::fitted_region(region.width, region.height, network, of.keep_aspect);
   const auto resized = [&](const std::vector<float>& map) {
-    return report::resize_map(map, explanation.width, explanation.height, region.width, region.height);
+    return report::resize_map(cut(map, network.width, seen), seen.width, seen.height, region.width, region.height);
   };
   const double threshold = std::log(options.threshold / (1 - options.threshold));
 
@@ -82,7 +95,7 @@ std::string write_results(const std::filesystem::path& path, const PredictedImag
   if (options.gradcam) add_heat("_gradcam", explanation.gradcam);
   in_parallel(pictures.size(), threads, [&](std::size_t i) { pictures[i](); });
   return report::lesion_table_row(of.name, image.width, image.height, report::measure_lesion(mask, probability),
-                                  of.pixel);
+                                  of.pixel, {network, of.keep_aspect, options.min_area, options.largest});
 }
 
 }  // namespace attnunet

@@ -1,10 +1,10 @@
 // What is written of one predicted image: pictures of its own size, and a row of the table.
 //
-// The network sees the image at its own size and answers there with logits. These, not probabilities, are resized to
-// the image (bilinear), as nnU-Net does: a logit above ln(t / (1 - t)) is a probability above t, so at the default of
-// 0.5 the mask is where the resized logit is above 0, the very rule of training and evaluation, equal to the bit where
-// nothing is resized; and far from a lesion a saturated probability of 0 would say less about where between two pixels
-// the border runs.
+// The network sees the image at its own size and answers there with logits. Those of padding (data/fit.h) are cut off;
+// the others, not probabilities, are resized to the image (bilinear), as nnU-Net does: a logit above ln(t / (1 - t)) is
+// a probability above t, so at the default of 0.5 the mask is where the resized logit is above 0, the very rule of
+// training and evaluation, equal to the bit where nothing is resized; and far from a lesion a saturated probability of
+// 0 would say less about where between two pixels the border runs.
 #pragma once
 
 #include <filesystem>
@@ -30,6 +30,7 @@ struct PredictedImage {
   std::string name;                            ///< its cell of the table
   data::Grey image;                            ///< all of it
   data::Region region;                         ///< what the network saw of it; empty: all
+  bool keep_aspect = false;                    ///< how that came to the network's size (data/fit.h)
   report::PixelSize pixel;                     ///< as far as it is known
   std::optional<data::DicomMaskSource> dicom;  ///< if the mask is to be a DICOM object, too
 };

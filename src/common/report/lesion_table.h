@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/core/image_size.h"
 #include "common/data/png.h"
 
 namespace attnunet::report {
@@ -28,11 +29,18 @@ struct PixelSize {
   double mm_per_column = 0, mm_per_row = 0;
 };
 
+/// How a mask was made.
+struct MaskOrigin {
+  ImageSize size;  ///< of the network's image
+  bool keep_aspect = false;
+  Index min_area = 0, largest = 0;  ///< what was left out of it; 0: nothing
+};
+
 /// The columns, and a row of them; with the end of the line. `name` is a cell as it is to stand there. If there is no
 /// lesion, what it would have (box, centroid, mean probability) is empty; so are the area and the pixel size if the
-/// size is unknown.
+/// size is unknown, and what MaskOrigin leaves out if it is nothing.
 std::string lesion_table_head();
 std::string lesion_table_row(const std::string& name, int width, int height, const Lesion& lesion,
-                             const PixelSize& pixel);
+                             const PixelSize& pixel, const MaskOrigin& origin);
 
 }  // namespace attnunet::report

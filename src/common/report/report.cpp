@@ -49,11 +49,10 @@ std::string head(const RunReport& report) {
   const TrainConfig& config = report.config;
   std::vector<Seen> seen;
   for (const CaseResult& one : report.validation) seen.push_back(one.seen);
-  std::string html = "<h1>" + escape_html(name_of(config.network.variant)) + ", base " +
-                     std::to_string(config.network.base) + ", " + described(config.size) + "</h1>\n<p class=\"note\">" +
-                     std::to_string(report.train_cases) + " cases for training, " +
-                     std::to_string(report.validation.size()) + " for validation, from " + escape_html(config.data) +
-                     "</p>\n";
+  std::string html =
+      "<h1>" + escape_html(name_of(config.network.variant)) + ", base " + std::to_string(config.network.base) + ", " +
+      images_text(config) + "</h1>\n<p class=\"note\">" + std::to_string(report.train_cases) + " cases for training, " +
+      std::to_string(report.validation.size()) + " for validation, from " + escape_html(config.data) + "</p>\n";
   for (const std::string& warning : seen_warnings(count_seen(seen), "validation"))
     html += "<p><b>Warning</b>: " + escape_html(warning) + "</p>\n";
   html += "<div class=\"facts\">\n";

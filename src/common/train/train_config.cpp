@@ -57,6 +57,7 @@ void for_each_later(Config& config, Visit visit) {
   visit("mask-rule", config.reading.mask_rule);
   visit("intensity", config.reading.intensity.rule);
   visit("intensity-bits", config.reading.intensity.bits);
+  visit("keep-aspect", config.reading.keep_aspect);
 }
 
 template <class Config, class Visit>
@@ -217,6 +218,10 @@ void validate(const TrainConfig& config) {
           "intensity-bits", std::to_string(config.reading.intensity.bits), "0, or 10 to 16");
   if (!config.init.empty() && !config.resume.empty())
     throw UsageError("--init and --resume exclude each other: --resume continues a run, --init starts another");
+}
+
+std::string images_text(const TrainConfig& config) {
+  return described(config.size) + (config.reading.keep_aspect ? ", keep-aspect" : "");
 }
 
 std::string config_json(const TrainConfig& config) {

@@ -55,6 +55,9 @@ struct TrainConfig {
 /// Throws UsageError naming the flag and what it may be. NaN is out of every range.
 void validate(const TrainConfig& config);
 
+/// The images that the network is fed, for people: "256 x 256", or "192 x 256 (height x width), keep-aspect".
+std::string images_text(const TrainConfig& config);
+
 /// All of it, for people: config.json.
 std::string config_json(const TrainConfig& config);
 /// What decides the result, on one line, for the checkpoint.
