@@ -256,7 +256,10 @@ void add_predict_command(Command& app, int& exit_code) {
                     "also a_attention_L.png: what the gate of each level let through");
   command->add_flag("--gradcam", results.gradcam, "also a_gradcam.png: what counted for the mask (Grad-CAM)");
   command->add_option("--gradcam-layer", options->gradcam_layer, "its layer; naming one asks for --gradcam");
-  command->add_flag("--tta", options->tta, "mean logits over the 8 flips and turns of the image; 8 times the work");
+  command->add_flag(
+      "--tta", options->tta,
+      "mean logits over the 8 flips and turns of a square, the 4 flips of another --size; as many times the "
+      "work");
   command->add_option("--csv", options->csv,
                       "file for area, box, centroid and probability of the lesion of every image, in pixels; the area "
                       "in mm^2, too, if the size of a pixel is known");

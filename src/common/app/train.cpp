@@ -244,7 +244,8 @@ void add_train_command(Command& app, int& exit_code) {
   command->add_option("--dropout", config->network.dropout, "one rate for all levels, instead of 0.1 to 0.3 by level")
       ->check(number([](double value) { return value >= 0 && value < 1; }, "at least 0 and below 1"))
       ->default_str("");
-  add_named_option(*command, config->augment, "light: flips and quarter turns; strong: also small distortions");
+  add_named_option(*command, config->augment,
+                   "light: flips, and quarter turns of squares; strong: also small distortions");
   command->add_option("--seed", config->seed, "of everything random")->check(whole_number(0, largest_seed));
   command->add_flag("--no-shuffle", config->no_shuffle, "take the training cases in case order");
   add_threads_option(*command, config->threads);

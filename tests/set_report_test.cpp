@@ -1,0 +1,20 @@
+#include "common/app/set_report.h"
+
+#include <gtest/gtest.h>
+
+namespace attnunet::app {
+namespace {
+
+// 2 rows of 8: the two pixels are 5 columns apart. In 8 rows of 2 they would be 2 rows and a column apart.
+TEST(SetReport, DistancesInWhatIsNoSquare) {
+  std::vector<float> truth(16, 0.0f), logits(16, -1.0f);
+  truth[0] = 1;
+  logits[5] = 1;
+  ImageReports images;
+  images.see(logits.data(), truth.data(), {2, 8});
+  ASSERT_TRUE(images.hd95.at(0));
+  EXPECT_DOUBLE_EQ(*images.hd95[0], 5);
+}
+
+}  // namespace
+}  // namespace attnunet::app
