@@ -7,6 +7,8 @@
 #include "common/core/error.h"
 #include "common/data/sample.h"
 #include "support/command_line.h"
+#include "support/jpeg_writer.h"
+#include "support/png_kinds.h"
 
 namespace attnunet::data {
 namespace {
@@ -127,6 +129,96 @@ TEST(Convert, NothingIsWrittenOverAndNothingIsLeftHalf) {
   EXPECT_FALSE(fs::exists(folder / "new"));
   for (const auto& entry : fs::directory_iterator(folder))
     EXPECT_NE(entry.path().filename().string().front(), '.') << entry.path();
+}
+
+/// A PNG file that says that it is to be turned.
+void write_turned(const fs::path& path, const Grey& image) {
+  write_png(path, image);
+  const std::string contents = exif_block(6);
+  const auto size = static_cast<char>(contents.size());
+  std::string chunk = std::string("\0\0\0", 3) + size + "eXIf" + contents + "sum.";
+  lodepng_chunk_generate_crc(reinterpret_cast<unsigned char*>(chunk.data()));
+  write_text(path, read_text(path).insert(33, chunk));  // behind the header
+}
+
+struct TurnedCase {
+  TemporaryFolder folder;
+  TurnedCase() {
+    fs::create_directories(folder / "set/benign");
+    write_turned(folder / "set/benign/a.png", Grey{3, 2, {10, 20, 30, 40, 50, 60}});
+  }
+  void mask(const Grey& mask) const { write_png(folder / "set/benign/a_mask.png", mask); }
+};
+
+// nnU-Net does not turn images as EXIF says.
+TEST(Convert, ImagesForNnUnetAreUpright) {
+  const TurnedCase turned;
+  turned.mask(Grey{2, 3, {0, 255, 0, 0, 0, 0}});
+  const fs::path out = turned.folder / "out";
+  const std::optional<Conversion> done = convert(scan(turned.folder / "set"), TargetLayout::nnunet, out);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(done->written, 2u);
+  const RawImage image = read_png(out / "imagesTr/a_0000.png");
+  EXPECT_EQ(image.orientation, 1);
+  EXPECT_EQ(image.width, 2);
+  EXPECT_EQ(image.samples, (std::vector<std::uint16_t>{40, 10, 50, 20, 60, 30}));
+  EXPECT_EQ(read_luma(out / "labelsTr/a.png").pixels, (std::vector<std::uint8_t>{0, 1, 0, 0, 0, 0}));
+}
+
+TEST(Convert, IgnoredOrientationsAreNotInTheNewFiles) {
+  const TurnedCase turned;
+  turned.mask(Grey{3, 2, {0, 255, 0, 0, 0, 0}});
+  const auto run = [&](const std::string& to, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments{"data", "convert", "--data", (turned.folder / "set").string(),
+                                       "--to", to,        "--out",  (turned.folder / to).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return attnunet_run(arguments);
+  };
+  expect_failure(run("nnunet", {}), 1, {"--ignore-orientation"});
+  for (const char* to : {"nnunet", "pairs", "busi"}) {
+    expect_success(run(to, {"--ignore-orientation"}));
+    const Sample sample = load_full(scan(turned.folder / to).cases[0]);
+    EXPECT_EQ(sample.image.pixels, (std::vector<std::uint8_t>{10, 20, 30, 40, 50, 60})) << to;
+    EXPECT_EQ(sample.mask.pixels, (std::vector<std::uint8_t>{0, 1, 0, 0, 0, 0})) << to;
+  }
+}
+
+TEST(Convert, AMaskRuleActsOnWhatIsWritten) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder / "set/benign");
+  write_png(folder / "set/benign/a.png", Grey{3, 1, {1, 2, 3}});
+  write_png(folder / "set/benign/a_mask.png", Grey{3, 1, {0, 1, 2}});
+  Dataset dataset = scan(folder / "set");
+  for (Case& one : dataset.cases) one.reading.mask_rule = parse_mask_rule("labels:2");
+  for (const auto& [layout, name] :
+       {std::pair{TargetLayout::busi, "busi"}, {TargetLayout::pairs, "pairs"}, {TargetLayout::nnunet, "nnunet"}}) {
+    ASSERT_TRUE(convert(dataset, layout, folder / name));
+    EXPECT_EQ(load_full(scan(folder / name).cases[0]).mask.pixels, (std::vector<std::uint8_t>{0, 0, 1})) << name;
+  }
+}
+
+// One image never decides for itself.
+TEST(Convert, DeepImagesShareTheRangeOfTheWholeDataset) {
+  const TemporaryFolder folder;
+  for (const auto& [name, largest] : {std::pair{"dark", 1000}, {"bright", 4000}}) {
+    const std::string path = std::string("set/benign/") + name;
+    write_png_kind(folder / (path + ".png"), big_endian({0, 0, 0, largest, largest, largest}), 2, 1, LCT_RGB, 16);
+    write_png(folder / (path + "_mask.png"), Grey{2, 1, {0, 255}});
+  }
+  const Finished finished = attnunet_run(
+      {"data", "convert", "--data", (folder / "set").string(), "--to", "nnunet", "--out", (folder / "out").string()});
+  expect_success(finished);
+  EXPECT_NE(finished.out.find("is 4000; in those that were written 0 to 4095 became 0 to 255"), std::string::npos)
+      << finished.out;
+  EXPECT_EQ(read_luma(folder / "out/imagesTr/dark_0000.png").pixels, (std::vector<std::uint8_t>{0, 62}));
+  EXPECT_EQ(read_luma(folder / "out/imagesTr/bright_0000.png").pixels, (std::vector<std::uint8_t>{0, 250}));
+}
+
+TEST(Convert, NothingIsWrittenIntoTheDataset) {
+  const PhantomFolder phantoms;
+  const std::string message =
+      message_of<Error>([&] { convert(scan(phantoms.data), TargetLayout::pairs, phantoms.data + "/new"); });
+  EXPECT_NE(message.find("lies in the dataset"), std::string::npos) << message;
 }
 
 TEST(Convert, WhatBusiWouldTakeForAMaskIsRefused) {

@@ -202,6 +202,16 @@ TEST(Layouts, LinksBackEndTheWalk) {
   EXPECT_EQ(files.scanned().cases.size(), 1u);
 }
 
+// Folders that a layout with cases does not know are left out.
+TEST(Layouts, ALayoutWithCasesIsPreferredToOneWithProblems) {
+  const Files files({"images/a.png", "masks/a.png", "normal/z.png"});
+  EXPECT_EQ(described(files.scanned()), Names{"|a|images/a.png|masks/a.png"});
+  EXPECT_EQ(files.scanned().layout, Layout::pairs);
+  EXPECT_EQ(files.scanned().left_out, Names{"normal/z.png"});
+  const Files broken({"normal/z.png", "images/a.png", "masks/b.png"});
+  expect_part(broken.error(), "normal/z.png");
+}
+
 struct Table {
   Files files{{"x/a.png", "x/b.jpg", "y/a.png", "m/1.png", "m/2.png", "m/3.png"}};
   std::filesystem::path csv = files.folder / "set.CSV";
@@ -270,6 +280,23 @@ TEST(LayoutCsv, QuotedHeadersAndEverySeparator) {
   expect_part(table.error("\n\"picture\";\"mask\"\n"),
               "there is no column 'image' in the header '\"picture\";\"mask\"'");
   expect_part(table.error("\"image\";\"mask\"\n\"x/a.png\"z;\"m/1.png\"\n"), "line 2: 'z' follows");
+}
+
+TEST(LayoutCsv, TablesOfOtherNames) {
+  const Table table;
+  for (const char* name : {"set.tsv", "set.TXT"}) {
+    write_text(table.files.folder / name, "image\tmask\nx/a.png\tm/1.png\n");
+    EXPECT_EQ(scan(table.files.folder / name).cases.size(), 1u);
+  }
+}
+
+TEST(LayoutCsv, AbsolutePathsInATableThatIsNamedByARelativeOne) {
+  const Table table;
+  const std::string root = table.files.folder.path().string();
+  const Dataset dataset = table.scanned("image,mask\n" + root + "/x/a.png," + root + "/m/1.png\n");
+  Dataset relative = dataset;
+  relative.root = "some/set.csv";
+  EXPECT_EQ(path_in_dataset(relative, dataset.cases[0].image), root + "/x/a.png");
 }
 
 TEST(LayoutCsv, EmptyCellsBeyondTheHeaderDoNoHarm) {

@@ -232,6 +232,19 @@ TEST_F(MaskRuleTest, LabelsBesideBrightOnesAreRefused) {
   expect_refused("0, 1 and 255");
 }
 
+// Some tools count the background as 1.
+TEST_F(MaskRuleTest, LabelsWithoutAZeroAreRefused) {
+  write(each_pixel([](std::size_t i) { return List{1 + lesion[i]}; }), LCT_GREY, 8);
+  expect_refused("has grey values from 1 to 2 of 8 bits, which may be labels, but no 0");
+  EXPECT_EQ(read("labels:2").mask.pixels, lesion);
+  write(each_pixel([](std::size_t) { return List{1}; }), LCT_GREY, 8);
+  expect_refused("no 0");
+  write(Bytes(lesion.size() / 2, 0x11), LCT_GREY, 4);
+  expect_refused("no 0");
+  write(each_pixel([](std::size_t) { return List{255}; }), LCT_GREY, 8);
+  EXPECT_EQ(read().reading, MaskReading::luma);
+}
+
 TEST_F(MaskRuleTest, SmoothEdgesOfFewValuesAreNoLabels) {
   const auto shown = [](std::size_t i) { return static_cast<int>(i) % width; };
   write(each_pixel([&](std::size_t i) { return List{shown(i) < 3 ? 0 : shown(i) == 3 ? 100 : 255}; }), LCT_GREY, 8);

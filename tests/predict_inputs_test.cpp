@@ -71,6 +71,17 @@ TEST_F(PredictInputs, ResultsAreNoImages) {
                  {"results of predict"});
 }
 
+TEST_F(PredictInputs, MasksInCapitalsAreMasks) {
+  for (const char* name : {"A.PNG", "A_MASK.PNG", "a_Mask_1.PNG"}) phantom(name, 32, 32);
+  expect_success(predict({images}));
+  EXPECT_EQ(files_below(out), (std::set<std::string>{"A_mask.png"}));
+}
+
+TEST_F(PredictInputs, FramesAreOfDicomFiles) {
+  phantom("a.png", 32, 32);
+  expect_failure(predict({images, "--frame", "2"}), 1, {"--frame", "DICOM", "none of the images"});
+}
+
 TEST_F(PredictInputs, MasksAreThoseBesideTheirImage) {
   for (const char* name : {"patient_masked_07.png", "b.png", "b_mask.png", "b_mask_1.png", "c_mask.png", "d.png",
                            "sub/d_mask.png", "e_mask_f.png", "e_mask_f_mask.png"})

@@ -182,11 +182,45 @@ TEST(ReadingCommand, TwelveBitsInSixteenTrainAsEightBitsDo) {
   EXPECT_FALSE(has(predict(last), "warning"));
   EXPECT_EQ(data::read_luma(phantoms / "out/deep_probability.png").pixels,
             data::read_luma(phantoms / "out/flat_probability.png").pixels);
-  EXPECT_TRUE(has(predict(phantoms / "eight/last.safetensors"), "warning: 1 images of more than 8 bits"));
+  EXPECT_TRUE(has(predict(phantoms / "eight/last.safetensors"), "warning: 1 image is of more than 8 bits"));
 
   expect_success(attnunet_run({"train", "--resume", last, "--epochs", "2"}));
   EXPECT_EQ(load_checkpoint(last).config.reading.intensity.bits, 12);
   EXPECT_TRUE(has(attnunet_run({"data", "check", "--data", phantoms.data}).out, "12 bits"));
+}
+
+/// The image of a case again, brighter: its values are multiplied.
+void brighten(const data::Case& one, int factor) {
+  const data::RawImage image = data::read_png(one.image);
+  std::vector<int> values;
+  for (const std::uint16_t value : image.samples) values.push_back(value * factor);
+  write_png_kind(one.image, big_endian(values), static_cast<unsigned>(image.width), static_cast<unsigned>(image.height),
+                 LCT_GREY, 16);
+}
+
+TEST(ReadingCommand, ValuesBeyondTheRangeOfTrainingAreSaid) {
+  const PhantomFolder phantoms;
+  write_twelve_bits(phantoms.data);
+  const std::vector<data::Case> cases = data::scan(phantoms.data).cases;
+  std::string lists[2];
+  for (std::size_t i = 0; i < cases.size(); ++i) lists[i < 12 ? 0 : 1] += cases[i].name + "\n";
+  write_text(phantoms / "train.txt", lists[0]);
+  write_text(phantoms / "val.txt", lists[1]);
+  const std::vector<std::string> with_lists{"--train-list", phantoms / "train.txt", "--val-list", phantoms / "val.txt"};
+  EXPECT_FALSE(has(attnunet_run(one_epoch(phantoms, "within", with_lists)).out, "beyond the range"));
+  brighten(cases[15], 8);
+  const Finished finished = attnunet_run(one_epoch(phantoms, "run", with_lists));
+  expect_success(finished);
+  EXPECT_TRUE(has(finished.out,
+                  "warning: 1 of 20 images has values beyond the range of intensities that was found in "
+                  "training, 0 to 4095: they become white"))
+      << finished.out;
+  const std::string last = phantoms / "run/last.safetensors";
+  EXPECT_TRUE(has(attnunet_run({"evaluate", "--checkpoint", last}).out, "warning: 1 of 8 images has values beyond"));
+  const Finished predicted = attnunet_run(
+      {"predict", "--checkpoint", last, "--out", phantoms / "out", cases[15].image.string(), cases[14].image.string()});
+  expect_success(predicted);
+  EXPECT_TRUE(has(predicted.out, "warning: 1 of 2 images has values beyond")) << predicted.out;
 }
 
 TEST(ReadingCommand, TheIntensityRuleIsInTheCheckpoint) {

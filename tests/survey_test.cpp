@@ -1,6 +1,8 @@
 // Every file is looked at before the work, and all bad ones are told together.
 #include "common/data/survey.h"
 
+#include <sys/stat.h>
+
 #include <numeric>
 
 #include "common/data/png.h"
@@ -92,7 +94,27 @@ TEST_F(SurveyTest, ClassesThatShouldHaveLesionsAreNamed) {
     EXPECT_TRUE(classes_without_lesion(look(depth).classes).empty());
     EXPECT_EQ(classes_without_lesion(look(depth, "above:127").classes), std::vector<std::string>{"benign"});
   }
-  EXPECT_EQ(mask_readings_text(look().read), "1 by luma above 127, 1 by nonzero label, 3 empty");
+  EXPECT_EQ(mask_readings_text(look().read), "1 by luma, 1 by nonzero label, 3 empty");
+}
+
+TEST_F(SurveyTest, ClassesNamedAsWithoutLesionMayHaveNone) {
+  for (const char* name :
+       {"normal", "NORMAL", "Healthy", "negative", "No_Lesion", "no-lesion", "background", "set/Normal"})
+    EXPECT_TRUE(is_named_without_lesion(name)) << name;
+  for (const char* name : {"", "benign", "abnormal", "normal variant", "x"})
+    EXPECT_FALSE(is_named_without_lesion(name)) << name;
+  const std::map<std::string, ClassLesions> classes{{"Normal", {3, 0}}, {"cysts", {3, 0}}, {"tumours", {3, 1}}};
+  EXPECT_EQ(classes_without_lesion(classes), std::vector<std::string>{"cysts"});
+}
+
+TEST_F(SurveyTest, NamedPipesAreNotOpened) {
+  fs::remove(folder / "benign/b.png");
+  ASSERT_EQ(mkfifo((folder / "benign/b.png").c_str(), 0600), 0);
+  for (const CheckDepth depth : {CheckDepth::headers, CheckDepth::full}) {
+    const Survey found = look(depth);
+    expect_problems(found, {"benign/b.png"});
+    EXPECT_NE(found.problems[0].find("not a regular file"), std::string::npos) << found.problems[0];
+  }
 }
 
 TEST_F(SurveyTest, LargestValuesOfDeepImages) {

@@ -297,6 +297,24 @@ TEST(Tiff, OrientationIsAppliedOnReading) {
   }
 }
 
+TEST(Tiff, ThumbnailsBeforeTheImageAreSkipped) {
+  const TemporaryFolder folder;
+  const std::string path = (folder / "a.tif").string();
+  TIFF* const tiff = TIFFOpen(path.c_str(), "w");
+  for (const auto& [side, kind] : {std::pair{4, FILETYPE_REDUCEDIMAGE}, {9, 0}, {5, FILETYPE_REDUCEDIMAGE}}) {
+    TIFFSetField(tiff, TIFFTAG_SUBFILETYPE, kind);
+    TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, side);
+    TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, side);
+    TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 8);
+    TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
+    std::vector<unsigned char> row(static_cast<std::size_t>(side), 7);
+    for (int y = 0; y < side; ++y) TIFFWriteScanline(tiff, row.data(), static_cast<std::uint32_t>(y), 0);
+    TIFFWriteDirectory(tiff);
+  }
+  TIFFClose(tiff);
+  EXPECT_EQ(read_tiff("a.tif", read_text(path)).width, 9);
+}
+
 TEST(Tiff, WhatIsNotReadIsNamed) {
   TiffKind kind;
   kind.bits = 32;

@@ -148,8 +148,9 @@ void print(const std::vector<Part>& parts, const std::string& nothing, const std
 
 /// The two sentences.
 void explain(const data::Dataset& dataset, const Part& val) {
-  const auto normal = std::count_if(val.cases.begin(), val.cases.end(),
-                                    [&](std::size_t one) { return dataset.cases[one].class_name == "normal"; });
+  const auto normal = std::count_if(val.cases.begin(), val.cases.end(), [&](std::size_t one) {
+    return data::is_named_without_lesion(dataset.cases[one].class_name);
+  });
   std::printf(
       "\n-: not stated here, or nothing to measure. Lesion IoU, Dice: means over the images with a lesion (%lld in "
       "validation).\n\n",
@@ -222,7 +223,9 @@ bool run(const AuditOptions& options, const std::set<std::string>& given) {
     warn_of_seen(count_seen(all_seen(parts)), "scored");
   }
   tell_left_out(dataset);
-  find_intensity_range(dataset, config, check_files(dataset, all, config), all);
+  const data::Survey survey = check_files(dataset, all, config);
+  find_intensity_range(dataset, config, survey, all);
+  warn_beyond_range(config, survey, all);
   std::printf("%s\n", data::layout_line(dataset).c_str());
   for (Part& part : parts) {
     part.nothing = column_of(scores_of_nothing(dataset, part.cases, size));

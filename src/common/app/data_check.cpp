@@ -59,7 +59,7 @@ Summary summary_of(const data::CheckResult& result) {
     summary.largest = std::max(summary.largest, facts.largest);
     if (facts.coloured) summary.coloured.push_back(one.name);
     if (!facts.binary_masks) summary.not_binary.push_back(one.name);
-    const bool normal = one.class_name == "normal";
+    const bool normal = data::is_named_without_lesion(one.class_name);
     if (facts.lesion == 0) {
       ++summary.empty[one.class_name];
       summary.empty_masks.push_back(one.name);

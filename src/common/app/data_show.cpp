@@ -15,6 +15,7 @@
 #include "common/core/in_parallel.h"
 #include "common/core/quoting.h"
 #include "common/core/random.h"
+#include "common/data/file_tree.h"
 #include "common/data/sample.h"
 #include "common/io/atomic_file.h"
 #include "common/io/counter_bar.h"
@@ -87,13 +88,6 @@ Shown show(const data::Case& one, const std::optional<ImageSize>& size) {
   return shown;
 }
 
-/// A case's name may be a path.
-std::string file_name(const data::Case& one) {
-  std::string name = one.name;
-  std::replace(name.begin(), name.end(), '/', '_');
-  return name;
-}
-
 /// False where interrupted.
 bool run(const DataShowOptions& options) {
   if (options.out.empty() && options.sheet.empty())
@@ -128,7 +122,7 @@ bool run(const DataShowOptions& options) {
       if (interrupted()) return;
       shown[i] = show(one, options.size);
       if (!options.out.empty())
-        data::write_png(folders.at(one.class_name) / (file_name(one) + "_outline.png"), shown[i].picture);
+        data::write_png(folders.at(one.class_name) / (data::in_one_name(one.name) + "_outline.png"), shown[i].picture);
     });
     bar.update(first + shown.size());
     if (options.sheet.empty()) continue;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "common/core/counted.h"
 #include "common/core/error.h"
 #include "common/core/quoting.h"
 #include "common/data/file_tree.h"
@@ -41,9 +42,10 @@ data::Dataset open_dataset(const TrainConfig& config) {
 void warn_of_empty_classes(const std::map<std::string, data::ClassLesions>& classes) {
   for (const std::string& name : data::classes_without_lesion(classes))
     std::printf(
-        "warning: NO LESION in any of the %zu cases%s whose masks were read: all their masks are empty. If they are "
+        "warning: NO LESION in any of the %s%s whose masks were read: all their masks are empty. If they are "
         "not, say with --mask-rule what is lesion\n",
-        classes.at(name).cases, name.empty() ? "" : (" of class " + quoted(name)).c_str());
+        counted(classes.at(name).cases, "case", "cases").c_str(),
+        name.empty() ? "" : (" of class " + quoted(name)).c_str());
 }
 
 data::Survey check_files(const data::Dataset& dataset, const std::vector<std::size_t>& cases, const TrainConfig& config,
@@ -59,8 +61,9 @@ data::Survey check_files(const data::Dataset& dataset, const std::vector<std::si
   }
   if (!survey.problems.empty()) {
     const std::size_t others = survey.problems.size() - 1;
-    throw Error(survey.problems[0] +
-                (others == 0 ? "" : " (" + std::to_string(others) + " more bad files: all are listed on stdout)"));
+    throw Error(
+        survey.problems[0] +
+        (others == 0 ? "" : " (" + counted(others, "more bad file", "more bad files") + ": all are listed on stdout)"));
   }
   std::fflush(stdout);
   return survey;
@@ -77,6 +80,25 @@ void find_intensity_range(data::Dataset& dataset, TrainConfig& config, const dat
   if (!config.quiet)
     std::printf("intensity: the largest value of images of more than 8 bits is %d: %d bits, 0 to %d, become 0 to 255\n",
                 largest, intensity.bits, (1 << intensity.bits) - 1);
+}
+
+bool is_beyond_range(int largest, const data::Intensity& intensity) {
+  return intensity.rule == data::IntensityRule::automatic && intensity.bits != 0 && largest >> intensity.bits != 0;
+}
+
+void warn_beyond_range(std::size_t images, std::size_t others, const data::Intensity& intensity) {
+  if (images == 0) return;
+  std::printf(
+      "warning: %zu of %s %s values beyond the range of intensities that was found in training, 0 to %d: they "
+      "become white\n",
+      images, counted(others, "image", "images").c_str(), images == 1 ? "has" : "have", (1 << intensity.bits) - 1);
+}
+
+void warn_beyond_range(const TrainConfig& config, const data::Survey& survey, const std::vector<std::size_t>& cases) {
+  const auto beyond = std::count_if(cases.begin(), cases.end(), [&](std::size_t one) {
+    return is_beyond_range(survey.largest[one], config.reading.intensity);
+  });
+  warn_beyond_range(static_cast<std::size_t>(beyond), cases.size(), config.reading.intensity);
 }
 
 std::vector<std::size_t> every_case(const data::Dataset& dataset) {

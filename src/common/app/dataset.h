@@ -8,10 +8,10 @@
 
 namespace attnunet::app {
 
-/// Throws Error where nothing is at the default place, saying how to get a dataset.
+/// Throws Error if nothing is at the default place, saying how to get a dataset.
 void require_dataset(const TrainConfig& config);
 
-/// The dataset of config.data and config.classes. Throws Error where there is none, saying at the default place how to
+/// The dataset of config.data and config.classes. Throws Error if there is none, saying at the default place how to
 /// get one.
 data::Dataset find_dataset(const TrainConfig& config);
 /// Prints what of it was left out.
@@ -32,6 +32,13 @@ void warn_of_empty_classes(const std::map<std::string, data::ClassLesions>& clas
 /// config.quiet, and hands it to the dataset.
 void find_intensity_range(data::Dataset& dataset, TrainConfig& config, const data::Survey& survey,
                           const std::vector<std::size_t>& cases);
+
+/// Whether the range of intensities is known and does not hold this largest_of_unknown_range of an image.
+bool is_beyond_range(int largest, const data::Intensity& intensity);
+/// Prints a warning if the values of so many images are beyond the range; `others`: of how many.
+void warn_beyond_range(std::size_t images, std::size_t others, const data::Intensity& intensity);
+/// The same of these cases.
+void warn_beyond_range(const TrainConfig& config, const data::Survey& survey, const std::vector<std::size_t>& cases);
 
 /// Indices of all cases.
 std::vector<std::size_t> every_case(const data::Dataset& dataset);

@@ -244,6 +244,7 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   const data::Survey survey = check_files(evaluation.dataset, evaluation.cases, evaluation.config);
   std::printf("%s\n", data::layout_line(evaluation.dataset).c_str());
   find_intensity_range(evaluation.dataset, evaluation.config, survey, evaluation.cases);
+  warn_beyond_range(evaluation.config, survey, evaluation.cases);
   for (const std::size_t one : evaluation.cases) {
     const data::Extent& extent = survey.extents[one];
     const data::Region region =

@@ -165,7 +165,7 @@ void add_data_options(Command& command, TrainConfig& config) {
   command.add_option("--data", config.data, "dataset folder, or CSV file with the columns image and mask");
   add_mask_rule_option(command, config.reading.mask_rule);
   add_orientation_option(command, config.reading.files);
-  command.add_option("--classes", config.classes, "classes to use, separated by commas; all where not given")
+  command.add_option("--classes", config.classes, "classes to use, separated by commas; all if not given")
       ->delimiter(',');
   add_named_option(
       command, config.split,

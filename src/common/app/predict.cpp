@@ -3,13 +3,17 @@
 #include <cstdio>
 #include <future>
 #include <memory>
+#include <new>
 #include <optional>
 #include <set>
 #include <system_error>
 
 #include "common/app/backend.h"
+#include "common/app/dataset.h"
 #include "common/app/options.h"
+#include "common/core/counted.h"
 #include "common/core/in_parallel.h"
+#include "common/core/quoting.h"
 #include "common/data/dicom.h"
 #include "common/data/file_tree.h"
 #include "common/data/fit.h"
@@ -45,32 +49,35 @@ struct Loaded {
   const Input* input;
   PredictedImage of;
   data::Grey fitted;
-  bool own_range = false;  // its intensities were scaled by its own values alone
-  std::string failure;     // why it could not be read
+  bool own_range = false;     // its intensities were scaled by its own values alone
+  bool beyond_range = false;  // values are beyond the checkpoint's range of intensities
+  std::string failure;        // why it could not be read
 };
 
 /// What came of the images so far.
 struct Outcome {
   std::vector<std::string> rows;  // of the table, one for each image; empty where it has no results
-  std::size_t skipped = 0, own_range = 0;
+  std::size_t skipped = 0, own_range = 0, beyond_range = 0;
 };
 
-/// `own_range`: whether intensities were scaled by the image's own values alone.
-PredictedImage load(const Input& input, const PredictOptions& options, const data::Reading& trained, bool& own_range) {
+/// Fills in what is known of the image once it is read.
+void load(Loaded& loaded, const PredictOptions& options, const data::Reading& trained) {
+  const Input& input = *loaded.input;
   const data::Intensity& intensity = trained.intensity;
   const bool ignore_orientation = options.config.reading.files.ignore_orientation || trained.files.ignore_orientation;
   const data::RawImage raw =
       input.dicom ? data::read_dicom(input.file, input.frame) : data::read_raw(input.file, {ignore_orientation});
-  PredictedImage of{csv_text(input.name.string()), data::grey_of(raw, intensity), raw.region, false, {}, {}};
-  own_range = intensity.rule == data::IntensityRule::automatic && intensity.bits == 0 &&
-              data::largest_of_unknown_range(raw) > 0;
+  PredictedImage& of = loaded.of;
+  of = {csv_text(input.name.string()), data::grey_of(raw, intensity), raw.region, false, {}, {}};
+  const int largest = data::largest_of_unknown_range(raw);
+  loaded.own_range = intensity.rule == data::IntensityRule::automatic && intensity.bits == 0 && largest > 0;
+  loaded.beyond_range = is_beyond_range(largest, intensity);
   of.pixel = {raw.mm_per_column, raw.mm_per_row};
   if (options.mm_per_pixel && of.pixel.mm_per_row == 0) of.pixel = {*options.mm_per_pixel, *options.mm_per_pixel};
   if (input.dicom)
     of.dicom =
         data::DicomMaskSource{input.file,          std::max(input.frame, 1), *input.dicom, of.pixel.mm_per_column,
                               of.pixel.mm_per_row, options.anonymous};
-  return of;
 }
 
 std::vector<Loaded> load(const std::vector<Input>& inputs, std::size_t first, std::size_t batch,
@@ -80,12 +87,17 @@ std::vector<Loaded> load(const std::vector<Input>& inputs, std::size_t first, st
     Loaded& one = loaded[i];
     one.input = &inputs[first + i];
     try {
-      one.of = load(*one.input, options, trained.reading, one.own_range);
+      load(one, options, trained.reading);
       const data::Grey seen = data::crop(one.of.image, one.of.region);
       one.of.keep_aspect = trained.reading.keep_aspect;
       one.fitted = data::fit_image(seen, trained.size, one.of.keep_aspect);
     } catch (const Error& error) {
       one.failure = error.what();
+    } catch (const std::bad_alloc&) {
+      one.failure = quoted(one.input->file) +
+                    " takes more memory to read and scale than there is; scale it down, or free some memory";
+    } catch (const fs::filesystem_error& error) {
+      one.failure = one_line(error.what());
     }
   });
   return loaded;
@@ -136,6 +148,7 @@ void predict(typename B::Device& device, const Checkpoint& checkpoint, const Pre
     if (first + batch < inputs.size()) loading = start_loading(first + batch);
     for (Loaded& one : read) {
       outcome.own_range += one.own_range ? 1 : 0;
+      outcome.beyond_range += one.beyond_range ? 1 : 0;
       if (one.failure.empty()) {
         loaded.push_back(std::move(one));
       } else if (options.skip_bad) {
@@ -189,7 +202,10 @@ bool run(PredictOptions options) {
   std::optional<AtomicFile> csv_file;
   if (!options.csv.empty()) csv_file.emplace(options.csv);
   const std::string assumed = assumptions(checkpoint, checkpoint.config.size);
-  if (found.results > 0) std::printf("%zu files are results of predict and were left out\n", found.results);
+  if (found.results > 0)
+    std::printf("%s of predict and %s left out\n",
+                counted(found.results, "file is a result", "files are results").c_str(),
+                found.results == 1 ? "was" : "were");
   if (!assumed.empty()) std::printf("%s has %s\n", options.checkpoint.c_str(), assumed.c_str());
 
   catch_interrupts();
@@ -218,9 +234,10 @@ bool run(PredictOptions options) {
   std::printf("\n");
   if (outcome.own_range > 0)
     std::printf(
-        "warning: %zu images of more than 8 bits do not state their range, nor does the checkpoint, which was trained "
-        "on 8 bits: each was scaled by its own largest value\n",
-        outcome.own_range);
+        "warning: %s of more than 8 bits without a stated range; the checkpoint, which was trained on 8 bits, has none "
+        "either: each was scaled by its own largest value\n",
+        counted(outcome.own_range, "image is", "images are").c_str());
+  warn_beyond_range(outcome.beyond_range, inputs.size(), checkpoint.config.reading.intensity);
   if (outcome.skipped == inputs.size()) throw Error("none of the images could be read");
   return predicted + outcome.skipped == inputs.size();
 }
@@ -232,7 +249,8 @@ void add_predict_command(Command& app, int& exit_code) {
   TrainConfig& config = options->config;
   ResultOptions& results = options->results;
   Command* command = app.add_subcommand(
-      "predict", "Masks of images (PNG, JPEG, BMP, DICOM), which are prepared as the checkpoint's training data were");
+      "predict",
+      "Masks of images (PNG, JPEG, BMP, TIFF, DICOM), which are prepared as the checkpoint's training data were");
   command->add_option("inputs", options->inputs, "images, and folders that are searched for them")
       ->required()
       ->default_str("");

@@ -9,7 +9,7 @@
 
 namespace attnunet::app {
 
-/// "warning: 3 of 20 scored images were trained on (1 near-duplicates)" on stdout; nothing where none was and all is
+/// "warning: 3 of 20 scored images were trained on (1 near-duplicates)" on stdout; nothing if none was and all is
 /// known. `which` images, say "scored"; `where`, if given, follows: " in RUN".
 void warn_of_seen(const SeenCounts& counts, const std::string& which, const std::string& where = "");
 

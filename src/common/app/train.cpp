@@ -125,6 +125,7 @@ data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::opti
                 static_cast<double>(survey.bytes) / 1e6);
   if (!split) split = split_of(dataset, config, prints);
   find_intensity_range(dataset, config, survey, split->train);
+  warn_beyond_range(config, survey, data::all_cases(*split));
   return *split;
 }
 
@@ -229,8 +230,8 @@ void add_train_command(Command& app, int& exit_code) {
   command
       ->add_option_function(
           "--check", [depth](const std::string& text) { *depth = parse<data::CheckDepth>(text); },
-          "what is read of every file before training starts; full where not given if that takes a few seconds, else "
-          "headers")
+          "what is read of every file before training starts; if not given: full if that takes only a few seconds, "
+          "else headers")
       ->check(one_of(names_of<data::CheckDepth>()));
   command->add_option("--batch", config->batch, "images a step")->check(whole_number(1, largest_batch));
   command->add_option("--epochs", config->epochs, "0 writes the initial checkpoint and stops")

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <fstream>
 #include <map>
+#include <numeric>
 #include <set>
 #include <system_error>
 
@@ -17,6 +19,7 @@
 #include "common/data/png.h"
 #include "common/data/raw_image.h"
 #include "common/data/sample.h"
+#include "common/data/survey.h"
 #include "common/io/atomic_file.h"
 #include "common/io/machine.h"
 #include "common/io/signals.h"
@@ -41,12 +44,6 @@ struct NewFile {
   std::string to;  ///< below the new folder
 };
 
-/// As a part of a file's name.
-std::string in_one_name(std::string text) {
-  std::replace(text.begin(), text.end(), '/', '_');
-  return text;
-}
-
 const char* part_folder(Part part) {
   switch (part) {
     case Part::none:
@@ -67,8 +64,19 @@ std::string class_folder(const Case& one, bool has_classes) {
   return has_classes ? "unclassified" : "";
 }
 
+/// Whether a copy of the file would be read differently: its pixels are wanted as they are stored, but it says how they
+/// are to be turned.
+bool would_be_turned(const Case& one, const fs::path& file) {
+  return one.reading.files.ignore_orientation && read_raw(file, one.reading.files).orientation != 1;
+}
+
+bool may_be_copied(const Case& one, const fs::path& mask) {
+  return has_image_name(mask) && one.reading.mask_rule == MaskRule() && !would_be_turned(one, mask);
+}
+
 NewFile image_file(const Case& one, const std::string& to) {
-  if (has_image_name(one.image)) return {Work::copy, &one, one.image, to + one.image.extension().string()};
+  if (has_image_name(one.image) && !would_be_turned(one, one.image))
+    return {Work::copy, &one, one.image, to + one.image.extension().string()};
   return {Work::grey_image, &one, one.image, to + ".png"};
 }
 
@@ -78,7 +86,9 @@ void plan_busi(const Case& one, const std::string& folder, std::vector<NewFile>&
     throw Error("the case " + quoted(one.name) + " would be taken for a mask in BUSI's layout; rename " +
                 quoted(one.image) + " or choose another layout");
   plan.push_back(image_file(one, joined(folder, name)));
-  const bool as_they_are = has_image_name(one.image) && std::all_of(one.masks.begin(), one.masks.end(), has_image_name);
+  const bool as_they_are =
+      plan.back().work == Work::copy &&
+      std::all_of(one.masks.begin(), one.masks.end(), [&](const fs::path& mask) { return may_be_copied(one, mask); });
   if (!as_they_are) plan.push_back({Work::mask, &one, {}, joined(folder, name + "_mask.png")});
   for (std::size_t i = 0; as_they_are && i < one.masks.size(); ++i) {
     const std::string ending = i == 0 ? "_mask" : "_mask_" + std::to_string(i);
@@ -90,7 +100,7 @@ void plan_pairs(const Case& one, const std::string& part, const std::string& fol
   const std::string name = in_one_name(one.name);
   const auto path = [&](const char* kind) { return joined(joined(joined(part, kind), folder), name); };
   plan.push_back(image_file(one, path("images")));
-  if (one.masks.size() == 1 && has_image_name(one.image) && has_image_name(one.masks[0]))
+  if (one.masks.size() == 1 && plan.back().work == Work::copy && may_be_copied(one, one.masks[0]))
     plan.push_back({Work::copy, &one, one.masks[0], path("masks") + one.masks[0].extension().string()});
   else
     plan.push_back({Work::mask, &one, {}, path("masks") + ".png"});
@@ -130,13 +140,20 @@ std::vector<NewFile> plan_of(const Dataset& dataset, TargetLayout layout) {
   return plan;
 }
 
+bool is_png(const fs::path& path) {
+  char first[8] = {};
+  std::ifstream(path, std::ios::binary).read(first, sizeof first);
+  return std::string(first, sizeof first) == "\x89PNG\r\n\x1a\n";
+}
+
 /// False if it was copied, true if it was written as PNG.
 bool write_new_file(const NewFile& file, const fs::path& folder) {
   const fs::path to = folder / file.to;
   Work work = file.work;
   if (work == Work::channel) {
-    const RawImage image = read_raw(file.from);
-    const bool as_it_is = file.from.extension() == ".png" && image.channels == 1 && image.alpha.empty() &&
+    // nnU-Net does not turn images as EXIF says.
+    const RawImage image = read_raw(file.from, file.one->reading.files);
+    const bool as_it_is = is_png(file.from) && image.channels == 1 && image.alpha.empty() && image.orientation == 1 &&
                           (image.bits == 8 || image.bits == 16);
     work = as_it_is ? Work::copy : Work::grey_image;
   }
@@ -183,6 +200,17 @@ std::string nnunet_description(const Dataset& dataset) {
          std::to_string(training) + ",\n  \"file_ending\": \".png\"\n}\n";
 }
 
+/// The range of intensities of the whole dataset: one image never decides for itself.
+void find_range(Dataset& dataset, Conversion& done) {
+  std::vector<std::size_t> cases(dataset.cases.size());
+  std::iota(cases.begin(), cases.end(), std::size_t{0});
+  const std::vector<int> largest = survey(dataset, cases, all_cores(), CheckDepth::headers).largest;
+  done.largest = *std::max_element(largest.begin(), largest.end());
+  if (done.largest == 0) return;
+  done.intensity.bits = range_bits(done.largest);
+  for (Case& one : dataset.cases) one.reading.intensity = done.intensity;
+}
+
 /// A folder beside `target` that is gone at the end, unless it was renamed.
 class FolderInTheMaking {
  public:
@@ -214,7 +242,7 @@ class FolderInTheMaking {
 
 }  // namespace
 
-std::optional<Conversion> convert(const Dataset& dataset, TargetLayout layout, const fs::path& out) {
+std::optional<Conversion> convert(const Dataset& given, TargetLayout layout, const fs::path& out) {
   fs::path target = fs::absolute(out).lexically_normal();
   if (!target.has_filename()) target = target.parent_path();
   std::error_code failure;
@@ -224,7 +252,16 @@ std::optional<Conversion> convert(const Dataset& dataset, TargetLayout layout, c
     target = fs::canonical(target, failure);
   }
   if (failure) throw file_error("cannot read the folder", out, failure.value());
+  Dataset dataset = given;
+  Conversion done;
   const std::vector<NewFile> plan = plan_of(dataset, layout);
+  const fs::path below = fs::weakly_canonical(target).lexically_relative(fs::weakly_canonical(given.root));
+  if (!below.empty() && *below.begin() != "..")
+    throw Error(quoted(out) +
+                " lies in the dataset, whose files would be mixed with the new ones; name another folder");
+  if (std::any_of(plan.begin(), plan.end(),
+                  [](const NewFile& file) { return file.work == Work::grey_image || file.work == Work::channel; }))
+    find_range(dataset, done);
   FolderInTheMaking folder(target);
   std::set<fs::path> folders;
   for (const NewFile& file : plan) folders.insert((folder.path() / file.to).parent_path());
@@ -240,7 +277,6 @@ std::optional<Conversion> convert(const Dataset& dataset, TargetLayout layout, c
   if (layout == TargetLayout::nnunet)
     write_file_atomically(folder.path() / "dataset.json", nnunet_description(dataset));
   folder.finish();
-  Conversion done;
   done.written = static_cast<std::size_t>(std::count(written.begin(), written.end(), 1));
   done.copied = plan.size() - done.written;
   done.lost = lost_in(dataset, layout);

@@ -2,9 +2,10 @@
 //   busi    CLASS/NAME.png, CLASS/NAME_mask.png, ...         pairs   images/CLASS/NAME.png, masks/CLASS/NAME.png
 //   nnunet  imagesTr/NAME_0000.png, labelsTr/NAME.png (0, 1), dataset.json
 // The parts of the dataset's own split become folders train, val and test; nnU-Net has imagesTs and labelsTs for test
-// cases. Files are copied as they are where the layout allows it. Otherwise they become PNG: images whose name does
-// not end as an image's, masks that must be one file, and for nnU-Net all masks, and images that are not grey PNG files
-// of 8 or 16 bits.
+// cases. Files are copied as they are if the layout allows it. Otherwise they become 8-bit PNG files: images whose name
+// does not end as an image's, masks that must be one file, and for nnU-Net all masks, and images that are not upright
+// grey PNG files of 8 or 16 bits. With a mask rule other than auto all masks are written anew, so that no rule is
+// needed to read them; files with an EXIF orientation are if it is to be ignored.
 #pragma once
 
 #include <cstddef>
@@ -35,10 +36,12 @@ namespace data {
 struct Conversion {
   std::size_t copied = 0, written = 0;  ///< files that were copied, that were written as PNG
   std::vector<std::string> lost;        ///< what the layout has no place for: "the classes", "the groups", ...
+  int largest = 0;                      ///< of written images: the largest value of those of unknown range, ...
+  Intensity intensity;                  ///< ... and how they became 8 bits
 };
 
-/// Writes to the folder `out`, which is new or empty: all of it, or nothing where that fails or is interrupted
-/// (signals.h; then there is no result). Throws Error naming the file where one cannot be read or written, `out` holds
+/// Writes to the folder `out`, which is new or empty: all of it, or nothing if that fails or is interrupted
+/// (signals.h; then there is no result). Throws Error naming the file if one cannot be read or written, `out` holds
 /// something, or two cases would have one file.
 std::optional<Conversion> convert(const Dataset& dataset, TargetLayout layout, const std::filesystem::path& out);
 

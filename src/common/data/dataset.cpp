@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <system_error>
 #include <tuple>
 
+#include "common/core/counted.h"
 #include "common/core/error.h"
 #include "common/core/quoting.h"
 #include "common/data/dicom.h"
@@ -42,11 +44,16 @@ Found find_layout(const FileTree& tree, Layout& layout) {
       {Layout::nnunet, scan_nnunet}, {Layout::busi, scan_busi}, {Layout::pairs, scan_pairs}, {Layout::busi, scan_flat}};
   std::string base;
   for (auto here = tree.folders.find(base); here != tree.folders.end(); here = tree.folders.find(base)) {
+    // A layout without a case may still say why there is none.
+    std::optional<Found> without_cases;
     for (const auto& [kind, scanner] : scanners) {
       Found found = scanner(tree, base);
+      if (found.cases.empty() && (without_cases || found.problems.empty())) continue;
       layout = kind;
-      if (!found.cases.empty() || !found.problems.empty()) return found;
+      if (!found.cases.empty()) return found;
+      without_cases = std::move(found);
     }
+    if (without_cases) return *without_cases;
     if (here->second.folders.size() != 1) break;
     base = joined(base, here->second.folders[0]);
   }
@@ -230,7 +237,8 @@ std::map<std::string, std::string> images_in(const FileTree& tree, const std::st
 
 std::string path_in_dataset(const Dataset& dataset, const fs::path& file) {
   const fs::path folder = dataset.layout == Layout::csv ? dataset.root.parent_path() : dataset.root;
-  return (folder.empty() ? file : file.lexically_relative(folder)).generic_string();
+  const fs::path relative = folder.empty() ? file : file.lexically_relative(folder);
+  return (relative.empty() ? file : relative).generic_string();
 }
 
 std::string layout_line(const Dataset& dataset) {
@@ -243,9 +251,6 @@ std::string layout_line(const Dataset& dataset) {
   }
   classes.erase("");
   groups.erase("");
-  const auto counted = [](std::size_t count, const char* singular, const char* plural) {
-    return std::to_string(count) + " " + (count == 1 ? singular : plural);
-  };
   std::string line =
       std::string("layout: ") + layout_title(dataset.layout) + ", " + counted(dataset.cases.size(), "case", "cases");
   if (!classes.empty()) line += " in " + counted(classes.size(), "class", "classes");
@@ -262,8 +267,10 @@ Dataset scan(const fs::path& root, const std::vector<std::string>& classes, std:
   if (fs::is_directory(root)) {
     found = scan_folder(dataset);
   } else {
-    if (lower_case(root.extension().string()) != ".csv")
-      throw Error(quoted(root) + " is a file, but neither a dataset folder nor a .csv file; " + layout_help());
+    const std::string ending = lower_case(root.extension().string());
+    if (ending != ".csv" && ending != ".tsv" && ending != ".txt")
+      throw Error(quoted(root) + " is a file, but neither a dataset folder nor a table (.csv, .tsv, .txt); " +
+                  layout_help());
     dataset.layout = Layout::csv;
     found = scan_csv(root);
   }

@@ -48,6 +48,11 @@ std::string kind_of(const std::string& file) {
 
 }  // namespace
 
+std::string in_one_name(std::string path) {
+  std::replace(path.begin(), path.end(), '/', '_');
+  return path;
+}
+
 std::string lower_case(std::string text) {
   for (char& letter : text)
     if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');

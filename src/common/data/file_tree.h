@@ -33,4 +33,7 @@ std::string left_out_text(const std::vector<std::string>& files);
 
 std::string lower_case(std::string text);
 
+/// A path as a part of one file's name: "a_b" for "a/b".
+std::string in_one_name(std::string path);
+
 }  // namespace attnunet::data

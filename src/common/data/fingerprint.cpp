@@ -32,6 +32,7 @@ void Fingerprints::read(const std::vector<std::size_t>& cases) {
   std::vector<std::size_t> unread;
   for (const std::size_t one : cases)
     if (!known_[one].read) unread.push_back(one);
+  if (unread.empty()) return;
   in_parallel(unread.size(), all_cores(), [&](std::size_t i) {
     Known& known = known_[unread[i]];
     try {

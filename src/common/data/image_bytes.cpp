@@ -29,7 +29,7 @@ std::string read_image_bytes(const fs::path& path) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   if (!file)
-    throw Error("cannot open " + quoted(path) + ": " + std::strerror(errno) + "; check the name and its rights");
+    throw Error("cannot open " + quoted(path) + ": " + std::strerror(errno) + "; check the name and the permissions");
   const std::uintmax_t size = fs::file_size(path);
   if (size > most_file_bytes)
     throw Error(quoted(path) + " has " + std::to_string(size) + " bytes, more than the limit of " +

@@ -1,4 +1,4 @@
-// Images as people have them: PNG, JPEG, BMP and TIFF (docs/files.md lists what is read of each). What a file holds
+// Images as people have them: PNG, JPEG, BMP, TIFF, DICOM (docs/files.md lists what is read of each). What a file holds
 // decides how it is read, not its name.
 #pragma once
 
@@ -13,8 +13,8 @@ namespace attnunet::data {
 /// memory.
 Grey read_image(const std::filesystem::path& path, const ReadOptions& options = {});
 
-/// Whether a name ends as those of such files do: .png, .jpg, .jpeg, .jpe, .jfif, .bmp, .dib, .tif, .tiff, in small
-/// letters or capitals.
+/// Whether a name ends as those of such files do: .png, .jpg, .jpeg, .jpe, .jfif, .bmp, .dib, .tif, .tiff, .dcm,
+/// .dicom, in small letters or capitals.
 bool has_image_name(const std::filesystem::path& path);
 
 }  // namespace attnunet::data

@@ -20,12 +20,6 @@ int stated_bits(const RawImage& image) {
   return image.bits < 16 ? image.bits : 0;
 }
 
-/// From the range of `bits` bits to 0..255.
-std::uint16_t to_byte(int sample, int bits) {
-  const int value = bits >= 8 ? sample >> (bits - 8) : sample * 255 / ((1 << bits) - 1);
-  return static_cast<std::uint16_t>(std::min(value, 255));
-}
-
 Grey scaled_from_bits(RawImage image, int bits) {
   for (std::uint16_t& sample : image.samples) sample = to_byte(sample, bits);
   image.bits = 8;

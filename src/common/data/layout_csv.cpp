@@ -29,11 +29,6 @@ std::string line_of(const fs::path& file, int line) {
   return quoted(file) + " line " + std::to_string(line);
 }
 
-std::string without_spaces(const std::string& cell) {
-  const std::size_t first = cell.find_first_not_of(" \t");
-  return first == std::string::npos ? "" : cell.substr(first, cell.find_last_not_of(" \t") - first + 1);
-}
-
 /// The rows that hold anything. At most `most`.
 std::vector<TableRow> table_rows(const fs::path& file, const std::string& text, char separator, std::size_t most) {
   std::vector<TableRow> rows;
@@ -53,13 +48,13 @@ std::vector<TableRow> table_rows(const fs::path& file, const std::string& text, 
           cell += text[at];
         }
         const std::size_t end = std::min(text.find_first_of(std::string("\n") + separator, ++at), text.size());
-        const std::string rest = without_spaces(text.substr(at, end - at));
+        const std::string rest = trimmed(text.substr(at, end - at));
         if (!rest.empty())
           throw Error(line_of(file, line) + ": " + quoted_excerpt(rest) + " follows a closing quotation mark");
         at = end;
       } else {
         const std::size_t end = std::min(text.find_first_of(std::string("\n") + separator, at), text.size());
-        cell = without_spaces(text.substr(at, end - at));
+        cell = trimmed(text.substr(at, end - at));
         at = end;
       }
       row.cells.push_back(cell);
@@ -131,7 +126,7 @@ class CsvTable {
   /// The separator that a first line `sep=;` names; that line is emptied. "" if there is none.
   std::string stated_separator(std::string& text) const {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string line = without_spaces(text.substr(0, end));
+    std::string line = trimmed(text.substr(0, end));
     if (line.size() > 1 && line.front() == '"' && line.back() == '"') line = line.substr(1, line.size() - 2);
     if (lower_case(line.substr(0, 4)) != "sep=") return "";
     // A tab at the end of the line is the separator, not a space.
@@ -169,7 +164,7 @@ class CsvTable {
   static std::string line_in(const std::string& text, int line) {
     std::size_t begin = 0;
     for (int i = 1; i < line; ++i) begin = text.find('\n', begin) + 1;
-    return without_spaces(text.substr(begin, text.find('\n', begin) - begin));
+    return trimmed(text.substr(begin, text.find('\n', begin) - begin));
   }
 
   std::string cell(const TableRow& row, const std::string& column) const {

@@ -171,9 +171,14 @@ LesionMask read_values(const RawImage& image, const Plane& plane, const std::fil
   const int least = values.front(), largest = values.back(), full = (1 << plane.bits) - 1, half = full / 2;
   const std::string range = std::string(" ") + plane.name + " values from " + std::to_string(least) + " to " +
                             std::to_string(largest) + " of " + std::to_string(plane.bits) + " bits";
+  const auto labels = [&] {
+    if (std::find(plane.values.begin(), plane.values.end(), 0) == plane.values.end())
+      throw ambiguous(path, "has" + range + ", which may be labels, but no 0, so that its background is not known");
+    return where(0, MaskReading::labels);
+  };
   if (plane.bits < 8) {
     if (least > half) return where(half, MaskReading::luma);
-    if (largest < full) return where(0, MaskReading::labels);
+    if (largest < full) return labels();
     throw ambiguous(path, "has" + range + ", which may be labels or shades");
   }
   if (largest > half) {
@@ -184,7 +189,7 @@ LesionMask read_values(const RawImage& image, const Plane& plane, const std::fil
     throw ambiguous(path, "has" + range +
                               ", none as bright as in a black and white mask, and lossy compression as in JPEG keeps "
                               "no labels");
-  if (values.size() <= few_values || largest <= most_labels) return where(0, MaskReading::labels);
+  if (values.size() <= few_values || largest <= most_labels) return labels();
   if (plane.bits > 8 && largest > classic_threshold && largest < 256)
     return where(classic_threshold, MaskReading::low_byte);
   throw ambiguous(path, "has " + std::to_string(values.size()) + range +
@@ -358,7 +363,7 @@ std::string text_of(const MaskRule& rule) {
 const char* text_of(MaskReading reading) {
   switch (reading) {
     case MaskReading::luma:
-      return "by luma above 127";
+      return "by luma";
     case MaskReading::labels:
       return "by nonzero label";
     case MaskReading::low_byte:

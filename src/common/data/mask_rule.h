@@ -42,7 +42,7 @@ enum class MaskReading {
   alpha,     ///< the alpha channel, since all pixels have one colour
   empty      ///< there is no lesion
 };
-/// For people: "by luma above 127", "by palette index", ...
+/// For people: "by luma", "by palette index", ...
 const char* text_of(MaskReading reading);
 
 struct LesionMask {

@@ -7,12 +7,6 @@
 namespace attnunet::data {
 namespace {
 
-/// To 0..255: fewer than 8 bits are stretched, of more the high ones are kept.
-std::uint8_t to_byte(std::uint16_t sample, int bits) {
-  const unsigned value = sample;
-  return static_cast<std::uint8_t>(bits >= 8 ? value >> (bits - 8) : value * 255 / ((1u << bits) - 1));
-}
-
 /// Copies pixels of `channels` values, width x height of them as stored, to where a viewer shows them.
 void orient(std::vector<std::uint16_t>& values, std::size_t channels, std::size_t width, std::size_t height,
             int orientation) {

@@ -81,7 +81,7 @@ struct Vectors {
   }
 };
 
-/// The correlation of two vectors where it is above the threshold; none where it is not.
+/// The correlation of two vectors if it is above the threshold, else none.
 std::optional<double> correlation_above(double threshold, const Vectors& x, std::size_t a, const Vectors& y,
                                         std::size_t b) {
   if (most(x.coarser[a], y.coarser[b]) < threshold || most(x.coarse_ones[a], y.coarse_ones[b]) < threshold)

@@ -242,12 +242,6 @@ Split fold_split(const Dataset& dataset, int folds, int fold, std::uint64_t seed
   return split_by(dataset, validates);
 }
 
-std::string trimmed(const std::string& line) {
-  const char* spaces = " \t";
-  const std::size_t first = line.find_first_not_of(spaces);
-  return first == std::string::npos ? "" : line.substr(first, line.find_last_not_of(spaces) - first + 1);
-}
-
 std::string without_ending(const std::string& path) {
   return std::filesystem::path(path).replace_extension().generic_string();
 }

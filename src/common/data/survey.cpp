@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <fstream>
+#include <set>
 #include <system_error>
 
 #include "common/core/in_parallel.h"
+#include "common/data/file_tree.h"
 #include "common/data/sample.h"
 #include "common/io/machine.h"
 
@@ -78,6 +80,8 @@ struct Header {
 std::optional<Header> header_of(const fs::path& path) {
   constexpr unsigned char last_chunk[12] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
   unsigned char first[29] = {}, last[12] = {};
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return std::nullopt;  // to open a named pipe would wait for its writer
   std::ifstream file(path, std::ios::binary);
   file.read(reinterpret_cast<char*>(first), sizeof first);
   file.seekg(-static_cast<std::streamoff>(sizeof last), std::ios::end);
@@ -166,10 +170,19 @@ Survey survey(const Dataset& dataset, const std::vector<std::size_t>& cases, int
   return survey;
 }
 
+bool is_named_without_lesion(const std::string& class_name) {
+  static const std::set<std::string> names{"normal",   "healthy",    "negative",       "no lesion", "no lesions",
+                                           "nolesion", "background", "without lesion", "control",   "controls"};
+  std::string name = lower_case(fs::path(class_name).filename().string());
+  for (char& letter : name)
+    if (letter == '_' || letter == '-') letter = ' ';
+  return names.count(name) != 0;
+}
+
 std::vector<std::string> classes_without_lesion(const std::map<std::string, ClassLesions>& classes) {
   std::vector<std::string> names;
   for (const auto& [name, lesions] : classes)
-    if (name != "normal" && lesions.lesions == 0) names.push_back(name);
+    if (!is_named_without_lesion(name) && lesions.lesions == 0) names.push_back(name);
   return names;
 }
 

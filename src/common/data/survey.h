@@ -50,7 +50,7 @@ struct Survey {
   std::size_t masks = 0;                    ///< that were read
   std::map<MaskReading, std::size_t> read;  ///< how many of them in which way
   std::map<std::string, ClassLesions> classes;
-  /// Per case of the dataset: largest_of_unknown_range of its image; 0 also where it was not looked at.
+  /// Per case of the dataset: largest_of_unknown_range of its image; 0 also if it was not looked at.
   std::vector<int> largest;
   std::vector<Extent> extents;  ///< per case of the dataset; empty if it could not be read or was not asked for
 };
@@ -63,10 +63,13 @@ Survey survey(const Dataset& dataset, const std::vector<std::size_t>& cases, int
               std::optional<CheckDepth> depth = std::nullopt, Fingerprints* prints = nullptr);
 constexpr double seconds_for_full = 5;
 
-/// The classes that should have lesions, which is all but `normal`, whose masks were read and are all empty.
+/// Whether a class is called normal, healthy, negative, no lesion, background or the like, in any case.
+bool is_named_without_lesion(const std::string& class_name);
+
+/// The classes of other names whose masks were read and are all empty.
 std::vector<std::string> classes_without_lesion(const std::map<std::string, ClassLesions>& classes);
 
-/// "647 by luma above 127, 3 by nonzero label" of the automatic rule; "" if it found nothing but luma.
+/// "647 by luma, 3 by nonzero label" of the automatic rule; "" if it found nothing but luma.
 std::string mask_readings_text(const std::map<MaskReading, std::size_t>& read);
 
 }  // namespace data

@@ -397,6 +397,15 @@ void decode_plain(const fs::path& path, const TiffFile& file, const TiffLayout& 
   image.samples = std::move(stored);
 }
 
+/// To the first page that is not a reduced copy of another.
+void skip_thumbnails(const TiffFile& file) {
+  while ((file.field<std::uint32_t>(TIFFTAG_SUBFILETYPE, 0) & FILETYPE_REDUCEDIMAGE) != 0)
+    if (TIFFReadDirectory(file.get()) == 0) {
+      TIFFSetDirectory(file.get(), 0);
+      return;
+    }
+}
+
 std::string tiff_format(const TiffLayout& layout) {
   const std::string bits = std::to_string(layout.bits) + "-bit ";
   switch (layout.photometric) {
@@ -418,6 +427,7 @@ std::string tiff_format(const TiffLayout& layout) {
 RawImage read_tiff(const fs::path& path, const std::string& bytes) {
   const TiffFile file(bytes);
   if (file.get() == nullptr) throw damaged(path, file.error());
+  skip_thumbnails(file);
   const TiffLayout layout = read_tiff_layout(path, file, bytes.size());
   RawImage image;
   image.width = static_cast<int>(layout.width);

@@ -73,6 +73,12 @@ std::string decoded_text(const std::string& bytes) {
   return with_plain_line_ends(bytes);
 }
 
+std::string trimmed(const std::string& text) {
+  const char* const spaces = " \t";
+  const std::size_t first = text.find_first_not_of(spaces);
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(spaces) - first + 1);
+}
+
 std::string text_of_file(const std::filesystem::path& path, const std::string& what, const std::string& hint) {
   const auto fail = [&](const std::string& reason) {
     return Error("cannot read " + what + " " + quoted(path) + ": " + reason + "; " + hint);

@@ -12,6 +12,9 @@ namespace attnunet {
 /// Throws Error if UTF-16 is cut or has half a surrogate pair.
 std::string decoded_text(const std::string& bytes);
 
+/// Without the spaces and tabs at both ends.
+std::string trimmed(const std::string& text);
+
 /// The contents of a file, decoded. Throws Error naming it as `what` ("the list"), with `hint` (what to name instead),
 /// if it cannot be read, is a folder or larger than 64 MiB.
 std::string text_of_file(const std::filesystem::path& path, const std::string& what, const std::string& hint);

@@ -18,9 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The names of the images that a file would be a mask of: what is before each "_mask" in its own.
+/// The names of the images, in small letters, that a file would be a mask of: what is before each "_mask" in its own.
 std::vector<std::string> names_of_images(const fs::path& file) {
-  const std::string stem = file.stem().string();
+  const std::string stem = data::lower_case(file.stem().string());
   std::vector<std::string> names;
   for (std::size_t at = stem.find("_mask"); at != std::string::npos; at = stem.find("_mask", at + 1))
     names.push_back(stem.substr(0, at));
@@ -40,7 +40,7 @@ std::vector<Input> inputs_of(const fs::path& file, const fs::path& below, int fr
   // Names of DICOM files are often UIDs, of which the last number is no ending.
   const fs::path name = below / (data::has_image_name(file) ? file.stem() : file.filename());
   const data::DicomUids uids = data::new_dicom_uids();
-  if (frames == 1) return {{file, name, 0, uids}};
+  if (frames == 1 && frame <= 1) return {{file, name, 0, uids}};
   std::vector<Input> inputs;
   for (int i = frame == 0 ? 1 : frame; i <= (frame == 0 ? frames : frame); ++i) {
     char number[24];
@@ -86,7 +86,7 @@ struct Walk {
     std::sort(entries.begin(), entries.end());
     std::set<std::string> images;
     for (const fs::path& entry : entries)
-      if (data::has_image_name(entry)) images.insert(entry.stem().string());
+      if (data::has_image_name(entry)) images.insert(data::lower_case(entry.stem().string()));
     const auto is_mask = [&](const fs::path& entry) {
       const std::vector<std::string> names = names_of_images(entry);
       return std::any_of(names.begin(), names.end(), [&](const auto& name) { return images.count(name) != 0; });
@@ -118,12 +118,15 @@ Inputs find_inputs(const std::vector<std::string>& given, const fs::path& out, i
     const std::size_t before = inputs.images.size(), results_before = inputs.results;
     Walk{out, frame, inputs}.folder(path, {});
     if (inputs.images.size() == before && inputs.results == results_before)
-      throw Error("the folder " + quoted(path) + " holds no image (PNG, JPEG, BMP or DICOM; masks are left out)");
+      throw Error("the folder " + quoted(path) + " holds no image (PNG, JPEG, BMP, TIFF or DICOM; masks are left out)");
   }
 
   if (inputs.images.empty())
     throw Error("there is no image, only " + std::to_string(inputs.results) +
                 " results of predict, which are left out; name the images");
+  if (frame != 0 && std::none_of(inputs.images.begin(), inputs.images.end(),
+                                 [](const Input& input) { return input.dicom.has_value(); }))
+    throw Error("--frame chooses a frame of a DICOM file, and none of the images is one; leave it out");
   std::map<fs::path, const Input*> by_name;
   for (const Input& input : inputs.images) {
     const auto [other, is_new] = by_name.emplace(input.name, &input);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/core/random.h"
+#include "common/data/survey.h"
 
 namespace attnunet::report {
 namespace {
@@ -127,7 +128,7 @@ std::vector<std::size_t> panel_cases(const data::Dataset& dataset, const std::ve
   shuffle(order, random);
   // Masks of a class without lesions are read only where the others do not suffice.
   std::stable_partition(order.begin(), order.end(),
-                        [&](std::size_t one) { return dataset.cases[one].class_name != "normal"; });
+                        [&](std::size_t one) { return !data::is_named_without_lesion(dataset.cases[one].class_name); });
   std::vector<std::size_t> chosen, without;
   for (const std::size_t one : order) {
     if (chosen.size() == count) break;

@@ -49,7 +49,7 @@ void for_each_deciding(Config& config, Visit visit) {
   visit("val-cases", config.val_cases);
 }
 
-// They decide the result as well, but stand in a checkpoint only where they differ from their defaults: commands of
+// They decide the result as well, but stand in a checkpoint only if they differ from their defaults: commands of
 // before they existed still write the same bytes.
 template <class Config, class Visit>
 void for_each_later(Config& config, Visit visit) {
