@@ -95,7 +95,7 @@ void run(const ExportOptions& options) {
               grouped(static_cast<Index>(file.size())).c_str());
   std::printf("input   image [N,1,%s,%s], grey in [0, 1]; %s at %s; height and width are multiples of %lld\n",
               height.c_str(), width.c_str(), checkpoint.has_metadata ? "trained" : "taken to be trained",
-              described(checkpoint.config.size).c_str(), static_cast<long long>(config.multiple()));
+              images_text(checkpoint.config).c_str(), static_cast<long long>(config.multiple()));
   std::printf("output  logits, probability [N,1,%s,%s]; a pixel is lesion where the logit is above 0\n", height.c_str(),
               width.c_str());
   std::printf("%s\n", options.dynamic ? "N, height and width are free"
