@@ -71,13 +71,13 @@ Findings read_case(const Dataset& dataset, std::size_t i, Fingerprints* prints) 
   return findings;
 }
 
-struct Header {
+struct PngSize {
   std::uint32_t width, height;
   int bits;
 };
 
 /// Of a PNG file whose last chunk is where it should be; none of any other file.
-std::optional<Header> header_of(const fs::path& path) {
+std::optional<PngSize> header_of(const fs::path& path) {
   constexpr unsigned char last_chunk[12] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
   unsigned char first[29] = {}, last[12] = {};
   std::error_code ignored;
@@ -93,16 +93,16 @@ std::optional<Header> header_of(const fs::path& path) {
     return std::uint32_t{first[at]} << 24 | std::uint32_t{first[at + 1]} << 16 | std::uint32_t{first[at + 2]} << 8 |
            first[at + 3];
   };
-  return Header{number(16), number(20), first[24]};
+  return PngSize{number(16), number(20), first[24]};
 }
 
 /// What the headers of a case tell, if that is all that has to be known: the files are whole, of one size and of up to
 /// 8 bits.
 std::optional<Findings> read_headers(const Case& one) {
-  const std::optional<Header> image = header_of(one.image);
+  const std::optional<PngSize> image = header_of(one.image);
   if (!image || image->bits > 8) return std::nullopt;
   for (const fs::path& path : one.masks) {
-    const std::optional<Header> mask = header_of(path);
+    const std::optional<PngSize> mask = header_of(path);
     if (!mask || mask->width != image->width || mask->height != image->height) return std::nullopt;
   }
   Findings findings;
