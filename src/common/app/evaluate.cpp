@@ -247,9 +247,13 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   warn_beyond_range(evaluation.config, survey, evaluation.cases);
   for (const std::size_t one : evaluation.cases) {
     const data::Extent& extent = survey.extents[one];
-    const data::Region region =
-        data::fitted_region(extent.width, extent.height, evaluation.config.size, evaluation.config.reading.keep_aspect);
-    evaluation.pixel_mm2.push_back(extent.mm2() / (static_cast<double>(region.width) * region.height));
+    double pixel_mm2 = 0;
+    if (extent.mm2() > 0) {
+      const data::Region region = data::fitted_region(extent.width, extent.height, evaluation.config.size,
+                                                      evaluation.config.reading.keep_aspect);
+      pixel_mm2 = extent.mm2() / (static_cast<double>(region.width) * region.height);
+    }
+    evaluation.pixel_mm2.push_back(pixel_mm2);
   }
   ImageReports& images = evaluation.images;
   ThresholdChoice choice;
