@@ -54,6 +54,22 @@ TEST(DataShow, OutlinesTheTrueMaskAndLeavesTheRest) {
   EXPECT_GT(outlined, 100u);
 }
 
+// Before any picture is written.
+TEST(DataShow, PicturesOfOneNameAreRefused) {
+  const TemporaryFolder folder;
+  std::string text = "image,mask\n";
+  for (const char* name : {"x/a", "y/a", "x_a"}) {
+    fs::create_directories((folder / name).parent_path());
+    data::write_png(folder / (name + std::string(".png")), data::Grey{1, 1, {0}});
+    text += name + std::string(".png,") + name + ".png\n";
+  }
+  write_text(folder / "set.csv", text);
+  const std::string out = (folder / "shown").string();
+  expect_failure(attnunet_run({"data", "show", "--data", (folder / "set.csv").string(), "--out", out}), 1,
+                 {"x/a.png", "x_a.png", "x_a_outline.png"});
+  for (const auto& entry : fs::recursive_directory_iterator(out)) EXPECT_FALSE(entry.is_regular_file()) << entry.path();
+}
+
 TEST(DataShow, SheetOfChosenCasesAtASize) {
   const PhantomFolder phantoms;
   const std::vector<std::string> command = {"data", "show", "--data", phantoms.data, "--size", "32", "--sheet"};

@@ -70,6 +70,21 @@ TEST(LayoutCommands, DataCheckNamesTheLayoutAndWhatIsLeftOut) {
   EXPECT_EQ(found["leakage"]["validation_cases"], 5);
 }
 
+TEST(LayoutCommands, TrainNamesClassesThatDoNotValidate) {
+  const PhantomFolder phantoms;
+  EXPECT_EQ(attnunet_run(phantoms.train(phantoms / "all")).out.find("no validation case is of class"),
+            std::string::npos);
+  std::string train, val;
+  for (const data::Case& one : data::scan(phantoms.data).cases)
+    (one.class_name == "benign" || train.size() < val.size() ? train : val) += one.name + "\n";
+  write_text(phantoms / "train.txt", train);
+  write_text(phantoms / "val.txt", val);
+  const Finished finished = attnunet_run(phantoms.train(
+      phantoms / "run", {"--train-list", phantoms / "train.txt", "--val-list", phantoms / "val.txt"}));
+  expect_success(finished);
+  expect_in(finished.out, "warning: no validation case is of class 'benign', which has ");
+}
+
 TEST(LayoutCommands, DataShowWritesCasesOfOneNameIntoFilesOfTheirOwn) {
   const MovedPhantoms set;
   fs::create_directories(fs::path(set.data) / "test");

@@ -139,6 +139,37 @@ TEST(Png, ChunksBesideThePixelsMayBeDamaged) {
   EXPECT_EQ(read_luma(folder / "a.png").pixels, pixels);
 }
 
+TEST(Png, FilesThatLackOnlyTheirEndAreRead) {
+  const TemporaryFolder folder;
+  const Pixels pixels = {1, 2, 3, 4, 5, 6};
+  const std::vector<std::uint8_t> bytes = encode_png(Grey{3, 2, pixels});
+  const std::string whole(bytes.begin(), bytes.end());
+  for (std::size_t lost = 1; lost <= 12; ++lost) {
+    write_text(folder / "a.png", whole.substr(0, whole.size() - lost));
+    EXPECT_EQ(read_luma(folder / "a.png").pixels, pixels) << lost;
+  }
+  const auto refusal = [&](const std::string& contents) {
+    write_text(folder / "a.png", contents);
+    return message_of<Error>([&] { read_luma(folder / "a.png"); });
+  };
+  EXPECT_NE(refusal(whole.substr(0, whole.size() - 13)).find("it ends before its last pixel"), std::string::npos);
+  EXPECT_NE(refusal(whole.substr(0, 33)).find("damaged"), std::string::npos);
+}
+
+// Whole files of kinds that are not read are not called damaged.
+TEST(Png, KindsThatAreNotReadAreNamed) {
+  const TemporaryFolder folder;
+  const std::vector<std::uint8_t> bytes = encode_png(Grey{3, 2, {1, 2, 3, 4, 5, 6}});
+  const std::string whole(bytes.begin(), bytes.end());
+  const auto refusal = [&](std::size_t at, const std::string& more) {
+    write_text(folder / "a.png", std::string(whole).insert(at, more));
+    return message_of<Error>([&] { read_luma(folder / "a.png"); });
+  };
+  EXPECT_NE(refusal(8, chunk("CgBI", "0000")).find("(CgBI), which is not read"), std::string::npos);
+  EXPECT_NE(refusal(33, chunk("JDAT", "x")).find("(with the chunk 'JDAT'), which is not read"), std::string::npos);
+  EXPECT_NE(refusal(33, chunk("JDAT", "x", false)).find("damaged"), std::string::npos);
+}
+
 TEST(Png, BytesBehindTheCompressedStreamDoNotMatter) {
   const TemporaryFolder folder;
   const Pixels pixels(100, 7);

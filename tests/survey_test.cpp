@@ -7,6 +7,7 @@
 
 #include "common/data/png.h"
 #include "support/files.h"
+#include "support/jpeg_writer.h"
 #include "support/png_kinds.h"
 
 namespace attnunet::data {
@@ -105,6 +106,18 @@ TEST_F(SurveyTest, ClassesNamedAsWithoutLesionMayHaveNone) {
     EXPECT_FALSE(is_named_without_lesion(name)) << name;
   const std::map<std::string, ClassLesions> classes{{"Normal", {3, 0}}, {"cysts", {3, 0}}, {"tumours", {3, 1}}};
   EXPECT_EQ(classes_without_lesion(classes), std::vector<std::string>{"cysts"});
+}
+
+// As they are stored, image and mask are of one size.
+TEST_F(SurveyTest, HeadersDoNotSufficeForTurnedFiles) {
+  const std::string contents = exif_block(6);
+  std::string chunk = std::string("\0\0\0", 3) + static_cast<char>(contents.size()) + "eXIf" + contents + "sum.";
+  lodepng_chunk_generate_crc(reinterpret_cast<unsigned char*>(chunk.data()));
+  const std::string whole = read_text(folder / "benign/b.png");
+  for (const std::size_t at : {std::size_t{33}, whole.size() - 12}) {
+    write_text(folder / "benign/b.png", std::string(whole).insert(at, chunk));
+    expect_problems(look(CheckDepth::headers), {"benign/b_mask.png"});
+  }
 }
 
 TEST_F(SurveyTest, NamedPipesAreNotOpened) {

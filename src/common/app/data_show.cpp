@@ -98,16 +98,27 @@ bool run(const DataShowOptions& options) {
   const bool of_sheet_only = options.out.empty() && options.cases.empty();
   const std::vector<std::size_t> cases =
       choose(dataset, options, options.count == 0 && of_sheet_only ? cases_on_a_sheet : options.count);
-  std::map<std::string, fs::path> folders;
+  const auto picture_path = [&](const data::Case& one) {
+    return fs::path(options.out) / one.class_name / (data::in_one_name(one.name) + "_outline.png");
+  };
+  std::set<std::string> classes;
   for (const std::size_t one : cases) {
     const std::string& class_name = dataset.cases[one].class_name;
-    if (options.out.empty() || folders.count(class_name) != 0) continue;
-    const fs::path folder = folders[class_name] = fs::path(options.out) / class_name;
+    if (options.out.empty() || !classes.insert(class_name).second) continue;
+    const fs::path folder = fs::path(options.out) / class_name;
     if (fs::weakly_canonical(fs::absolute(folder)) == fs::weakly_canonical(fs::absolute(dataset.root / class_name)))
       throw UsageError("--out: " + options.out + " is the dataset itself; choose another folder");
     std::error_code failure;
     fs::create_directories(folder, failure);
     if (failure) throw file_error("cannot make the folder", folder, failure.value());
+  }
+  std::map<fs::path, std::size_t> taken;
+  for (const std::size_t one : cases) {
+    const fs::path path = picture_path(dataset.cases[one]);
+    const auto [first, is_new] = taken.emplace(path, one);
+    if (!options.out.empty() && !is_new)
+      throw Error(quoted(dataset.cases[first->second].image) + " and " + quoted(dataset.cases[one].image) +
+                  " would both become " + quoted(path) + "; rename one of them, or choose --cases");
   }
   if (!options.sheet.empty()) AtomicFile(options.sheet);  // whether it can be written; leaves nothing
 
@@ -121,8 +132,7 @@ bool run(const DataShowOptions& options) {
       const data::Case& one = dataset.cases[cases[first + i]];
       if (interrupted()) return;
       shown[i] = show(one, options.size);
-      if (!options.out.empty())
-        data::write_png(folders.at(one.class_name) / (data::in_one_name(one.name) + "_outline.png"), shown[i].picture);
+      if (!options.out.empty()) data::write_png(picture_path(one), shown[i].picture);
     });
     bar.update(first + shown.size());
     if (options.sheet.empty()) continue;

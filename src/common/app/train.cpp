@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -12,6 +13,7 @@
 #include "common/app/options.h"
 #include "common/app/progress.h"
 #include "common/app/seen.h"
+#include "common/core/counted.h"
 #include "common/core/quoting.h"
 #include "common/data/watch.h"
 #include "common/io/atomic_file.h"
@@ -110,6 +112,17 @@ void print_start(const TrainConfig& config, const data::Dataset& dataset, const 
               dataset.cases.size(), split.train.size(), split.val.size(), folder.path().c_str());
 }
 
+void warn_of_classes_without_validation(const data::Dataset& dataset, const data::Split& split) {
+  std::map<std::string, std::size_t> only_trained;
+  for (const std::size_t one : split.train) ++only_trained[dataset.cases[one].class_name];
+  for (const std::size_t one : split.val) only_trained.erase(dataset.cases[one].class_name);
+  for (const auto& [name, count] : only_trained)
+    std::printf(
+        "warning: no validation case is of class %s, which has %s; another --seed, --split or --folds may "
+        "choose some\n",
+        quoted(name).c_str(), counted(count, "training case", "training cases").c_str());
+}
+
 /// The split of a dataset whose files have all been looked at, and which now knows its range of intensities.
 data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::optional<data::CheckDepth> depth,
                           data::Fingerprints& prints) {
@@ -126,6 +139,7 @@ data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::opti
   if (!split) split = split_of(dataset, config, prints);
   find_intensity_range(dataset, config, survey, split->train);
   warn_beyond_range(config, survey, data::all_cases(*split));
+  warn_of_classes_without_validation(dataset, *split);
   return *split;
 }
 

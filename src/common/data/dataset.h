@@ -19,7 +19,7 @@ namespace attnunet::data {
 
 enum class Layout { busi, pairs, nnunet, csv };
 
-/// For people: "BUSI", "images and masks in separate folders", ...
+/// For people: "BUSI", "folders of images and of masks", ...
 const char* layout_title(Layout layout);
 
 /// The side of the split that the dataset itself puts a case on. Test cases neither train nor validate.
@@ -30,7 +30,7 @@ const std::vector<std::string>& class_names();
 
 /// A case has one image and one or more masks; its mask is their union.
 struct Case {
-  /// The image's file name without its ending, or without _0000 in nnU-Net's layout. Where several images share it:
+  /// The image's file name without its ending, or without _0000 in nnU-Net's layout. If several images share it:
   /// the path below the dataset's folder. Unique in the dataset.
   std::string name;
   std::string class_name;  ///< "" if the dataset has no classes
@@ -50,8 +50,8 @@ struct Dataset {
   std::vector<std::string> left_out = {};  ///< other files, by their paths below the root, without hidden ones
 };
 
-/// `classes` selects among the dataset's classes; empty takes all. Throws Error where nothing is at `root`, it holds no
-/// case, an image has no mask or two cases have one name; UsageError where a class does not exist.
+/// `classes` selects among the dataset's classes; empty takes all. Throws Error if nothing is at `root`, it holds no
+/// case, an image has no mask or two cases have one name; UsageError if a class does not exist.
 /// With `problems`: what is wrong with single cases is told there and they are left out instead.
 Dataset scan(const std::filesystem::path& root, const std::vector<std::string>& classes = {},
              std::vector<std::string>* problems = nullptr);

@@ -99,35 +99,12 @@ void ybr_to_rgb(RawImage& image) {
   }
 }
 
-}  // namespace
-
-std::string dicom_support() {
-  return std::string("yes (DCMTK ") + OFFIS_DCMTK_VERSION_STRING + ")";
-}
-
-int count_dicom_frames(const fs::path& path) {
-  const std::unique_ptr<DcmFileFormat> file = open_dicom(path);
-  DcmDataset& dataset = *file->getDataset();
-  if (!dataset.tagExists(DCM_PixelData) || text_of(dataset, DCM_Manufacturer) == dicom_manufacturer) return 0;
-  return read_dicom_header(path, *file).frames;
-}
-
-RawImage read_dicom(const fs::path& path, int frame) {
-  const std::unique_ptr<DcmFileFormat> file = open_dicom(path);
-  DcmDataset& dataset = *file->getDataset();
-  DicomHeader header = read_dicom_header(path, *file);
-  if (frame == 0 && header.frames > 1)
-    throw Error(quoted(path) + " has " + std::to_string(header.frames) +
-                " frames; a dataset takes images: write those it should have into files of their own");
-  if (frame > header.frames)
-    throw Error(quoted(path) + " has " + std::to_string(header.frames) + " frames, none of them frame " +
-                std::to_string(frame));
-
+/// A frame, from 1 on.
+RawImage decode_dicom(const fs::path& path, DcmDataset& dataset, DicomHeader header, int frame) {
   const bool grey = header.samples == 1 && header.photometric != "PALETTE COLOR";
   const double window_width = number_of(dataset, DCM_WindowWidth).value_or(0);
   const bool windowed =
       grey && header.bits_stored > 8 && window_width >= 1 && number_of(dataset, DCM_WindowCenter).has_value();
-  frame = std::max(frame, 1);
   if (header.syntax == EXS_RLELossless) {
     decode_rle(path, dataset, header, frame);
     frame = 1;
@@ -174,6 +151,34 @@ RawImage read_dicom(const fs::path& path, int frame) {
   find_region_and_spacing(dataset, image);
   if (image.region.width > 0) image.format += " (a region of the frame)";
   return image;
+}
+
+}  // namespace
+
+std::string dicom_support() {
+  return std::string("yes (DCMTK ") + OFFIS_DCMTK_VERSION_STRING + ")";
+}
+
+int count_dicom_frames(const fs::path& path) {
+  const std::unique_ptr<DcmFileFormat> file = open_dicom(path);
+  DcmDataset& dataset = *file->getDataset();
+  if (!dataset.tagExists(DCM_PixelData) || text_of(dataset, DCM_Manufacturer) == dicom_manufacturer) return 0;
+  return read_dicom_header(path, *file).frames;
+}
+
+RawImage read_dicom(const fs::path& path, int frame) {
+  const std::unique_ptr<DcmFileFormat> file = open_dicom(path);
+  const DicomHeader header = read_dicom_header(path, *file);
+  if (frame == 0 && header.frames > 1)
+    throw Error(quoted(path) + " has " + std::to_string(header.frames) +
+                " frames; a dataset takes images: write those it should have into files of their own");
+  if (frame > header.frames)
+    throw Error(quoted(path) + " has " + std::to_string(header.frames) + " frames, none of them frame " +
+                std::to_string(frame));
+  // As DCMTK decodes and as it shows it, 16 bits each, and the samples.
+  const std::int64_t bytes = std::int64_t{header.width} * header.height * header.samples * 6;
+  return with_memory(path, header.width, header.height, bytes,
+                     [&] { return decode_dicom(path, *file->getDataset(), header, std::max(frame, 1)); });
 }
 
 #endif

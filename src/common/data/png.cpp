@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr unsigned char png_signature[8] = {137, 80, 78, 71, 13, 10, 26, 10};
+constexpr unsigned char png_end[12] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
 constexpr std::size_t header_bytes = 33;  // signature 8, IHDR: length 4, name 4, contents 13, checksum 4
 constexpr std::size_t chunk_frame = 12;   // length 4, name 4, checksum 4
 
@@ -44,6 +45,9 @@ Header read_header(const fs::path& path, const std::string& bytes) {
   if (!std::equal(png_signature, png_signature + signed_bytes, unsigned_bytes(bytes)))
     throw Error(quoted(path) + " is not a PNG image; convert it to PNG");
   if (bytes.size() < header_bytes) throw damaged(path, "it ends within the PNG header");
+  if (bytes.compare(12, 4, "CgBI") == 0)
+    throw Error(quoted(path) +
+                " is a PNG file in Apple's form for apps (CgBI), which is not read; save it as plain PNG");
   if (bytes.compare(12, 4, "IHDR") != 0) throw damaged(path, "it does not begin with a PNG header");
   const Header header{big_endian(unsigned_bytes(bytes, 16)), big_endian(unsigned_bytes(bytes, 20)),
                       *unsigned_bytes(bytes, 24), *unsigned_bytes(bytes, 25)};
@@ -60,17 +64,25 @@ struct Beside {
   int significant_bits = 0;
 };
 
-/// Reads what is needed of the ancillary chunks and takes them all out of `bytes`: a damaged one must not matter.
-Beside take_out_ancillary_chunks(std::string& bytes, const Header& header) {
+/// Reads what is needed of the ancillary chunks and takes them all out of `bytes`: a damaged one must not matter, nor
+/// must it matter if the chunk that marks the end is missing. Throws Error if a chunk that decides about pixels is cut
+/// or unknown.
+Beside take_out_ancillary_chunks(const fs::path& path, std::string& bytes, const Header& header) {
   Beside beside;
   std::size_t at = sizeof png_signature, kept = at;
-  while (bytes.size() - at >= chunk_frame) {
+  bool ended = false;
+  while (!ended && bytes.size() - at >= chunk_frame) {
     const auto length = static_cast<std::size_t>(big_endian(unsigned_bytes(bytes, at)));
-    if (length > bytes.size() - at - chunk_frame) break;  // for lodepng to report
     const std::string name = bytes.substr(at + 4, 4);
+    if (length > bytes.size() - at - chunk_frame)
+      throw damaged(path, name == "IDAT" ? "it ends before its last pixel" : "it ends within one of its chunks");
     const unsigned char* const contents = unsigned_bytes(bytes, at + 8);
     const bool ancillary = (name[0] & 32) != 0;
     if (!ancillary) {
+      if (name != "IHDR" && name != "PLTE" && name != "IDAT" && name != "IEND" &&
+          lodepng_chunk_check_crc(unsigned_bytes(bytes, at)) == 0)
+        throw Error(quoted(path) + " is a PNG file of an extended kind (with the chunk " + quoted(name) +
+                    "), which is not read; save it as plain PNG");
       if (kept < at)
         std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), length + chunk_frame,
                     bytes.begin() + static_cast<std::ptrdiff_t>(kept));
@@ -86,9 +98,10 @@ Beside take_out_ancillary_chunks(std::string& bytes, const Header& header) {
       }
     }
     at += length + chunk_frame;
-    if (name == "IEND") break;
+    ended = name == "IEND";
   }
-  bytes.erase(kept, at - kept);
+  bytes.erase(kept, ended ? at - kept : std::string::npos);
+  if (!ended) bytes.append(reinterpret_cast<const char*>(png_end), sizeof png_end);
   return beside;
 }
 
@@ -198,7 +211,7 @@ struct Stored {
 };
 
 RawImage decode_png(const fs::path& path, std::string bytes, const Header& header) {
-  const Beside beside = take_out_ancillary_chunks(bytes, header);
+  const Beside beside = take_out_ancillary_chunks(path, bytes, header);
   Decoder decoder;
   LodePNGState& state = decoder.state;
   state.decoder.color_convert = 0;

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 
+#include "common/core/disjoint_sets.h"
 #include "common/core/in_parallel.h"
 #include "common/io/machine.h"
 
@@ -13,7 +14,7 @@ namespace {
 
 constexpr std::size_t lanes = 16;  // independent sums, so that the compiler may keep them in vector registers
 
-/// Mean removed, length 1, padded with zeros to a multiple of `lanes`. All zero where the image is constant.
+/// Mean removed, length 1, padded with zeros to a multiple of `lanes`. All zero if the image is constant.
 std::vector<float> normalised(const Grey& image) {
   const std::size_t n = image.pixels.size();
   const double mean = std::accumulate(image.pixels.begin(), image.pixels.end(), 0.0) / static_cast<double>(n);
@@ -125,19 +126,10 @@ std::vector<bool> resemble_any(const std::vector<Grey>& images, const std::vecto
 }
 
 std::vector<std::vector<std::size_t>> near_duplicate_groups(const std::vector<Grey>& thumbnails, double threshold) {
-  // Union-find where the smaller index is the root, so that a group is known by its first member.
-  std::vector<std::size_t> parent(thumbnails.size());
-  std::iota(parent.begin(), parent.end(), std::size_t{0});
-  const auto root = [&](std::size_t i) {
-    while (parent[i] != i) i = parent[i] = parent[parent[i]];
-    return i;
-  };
-  for (const SimilarPair& pair : similar_pairs(thumbnails, threshold)) {
-    const std::size_t a = root(pair.a), b = root(pair.b);
-    parent[std::max(a, b)] = std::min(a, b);
-  }
+  DisjointSets sets(thumbnails.size());
+  for (const SimilarPair& pair : similar_pairs(thumbnails, threshold)) sets.join(pair.a, pair.b);
   std::vector<std::vector<std::size_t>> members(thumbnails.size()), groups;
-  for (std::size_t i = 0; i < thumbnails.size(); ++i) members[root(i)].push_back(i);
+  for (std::size_t i = 0; i < thumbnails.size(); ++i) members[sets.first_of(i)].push_back(i);
   for (std::vector<std::size_t>& group : members)
     if (group.size() > 1) groups.push_back(std::move(group));
   return groups;

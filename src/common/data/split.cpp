@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "common/core/disjoint_sets.h"
 #include "common/core/error.h"
 #include "common/core/quoting.h"
 #include "common/core/random.h"
@@ -88,25 +89,15 @@ bool has_groups(const Dataset& dataset) {
 /// their first member.
 std::vector<Cases> joined_groups(const Dataset& dataset, const std::vector<Cases>& near_duplicates) {
   const std::size_t n = dataset.cases.size();
-  std::vector<std::size_t> leader(n);  // a case that leads to the first of its group
-  for (std::size_t i = 0; i < n; ++i) leader[i] = i;
-  const auto first_of_group = [&](std::size_t i) {
-    while (leader[i] != i) i = leader[i] = leader[leader[i]];
-    return i;
-  };
-  const auto join = [&](std::size_t a, std::size_t b) {
-    a = first_of_group(a);
-    b = first_of_group(b);
-    leader[std::max(a, b)] = std::min(a, b);
-  };
+  DisjointSets sets(n);
   for (const Cases& group : near_duplicates)
-    for (const std::size_t member : group) join(group[0], member);
+    for (const std::size_t member : group) sets.join(group[0], member);
   std::map<std::string, std::size_t> first;
   for (std::size_t i = 0; i < n; ++i)
-    if (!dataset.cases[i].group.empty()) join(first.emplace(dataset.cases[i].group, i).first->second, i);
+    if (!dataset.cases[i].group.empty()) sets.join(first.emplace(dataset.cases[i].group, i).first->second, i);
   std::map<std::size_t, Cases> groups;
   for (std::size_t i = 0; i < n; ++i)
-    if (!is_test(dataset.cases[i])) groups[first_of_group(i)].push_back(i);
+    if (!is_test(dataset.cases[i])) groups[sets.first_of(i)].push_back(i);
   std::map<std::size_t, Cases> by_first_member;
   for (auto& [leading, group] : groups)
     if (group.size() > 1) by_first_member[group[0]] = std::move(group);

@@ -3,11 +3,11 @@
 // Grouped (the default): near-duplicates (similarity.h) stay on one side, or the network would be asked in validation
 // what it saw in training. A group, or a case that is in none, is a unit. For class c with n_c cases the target is
 // round(0.2 n_c) validation cases:
-//   1. Units that span several classes, in seeded order: a unit goes to validation where that brings the validation
+//   1. Units that span several classes, in seeded order: a unit goes to validation if that brings the validation
 //      counts of such units closer to 0.2 of their own numbers (sum over classes of the absolute differences).
 //   2. Each class for itself, its remaining units in seeded order: of all subsets the sum of whose sizes is closest to
-//      what the target still lacks (the smaller sum where two are as close), the first in that order is taken: a unit
-//      is in it whenever the rest can still be completed. Where single cases are many, as in BUSI, the target is met
+//      what the target still lacks (the smaller sum if two are as close), the first in that order is taken: a unit
+//      is in it whenever the rest can still be completed. If single cases are many, as in BUSI, the target is met
 //      exactly.
 // Cases that the dataset puts in one group (a CSV file's column) are a unit too, together with their near-duplicates.
 // Folds: units in seeded order, the larger ones first, each to the fold where it raises
@@ -65,7 +65,7 @@ bool has_own_split(const Dataset& dataset);
 /// dataset: as it says itself. Lists: as the files say; cases named in neither are left out. Only lists take the
 /// dataset's test cases. Throws Error if a list is wrong (file and line are named), a list parts a group of the
 /// dataset, or no training or no validation case is left; UsageError for one list without the other, impossible folds,
-/// or `dataset` where it has no split.
+/// or `dataset` if it has no split.
 ///
 /// Lists (io/text_file.h tells in which encodings) name a case by its name, by its file's name, or by its path below
 /// the dataset's folder, with or without ending; CLASS/NAME works too.
@@ -74,7 +74,7 @@ bool has_own_split(const Dataset& dataset);
 Split make_split(const Dataset& dataset, const SplitOptions& options, Fingerprints& prints);
 Split make_split(const Dataset& dataset, const SplitOptions& options);
 
-/// The cases that a list names, in its order. Throws Error naming file and line where it is wrong.
+/// The cases that a list names, in its order. Throws Error naming file and line if it is wrong.
 std::vector<std::size_t> list_order(const Dataset& dataset, const std::filesystem::path& list);
 
 }  // namespace data

@@ -76,9 +76,10 @@ struct PngSize {
   int bits;
 };
 
-/// Of a PNG file whose last chunk is where it should be; none of any other file.
+/// Of a PNG file whose last chunk is where it should be and that no EXIF turns; none of any other file.
 std::optional<PngSize> header_of(const fs::path& path) {
   constexpr unsigned char last_chunk[12] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
+  constexpr std::size_t looked_at = 4096;  // of its beginning and of its end, where EXIF is
   unsigned char first[29] = {}, last[12] = {};
   std::error_code ignored;
   if (!fs::is_regular_file(path, ignored)) return std::nullopt;  // to open a named pipe would wait for its writer
@@ -89,6 +90,14 @@ std::optional<PngSize> header_of(const fs::path& path) {
   const std::string begin(reinterpret_cast<char*>(first), 16);
   if (!file || begin != std::string("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR", 16)) return std::nullopt;
   if (!std::equal(last, last + sizeof last, last_chunk)) return std::nullopt;
+  for (const std::streamoff from :
+       {std::streamoff{0}, std::max<std::streamoff>(0, file.tellg() - std::streamoff{looked_at})}) {
+    std::string part(looked_at, '\0');
+    file.clear();
+    file.seekg(from);
+    file.read(part.data(), static_cast<std::streamsize>(part.size()));
+    if (part.find("eXIf") != std::string::npos) return std::nullopt;
+  }
   const auto number = [&](int at) {
     return std::uint32_t{first[at]} << 24 | std::uint32_t{first[at + 1]} << 16 | std::uint32_t{first[at + 2]} << 8 |
            first[at + 3];
