@@ -125,17 +125,18 @@ TEST(ImageFile, KindsThatAreNotReadAreNamed) {
   }
 }
 
-// Cut anywhere they are refused.
+// Cut anywhere they are refused, unless it is the marker behind the last pixel of a JPEG file that is gone.
 TEST(ImageFile, CutFilesAreDamaged) {
   const TemporaryFolder folder;
   for (const char* name : {"grey.jpg", "progressive.jpg", "colour.bmp", "palette.bmp"}) {
     SCOPED_TRACE(name);
     const std::string whole = read_text(golden(name));
-    for (std::size_t length = 2; length < whole.size(); length += 1 + length / 40) {
+    const std::size_t needed = std::string(name).find(".jpg") != std::string::npos ? whole.size() - 2 : whole.size();
+    for (std::size_t length = 2; length < needed; length += 1 + length / 40) {
       write_text(folder / "cut", whole.substr(0, length));
       expect_refused(folder / "cut", "damaged");
     }
-    write_text(folder / "cut", whole.substr(0, whole.size() - 1));
+    write_text(folder / "cut", whole.substr(0, needed - 1));
     expect_refused(folder / "cut", "damaged");
     write_text(folder / "cut", whole);
     EXPECT_EQ(read_image(folder / "cut").pixels, read_image(golden(name)).pixels);

@@ -79,8 +79,8 @@ TEST(LayoutCommands, TrainNamesClassesThatDoNotValidate) {
     (one.class_name == "benign" || train.size() < val.size() ? train : val) += one.name + "\n";
   write_text(phantoms / "train.txt", train);
   write_text(phantoms / "val.txt", val);
-  const Finished finished = attnunet_run(phantoms.train(
-      phantoms / "run", {"--train-list", phantoms / "train.txt", "--val-list", phantoms / "val.txt"}));
+  const Finished finished = attnunet_run(
+      phantoms.train(phantoms / "run", {"--train-list", phantoms / "train.txt", "--val-list", phantoms / "val.txt"}));
   expect_success(finished);
   expect_in(finished.out, "warning: no validation case is of class 'benign', which has ");
 }
