@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
   } catch (const UsageError& error) {
     return fail(wrong_usage, error.what());
   } catch (const std::bad_alloc&) {
-    return fail(failed, "not enough memory: a smaller --batch, --size or --base needs less");
+    return fail(failed, "not enough memory: smaller images, --batch or --size need less");
   } catch (const std::exception& error) {
     return fail(failed, error.what());
   }

@@ -110,7 +110,7 @@ TEST_F(CasesOnDisk, SeenByPixelsAndNearDuplicates) {
                              std::filesystem::copy_options::overwrite_existing);
   data::Fingerprints prints(dataset);
   CaseList list = list_cases({}, dataset, {{0, 1, 2}, {4, 5, 6}}, prints);
-  EXPECT_EQ(seen_of_validation(list), (std::vector<Seen>{Seen::no, Seen::near_duplicate, Seen::trained}));
+  EXPECT_EQ(recorded_seen(list.val), (std::vector<Seen>{Seen::no, Seen::near_duplicate, Seen::trained}));
   const std::vector<std::size_t> asked{0, 4, 5, 6, 7, 10};
   EXPECT_EQ(seen_by(list, prints, asked), (std::vector<Seen>{Seen::trained, Seen::no, Seen::near_duplicate,
                                                              Seen::trained, Seen::no, Seen::near_duplicate}));
@@ -118,11 +118,28 @@ TEST_F(CasesOnDisk, SeenByPixelsAndNearDuplicates) {
   EXPECT_EQ(seen_by(CaseList::from_text(list.to_text()), prints, asked), seen_by(list, prints, asked));
   // A successor's validation images are found among the predecessor's training images.
   const CaseList second = list_cases(inherited_list(list), dataset, {{7, 8}, {0, 5, 9}}, prints);
-  EXPECT_EQ(seen_of_validation(second), (std::vector<Seen>{Seen::trained, Seen::near_duplicate, Seen::no}));
+  EXPECT_EQ(recorded_seen(second.val), (std::vector<Seen>{Seen::trained, Seen::near_duplicate, Seen::no}));
   // What it started from is not known.
   list.complete = false;
   EXPECT_EQ(seen_by(list, prints, {0, 7, 5}), (std::vector<Seen>{Seen::trained, Seen::unknown, Seen::near_duplicate}));
   EXPECT_EQ(seen_by(std::nullopt, prints, {0, 4}), (std::vector<Seen>{Seen::unknown, Seen::unknown}));
+}
+
+TEST_F(CasesOnDisk, TestCasesAreRecorded) {
+  const data::Dataset dataset = scan();
+  std::filesystem::copy_file(dataset.cases[1].image, dataset.cases[8].image,
+                             std::filesystem::copy_options::overwrite_existing);
+  data::Fingerprints prints(dataset);
+  const CaseList list = list_cases({}, dataset, {{0, 1, 2}, {3, 4}, {8, 9}}, prints);
+  EXPECT_EQ(recorded_seen(list.test), (std::vector<Seen>{Seen::trained, Seen::no}));
+  const CaseList loaded = CaseList::from_text(list.to_text());
+  EXPECT_EQ(loaded.to_text(), list.to_text());
+  const PresentCases present = present_cases(loaded, dataset, prints);
+  EXPECT_EQ(present.test.cases, (std::vector<std::size_t>{8, 9}));
+  EXPECT_EQ(present.others, 13u);
+  EXPECT_EQ(seen_by(loaded, prints, {8, 9}), (std::vector<Seen>{Seen::trained, Seen::no}));
+  // Resumed where they are not, they are not forgotten.
+  EXPECT_EQ(list_cases(loaded, dataset, {{0, 1, 2}, {3, 4}}, prints).to_text(), list.to_text());
 }
 
 // Resumed on the same cases the list is the same; a picture that was replaced stays among those trained on.

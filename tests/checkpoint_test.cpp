@@ -236,6 +236,22 @@ TEST(Checkpoint, SizeThatIsNoSquare) {
   EXPECT_NE(assumptions(saved, {24, 40}).find("images of 24 x 40 (height x width), luma"), std::string::npos);
 }
 
+TEST_F(SpoiltCheckpoint, WhatIsStoredForPredict) {
+  Checkpoint checkpoint = example();
+  EXPECT_EQ(marking_text(checkpoint), "");
+  checkpoint.threshold = 0.25;
+  checkpoint.min_area = 20;
+  checkpoint.largest = 3;
+  save_checkpoint(folder / "good", checkpoint);
+  const Checkpoint loaded = load_checkpoint(folder / "good");
+  EXPECT_EQ(loaded.threshold, 0.25);
+  EXPECT_EQ(loaded.min_area, 20);
+  EXPECT_EQ(loaded.largest, 3);
+  EXPECT_EQ(marking_text(loaded), "threshold 0.25, min-area 20, largest 3");
+  for (const char* key : {"threshold", "min_area", "largest"})
+    expect_rejected(std::string(key) + " = '-1'", [&](Parts& p) { p.metadata[key] = "-1"; });
+}
+
 TEST(Checkpoint, CasesHash) {
   const std::string hash = hash_of_cases({"a", "b"}, {"c"});
   EXPECT_EQ(hash, hash_of_cases({"a", "b"}, {"c"}));

@@ -83,7 +83,7 @@ TEST_F(Predict, WhatIsLeftOfAMaskIsInAllResults) {
     changed += marked(expected) != all_marked ? 1 : 0;
   }
   EXPECT_GT(changed, 0u) << "every mask is one part: this test says nothing";
-  expect_failure(predict({images, "--largest", "0"}), 2, {"--largest"});
+  expect_failure(predict({images, "--largest", "-1"}), 2, {"--largest"});
   expect_failure(predict({images, "--min-area", "-1"}), 2, {"--min-area"});
 }
 

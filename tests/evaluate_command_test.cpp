@@ -163,6 +163,13 @@ TEST_F(EvaluateCommand, PoolsInTheOrderOfTheList) {
   EXPECT_GT(std::abs(expected - in_case_order), 1e-6) << "the order makes no difference: the test shows nothing";
 }
 
+TEST_F(EvaluateCommand, OutputsOfOneName) {
+  const std::string file = *phantoms / "both";
+  expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint("0"), "--json", file, "--csv", file}), 1,
+                 {"cannot write", "the same name"});
+  EXPECT_FALSE(std::filesystem::exists(file));
+}
+
 TEST_F(EvaluateCommand, FoldsGiveMeanAndDeviation) {
   const Json first = evaluate({"--checkpoint", checkpoint("0")}), second = evaluate({"--checkpoint", checkpoint("1")});
   EXPECT_EQ(first["cases"].get<int>() + second["cases"].get<int>(), 20);

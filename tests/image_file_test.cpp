@@ -9,6 +9,7 @@
 #include "common/core/error.h"
 #include "common/core/random.h"
 #include "common/data/image_bytes.h"
+#include "common/data/image_extent.h"
 #include "support/files.h"
 
 namespace attnunet::data {
@@ -38,6 +39,19 @@ TEST(ImageFile, BmpOfEveryKindIsExact) {
     SCOPED_TRACE(name);
     EXPECT_EQ(difference_from_pillow(name), 0);
   }
+}
+
+TEST(ImageFile, HeadersTellTheSize) {
+  for (const char* name : {"grey.bmp", "palette.bmp", "alpha.bmp", "top_down.bmp", "grey.jpg", "colour_420.jpg",
+                           "progressive.jpg", "cmyk.jpg", "grey.jpg_luma.png"})
+    EXPECT_EQ(pixels_by_header(golden(name)), 37 * 29) << name;
+  const TemporaryFolder folder;
+  const std::string jpeg = read_text(golden("progressive.jpg"));
+  for (const std::string& text : {std::string(), std::string("BM"), std::string(100, 'x'), jpeg.substr(0, 30)}) {
+    write_text(folder / "x", text);
+    EXPECT_EQ(pixels_by_header(folder / "x"), 0) << text.size();
+  }
+  EXPECT_EQ(pixels_by_header(folder.path()), 0);
 }
 
 // Pillow has libjpeg-turbo too.

@@ -172,5 +172,26 @@ TEST_F(PredictInputs, InterruptedItLeavesWholeFiles) {
   EXPECT_EQ(files_below(out), expected);
 }
 
+// Some of an image's results could be written and others not: that shows before the work.
+TEST_F(Predict, NamesTooLongForSomeResults) {
+  phantom("a.png", 40, 40);
+  phantom(std::string(240, 'x') + ".png", 40, 40);
+  expect_success(predict({images}));
+  std::filesystem::remove_all(out);
+  for (const std::string option : {"--probability", "--attention"}) {
+    expect_failure(predict({images, option}), 1, {"cannot write", "xxx_", "shorter name"});
+    EXPECT_FALSE(std::filesystem::exists(std::filesystem::path(out) / "a_mask.png"));
+  }
+}
+
+// By their headers alone: nothing of these images could be decoded.
+TEST_F(Predict, ImagesThatDoNotFitIntoMemory) {
+  const std::string header("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\x40\0\0\0\x40\0\x08\0\0\0\0", 29);
+  for (int i = 0; i < 200; ++i)
+    write_text(std::filesystem::path(images) / (std::to_string(i) + ".png"), header);  // 16384 x 16384
+  expect_failure(predict({images, "--batch", "200", "--threads", "200"}), 1,
+                 {"prediction needs 125", "GiB of memory", "--batch"});
+}
+
 }  // namespace
 }  // namespace attnunet

@@ -234,6 +234,102 @@ TEST_F(SeenImages, RenamedAndCopiedFiles) {
   EXPECT_EQ(count(evaluate({"--data", renamed, "--subset", "train"}), "trained"), list.train.size());
 }
 
+// A few of the checkpoint's cases among others: what is not scored is said, and what scores it.
+TEST_F(SeenImages, AnotherDatasetWithSomeOfTheCases) {
+  const std::string one_trained = *phantoms / "one-trained", one_validated = *phantoms / "one-validated";
+  const data::Dataset dataset = data::scan(phantoms->data);
+  for (const std::string& folder : {one_trained, one_validated}) data::synthesize(folder, 12, 32, 8);
+  copy_case(case_of(dataset, list.train[0]), one_trained, "from elsewhere");
+  copy_case(case_of(dataset, list.val[0]), one_validated, "from elsewhere");
+  const std::string others = "12 of the 13 cases there are not recorded", all = "--split random --subset all";
+  expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--data", one_trained}), 1, {others, all});
+  const Evaluated one = evaluate({"--data", one_validated});
+  EXPECT_EQ(one.seen.size(), 1u);
+  EXPECT_NE(first_line(one.out).find(others + " and not scored (" + all), std::string::npos) << one.out;
+  EXPECT_EQ(evaluate({"--data", one_trained, "--split", "random", "--subset", "all"}).seen.size(), 13u);
+}
+
+/// The phantoms in the folders train, val and test, each with class folders.
+std::string parted_data(const PhantomFolder& phantoms, const std::string& name) {
+  const data::Dataset dataset = data::scan(phantoms.data);
+  for (std::size_t i = 0; i < dataset.cases.size(); ++i) {
+    const char* part = i % 5 == 4 ? "test" : i % 5 == 3 ? "val" : "train";
+    copy_case(dataset.cases[i], fs::path(phantoms / name) / part, "case " + std::to_string(100 + i));
+  }
+  return phantoms / name;
+}
+
+TEST_F(SeenImages, TestCasesOfTheDataset) {
+  const std::string data = parted_data(*phantoms, "parted"), last = *phantoms / "parted-run/last.safetensors";
+  const Finished trained = train("parted-run", {{"--data", data}, {"--epochs", "1"}, {"--panels", "0"}});
+  EXPECT_NE(trained.out.find("12 for training, 4 for validation, 4 for testing"), std::string::npos) << trained.out;
+  EXPECT_EQ(names(load_case_list(last)->test), (std::set<std::string>{"case 104", "case 109", "case 114", "case 119"}));
+  const Evaluated test = evaluate({"--subset", "test"}, last);
+  EXPECT_EQ(test.json["subset"], "test");
+  EXPECT_EQ(count(test, "no"), 4u);
+  EXPECT_EQ(test.seen.count("case 104"), 1u);
+  const Evaluated all = evaluate({"--subset", "all"}, last);
+  EXPECT_EQ(all.seen.size(), 20u);
+  EXPECT_EQ(all.out.find("not recorded"), std::string::npos) << all.out;
+  EXPECT_EQ(evaluate({"--subset", "test", "--split", "grouped"}, last).seen, test.seen);
+  // Wherever they are now.
+  fs::rename(*phantoms / "parted/test", *phantoms / "only-test");
+  EXPECT_EQ(evaluate({"--subset", "test", "--data", *phantoms / "only-test"}, last).json["overall"],
+            test.json["overall"]);
+  // A checkpoint of a dataset without any, of this dataset.
+  expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--subset", "test"}), 1,
+                 {"records no test cases", "--split grouped --subset test"});
+  expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--subset", "test", "--seed", "0"}), 1,
+                 {"no test cases", "a folder called test"});
+}
+
+TEST_F(SeenImages, TestCasesThatWereTrainedOn) {
+  const std::string data = parted_data(*phantoms, "leaky-test");
+  const data::Dataset dataset = data::scan(data);
+  const auto first = [&](data::Part part) {
+    return *std::find_if(dataset.cases.begin(), dataset.cases.end(),
+                         [&](const data::Case& one) { return one.part == part; });
+  };
+  remove_case(first(data::Part::test));
+  copy_case(first(data::Part::train), data + "/test", "case 104");
+  const Finished trained = train("leaky-test-run", {{"--data", data}, {"--epochs", "1"}, {"--panels", "0"}});
+  EXPECT_NE(trained.out.find("warning: 1 of 4 test images were trained on (0 near-duplicates)\n"), std::string::npos)
+      << trained.out;
+  const Evaluated test = evaluate({"--subset", "test"}, *phantoms / "leaky-test-run/last.safetensors");
+  EXPECT_EQ(first_line(test.out), warning(1, 4, 0));
+}
+
+// Weights know no cases, so the dataset's own split is the default, as in training.
+TEST_F(SeenImages, WeightsWithoutMetadata) {
+  const std::string data = parted_data(*phantoms, "for-weights"), weights = *phantoms / "weights.safetensors";
+  SafetensorsReader reader(checkpoint);
+  std::vector<StoredTensor> tensors;
+  for (const auto& [name, tensor] : reader.tensors()) tensors.push_back(tensor);
+  write_safetensors(weights, {}, tensors, [&](std::size_t i, float* values) { reader.read(tensors[i], values); });
+  std::set<std::string> scored;
+  for (const auto& [name, seen] : evaluate({"--data", data, "--size", "32"}, weights).seen) scored.insert(name);
+  EXPECT_EQ(scored, (std::set<std::string>{"case 103", "case 108", "case 113", "case 118"}));
+}
+
+TEST_F(SeenImages, ThresholdsAreChosenOnImagesThatWereNotTrainedOn) {
+  const std::string copy = *phantoms / "copy.safetensors", other = *phantoms / "for-threshold";
+  const auto choose = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"evaluate", "--checkpoint", checkpoint, "--choose-threshold", copy});
+    return attnunet_run(arguments);
+  };
+  const std::string not_its_own = "of images that are not recorded as the checkpoint's validation cases";
+  const Finished own = choose({});
+  expect_success(own);
+  EXPECT_EQ(own.out.find(not_its_own), std::string::npos) << own.out;
+  fs::remove(copy);
+  expect_failure(choose({"--seed", "9"}), 1, {"--choose-threshold", "not trained on", "of these 4 were", "--seed"});
+  EXPECT_FALSE(fs::exists(copy));
+  data::synthesize(other, 10, 32, 8);
+  const Finished elsewhere = choose({"--data", other});
+  expect_success(elsewhere);
+  EXPECT_NE(elsewhere.out.find(not_its_own), std::string::npos) << elsewhere.out;
+}
+
 TEST_F(SeenImages, AnotherDataset) {
   const std::string other = *phantoms / "other";
   data::synthesize(other, 10, 32, 8);

@@ -80,6 +80,58 @@ TEST_F(Predict, UsesTheThresholdOfTheCheckpoint) {
   expect_failure(
       attnunet_run({"evaluate", "--checkpoint", checkpoint, "--choose-threshold", chosen, "--subset", "all"}), 2,
       {"--choose-threshold", "--subset val"});
+  expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--choose-threshold", checkpoint}), 2,
+                 {"--choose-threshold", "a name of its own"});
+}
+
+// What a checkpoint states for predict: stored, printed, used, overridden, and known to export and info.
+TEST_F(Predict, UsesThePartsThatTheCheckpointKeeps) {
+  const std::string chosen = phantoms / "chosen.safetensors", csv = phantoms / "t.csv";
+  expect_success(attnunet_run(
+      {"evaluate", "--checkpoint", checkpoint, "--choose-threshold", chosen, "--min-area", "4", "--largest", "1"}));
+  Checkpoint with = load_checkpoint(chosen);
+  EXPECT_EQ(with.min_area, 4);
+  EXPECT_EQ(with.largest, 1);
+  with.threshold = 0.25;
+  save_checkpoint(chosen, with);
+  for (int i = 0; i < 4; ++i) phantom(std::to_string(i) + ".png", 40, 40, static_cast<std::uint32_t>(i));
+  const auto predicted = [&](const std::string& model, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"predict", images, "--checkpoint", model, "--out", out, "--csv", csv};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished finished = attnunet_run(arguments);
+    expect_success(finished);
+    return finished.out;
+  };
+  predicted(checkpoint, {"--threshold", "0.25", "--min-area", "4", "--largest", "1"});
+  const std::string by_options = read_text(csv);
+  EXPECT_NE(predicted(chosen, {}).find("threshold 0.25, min-area 4, largest 1"), std::string::npos);
+  EXPECT_EQ(read_text(csv), by_options);
+  const auto row = rows_of(csv).at(0);
+  EXPECT_EQ(row.at("threshold") + " " + row.at("min_area") + " " + row.at("largest"), "0.25 4 1");
+  EXPECT_EQ(predicted(checkpoint, {}).find("threshold"), std::string::npos);
+  const std::string plain = read_text(csv);
+  EXPECT_NE(plain, by_options);
+  predicted(chosen, {"--threshold", "0.5", "--min-area", "0", "--largest", "0"});
+  EXPECT_EQ(read_text(csv), plain);
+
+  const Finished info = attnunet_run({"info", "--checkpoint", chosen});
+  EXPECT_NE(info.out.find("threshold 0.25, min-area 4, largest 1"), std::string::npos) << info.out;
+  EXPECT_NE(info.out.find("16 training, 4 validation, 0 test"), std::string::npos) << info.out;
+  const Finished exported = attnunet_run({"export", "--checkpoint", chosen, "--out", phantoms / "m.onnx"});
+  EXPECT_NE(exported.out.find("the logit is above -1.099"), std::string::npos) << exported.out;
+  const std::string onnx = read_text(phantoms / "m.onnx");
+  for (const char* text : {"probability > 0.25", "min_area", "largest"})
+    EXPECT_NE(onnx.find(text), std::string::npos) << text;
+  EXPECT_EQ(onnx.find("probability > 0.5"), std::string::npos);
+  const Finished scored = attnunet_run({"evaluate", "--checkpoint", chosen, "--data", phantoms.data});
+  EXPECT_NE(scored.out.find("Scored at threshold 0.5; the checkpoint has threshold 0.25"), std::string::npos)
+      << scored.out;
+  expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--min-area", "4"}), 2,
+                 {"--min-area", "--choose-threshold"});
+  // A resumed run goes on with other weights.
+  expect_success(attnunet_run(
+      {"train", "--resume", chosen, "--data", phantoms.data, "--out", phantoms / "on", "--epochs", "3", "--quiet"}));
+  EXPECT_EQ(marking_text(load_checkpoint(phantoms / "on/last.safetensors")), "");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // `attnunet train` and `evaluate` as programs: run folders, interruption and resumption, what happens to bad input.
 #include <gtest/gtest.h>
+#include <lodepng.h>
 
 #include <algorithm>
 #include <csignal>
@@ -7,8 +8,10 @@
 #include <set>
 #include <sstream>
 
+#include "common/train/checkpoint.h"
 #include "support/command_line.h"
 #include "support/json.h"
+#include "support/png_kinds.h"
 
 namespace attnunet {
 namespace {
@@ -108,9 +111,51 @@ TEST(TrainCommand, AnEarlierStateOfARunIsResumedElsewhere) {
   EXPECT_EQ(read_text(run + "/last.safetensors"), state);
   expect_success(attnunet_run({"train", "--resume", earlier, "--epochs", "2", "--out", phantoms / "other"}));
   EXPECT_EQ(lines_of(read_text(phantoms / "other/metrics.csv")).size(), 3u);
+  // Batches of the next epoch stay, too.
+  Checkpoint interrupted = load_checkpoint(earlier);
+  interrupted.batch = 2;
+  interrupted.step += 2;
+  interrupted.sums.add({0.5, PixelCounts()});
+  save_checkpoint(run + "/last.safetensors", interrupted);
+  expect_failure(attnunet_run({"train", "--resume", earlier}), 1, {"after epoch 1 of", "has 1 and 2 batches", "--out"});
   // Once the last state is gone or damaged, the earlier one is all there is.
   write_text(run + "/last.safetensors", "damaged");
   expect_success(attnunet_run({"train", "--resume", earlier}));
+}
+
+// All that is left of a run is a checkpoint: no metrics.csv, no panels.
+TEST(TrainCommand, ACheckpointAloneIsResumed) {
+  const PhantomFolder phantoms;
+  expect_success(attnunet_run(phantoms.train(phantoms / "run", {"--quiet"})));
+  fs::copy_file(phantoms / "run/last.safetensors", phantoms / "alone.safetensors");
+  for (const std::string epochs : {"2", "3"}) {
+    expect_success(attnunet_run({"train", "--resume", phantoms / "alone.safetensors", "--data", phantoms.data,
+                                 "--epochs", epochs, "--threads", "1", "--out", phantoms / epochs}));
+    EXPECT_EQ(load_checkpoint(phantoms / (epochs + "/last.safetensors")).epoch, std::stoi(epochs));
+  }
+  EXPECT_EQ(lines_of(read_text(phantoms / "3/metrics.csv")).size(), 2u);
+  EXPECT_TRUE(fs::exists(phantoms / "3/report.html"));
+  expect_failure(attnunet_run({"compare", phantoms / "run", phantoms / "3", "--out", phantoms / "c.html"}), 1,
+                 {"begins with epoch 3", "only whole runs"});
+}
+
+// Of images of 16 bits, so that the run has found its range of intensities.
+TEST(TrainCommand, TheReportsCommandRepeatsTheRun) {
+  const PhantomFolder phantoms;
+  const data::Case deep = data::scan(phantoms.data).cases[0];
+  const data::Grey image = data::read_luma(deep.image);
+  write_png_kind(deep.image, big_endian(std::vector<int>(image.pixels.size(), 1000)),
+                 static_cast<unsigned>(image.width), static_cast<unsigned>(image.height), LCT_GREY, 16);
+  expect_success(attnunet_run(phantoms.train(phantoms / "run", {"--quiet"})));
+  const std::string report = read_text(phantoms / "run/report.html"), begin = "<pre>attnunet ";
+  const std::size_t at = report.find(begin);
+  ASSERT_NE(at, std::string::npos);
+  std::istringstream command(report.substr(at + begin.size(), report.find("</pre>", at) - at - begin.size()));
+  std::vector<std::string> arguments;
+  for (std::string word; command >> word;) arguments.push_back(word);
+  arguments.insert(arguments.end(), {"--out", phantoms / "again", "--threads", "1", "--quiet"});
+  expect_success(attnunet_run(arguments));
+  EXPECT_TRUE(read_text(phantoms / "again/last.safetensors") == read_text(phantoms / "run/last.safetensors"));
 }
 
 TEST(TrainCommand, QuietPrintsTheResultOnly) {

@@ -222,6 +222,10 @@ bool run(const AuditOptions& options, const std::set<std::string>& given) {
     for (Part& part : parts) part.seen = seen_by(checkpoint->case_list, prints, part.cases);
     warn_of_seen(count_seen(all_seen(parts)), "scored");
   }
+  if (checkpoint) {
+    const std::string assumed = assumptions(*checkpoint, config.size);
+    if (!assumed.empty()) std::printf("The checkpoint has %s\n", assumed.c_str());
+  }
   tell_left_out(dataset);
   const data::Survey survey = check_files(dataset, all, config);
   find_intensity_range(dataset, config, survey, all);

@@ -42,7 +42,7 @@ struct Run {
 std::optional<SeenCounts> seen_in(const fs::path& folder) {
   const fs::path last = folder / "last.safetensors";
   const auto list = fs::exists(last) ? load_case_list(last) : std::nullopt;
-  return list ? std::optional(count_seen(seen_of_validation(*list))) : std::nullopt;
+  return list ? std::optional(count_seen(recorded_seen(list->val))) : std::nullopt;
 }
 
 /// Scores of images that a run was trained on do not compare with others.
@@ -73,6 +73,9 @@ Run read_run(const std::string& folder) {
   }
   run.rows = read_metrics(path / "metrics.csv");
   if (run.rows.empty()) throw Error(folder + " has no finished epoch yet: " + (path / "metrics.csv").string());
+  if (run.rows[0].epoch != 1)
+    throw Error(folder + " begins with epoch " + std::to_string(run.rows[0].epoch) +
+                ", as it was resumed without the metrics.csv of its run: only whole runs compare");
   run.best = *std::max_element(run.rows.begin(), run.rows.end(),
                                [](const EpochRow& a, const EpochRow& b) { return a.val.iou < b.val.iou; });
   run.seen = seen_in(path);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
+#include <list>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -28,7 +30,7 @@
 namespace attnunet {
 namespace app {
 
-enum class Subset { train, val, all };
+enum class Subset { train, val, test, all };
 
 }  // namespace app
 
@@ -36,7 +38,7 @@ template <>
 struct Names<app::Subset> {
   static constexpr const char* option = "subset";
   static constexpr Name<app::Subset> table[] = {
-      {app::Subset::train, "train"}, {app::Subset::val, "val"}, {app::Subset::all, "all"}};
+      {app::Subset::train, "train"}, {app::Subset::val, "val"}, {app::Subset::test, "test"}, {app::Subset::all, "all"}};
 };
 
 namespace app {
@@ -46,6 +48,7 @@ struct EvaluateOptions {
   std::vector<std::string> checkpoints;
   Subset subset = Subset::val;
   std::string json, csv, choose_threshold;
+  Index min_area = 0, largest = 0;  // for predict, in the file of choose_threshold
   int pool_batch = 8;
   TrainConfig config;  // of what is given on the command line
 };
@@ -57,6 +60,14 @@ std::vector<std::size_t> subset_of(const data::Dataset& dataset, Subset subset, 
       return split_of(dataset, config, prints).train;
     case Subset::val:
       return split_of(dataset, config, prints).val;
+    case Subset::test: {
+      std::vector<std::size_t> cases = split_of(dataset, config, prints).test;
+      if (cases.empty())
+        throw Error(dataset.root.string() +
+                    " has no test cases: put them in a folder called test, or name them in the column split of a CSV "
+                    "file");
+      return cases;
+    }
     case Subset::all:
       return every_case(dataset);
   }
@@ -69,6 +80,8 @@ PresentCases::Part subset_of(const PresentCases& present, Subset subset) {
       return present.train;
     case Subset::val:
       return present.val;
+    case Subset::test:
+      return present.test;
     case Subset::all: {
       PresentCases::Part all;
       for (const PresentCases::Part* part : {&present.train, &present.val, &present.test}) {
@@ -103,7 +116,8 @@ std::string csv_row(const data::Case& one, const ImageScore& score, double pixel
 
 /// One checkpoint evaluated.
 struct Evaluation {
-  std::string checkpoint, assumed;  ///< assumed: assumptions() of the checkpoint
+  std::string checkpoint;
+  std::string assumed, stored;  ///< assumptions() and marking_text() of the checkpoint
   data::Dataset dataset;
   Subset subset = Subset::val;
   std::vector<std::size_t> cases;
@@ -111,6 +125,7 @@ struct Evaluation {
   std::string note;               ///< what is special about the cases
   std::vector<Seen> seen;         ///< of each case
   bool listed = false;            ///< the checkpoint has a case list
+  bool recorded = false;          ///< the cases are those that it records for the subset
   std::vector<double> pixel_mm2;  ///< of each case: the area of a pixel of the network's image; 0: unknown
   TrainConfig config;
   ImageReports images;
@@ -195,17 +210,32 @@ void choose_recorded(Evaluation& evaluation, const CaseList& list, std::optional
     evaluation.note = "none of the checkpoint's cases is there, so all " + cases_here + " are scored";
     return;
   }
+  const std::string root = evaluation.dataset.root.string(), subset = name_of(evaluation.subset);
+  std::string others = std::to_string(present.others) + " of the " + cases_here + " there are not recorded";
+  const std::string how_all = "--split random --subset all scores all " + cases_here;
   PresentCases::Part part = subset_of(present, evaluation.subset);
   const std::string recorded = std::to_string(part.cases.size() + part.missing) + " recorded cases";
+  if (part.cases.empty() && part.missing == 0)
+    throw Error("the checkpoint records no " + subset + " cases; " + others + ": --split grouped --subset " + subset +
+                " scores those that " + root + " names, " + how_all);
   if (part.cases.empty())
-    throw Error("none of the " + recorded + " of subset " + name_of(evaluation.subset) + " is in " +
-                evaluation.dataset.root.string() + "; choose cases with --subset, --split or lists");
+    throw Error("none of the " + recorded + " of subset " + subset + " is in " + root + "; " + others + ": " + how_all);
   if (part.missing > 0) evaluation.note = std::to_string(part.missing) + " of the " + recorded + " are missing";
-  if (evaluation.subset == Subset::all && present.others > 0)
-    evaluation.note += (evaluation.note.empty() ? "" : "; ") + std::to_string(present.others) + " of the " +
-                       cases_here + " there are not recorded and not scored";
+  if (present.others > 0)
+    evaluation.note += (evaluation.note.empty() ? "" : "; ") + others + " and not scored (" + how_all + ")";
   evaluation.cases = std::move(part.cases);
   evaluation.missing = part.missing;
+  evaluation.recorded = true;
+}
+
+/// A threshold that is chosen on images which were trained on says nothing. The recorded validation cases are the
+/// checkpoint's own affair.
+void require_unseen(const Evaluation& evaluation) {
+  const SeenCounts counts = count_seen(evaluation.seen);
+  if (evaluation.recorded || counts.trained == 0) return;
+  throw Error("--choose-threshold is for images that were not trained on, and " + std::to_string(counts.trained) +
+              " of these " + std::to_string(counts.images) +
+              " were; leave out --classes, --split, --folds, --seed and lists, or name other lists");
 }
 
 void print_head(const Evaluation& evaluation) {
@@ -214,10 +244,13 @@ void print_head(const Evaluation& evaluation) {
               evaluation.dataset.root.c_str(), images_text(evaluation.config).c_str(),
               evaluation.note.empty() ? "" : (": " + evaluation.note).c_str());
   if (!evaluation.assumed.empty()) std::printf("The checkpoint has %s\n", evaluation.assumed.c_str());
+  if (!evaluation.stored.empty())
+    std::printf("Scored at threshold 0.5; the checkpoint has %s for predict\n", evaluation.stored.c_str());
   tell_left_out(evaluation.dataset);
 }
 
-/// Prints what is scored. Where interrupted, fewer images than cases and no reports.
+/// Prints what is scored. Until all files have been read, Ctrl-C ends the program at once. Where interrupted after
+/// that, fewer images than cases and no reports.
 Evaluation evaluate(const std::string& path, const EvaluateOptions& options, const std::set<std::string>& given) {
   const auto asked = [&](const char* name, auto value) {
     return given.count(name) != 0 ? std::optional(value) : std::nullopt;
@@ -231,15 +264,18 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   evaluation.listed = checkpoint.case_list.has_value();
   evaluation.config = merged_config(checkpoint, path, options.config, given);
   evaluation.assumed = assumptions(checkpoint, evaluation.config.size);
+  evaluation.stored = marking_text(checkpoint);
   std::optional<data::Fingerprints> prints;
   if (checkpoint.case_list && !chooses_cases(given)) {
     choose_recorded(evaluation, *checkpoint.case_list, prints);
   } else {
     evaluation.dataset = find_dataset(evaluation.config);
+    if (!checkpoint.has_metadata) take_own_split(evaluation.dataset, given, evaluation.config);
     prints.emplace(evaluation.dataset);
     evaluation.cases = subset_of(evaluation.dataset, options.subset, evaluation.config, *prints);
   }
   evaluation.seen = seen_by(checkpoint.case_list, *prints, evaluation.cases);
+  if (!options.choose_threshold.empty()) require_unseen(evaluation);
   print_head(evaluation);
   const data::Survey survey = check_files(evaluation.dataset, evaluation.cases, evaluation.config);
   std::printf("%s\n", data::layout_line(evaluation.dataset).c_str());
@@ -255,6 +291,7 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
     }
     evaluation.pixel_mm2.push_back(pixel_mm2);
   }
+  catch_interrupts();
   ImageReports& images = evaluation.images;
   ThresholdChoice choice;
   images.scores = scores_of(checkpoint, evaluation.config, evaluation.dataset, evaluation.cases,
@@ -269,9 +306,11 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   if (!options.choose_threshold.empty()) {
     evaluation.chosen = choice.best();
     checkpoint.threshold = evaluation.chosen->threshold;
+    if (given.count("min-area") != 0) checkpoint.min_area = options.min_area;
+    if (given.count("largest") != 0) checkpoint.largest = options.largest;
     if (!checkpoint.has_metadata) {
       checkpoint.config.size = evaluation.config.size;
-      checkpoint.config.reading.keep_aspect = evaluation.config.reading.keep_aspect;
+      checkpoint.config.reading = evaluation.config.reading;
     }
     save_checkpoint(options.choose_threshold, checkpoint);
   }
@@ -360,6 +399,13 @@ nlohmann::ordered_json summary_json(const std::vector<Evaluation>& evaluations,
   return object;
 }
 
+/// Before the work: a file that cannot be written, or one name for two, shows now. Leaves nothing.
+void require_writable(const std::vector<std::string>& files) {
+  std::list<AtomicFile> all;
+  for (const std::string& file : files)
+    if (!file.empty()) all.emplace_back(file);
+}
+
 /// False where interrupted.
 bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
   require_backend(options.config.backend, options.config.precision, options.config.conv);
@@ -367,23 +413,27 @@ bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
     throw UsageError("--choose-threshold is for one --checkpoint and --subset val: leave out what differs");
   if (options.checkpoints.size() > 1 && !options.csv.empty())
     throw UsageError("--csv is of one checkpoint: leave it out, or name one --checkpoint");
-  // Made before the work: a file that cannot be written shows now.
-  std::optional<AtomicFile> json_file, csv_file;
-  if (!options.json.empty()) json_file.emplace(options.json);
-  if (!options.csv.empty()) csv_file.emplace(options.csv);
-  if (!options.choose_threshold.empty()) AtomicFile(options.choose_threshold);
+  if (options.choose_threshold.empty() && (given.count("min-area") != 0 || given.count("largest") != 0))
+    throw UsageError("--min-area and --largest are kept, for predict, in the file of --choose-threshold: name one");
+  std::error_code none;
+  if (!options.choose_threshold.empty() &&
+      std::filesystem::equivalent(options.choose_threshold, options.checkpoints[0], none))
+    throw UsageError("--choose-threshold writes a copy of the checkpoint: give the copy a name of its own");
+  require_writable({options.json, options.csv, options.choose_threshold});
 
-  catch_interrupts();
   std::vector<Evaluation> evaluations;
   for (const std::string& path : options.checkpoints) {
     if (!evaluations.empty()) std::printf("\n");
+    restore_interrupts();
     evaluations.push_back(evaluate(path, options, given));
     const Evaluation& one = evaluations.back();
     if (one.images.scores.size() < one.cases.size()) return false;
     print(one, options);
     if (one.chosen)
-      std::printf("\nthreshold %.2f: mean IoU %.4f, at 0.50 %.4f; %s has it, for predict\n", one.chosen->threshold,
-                  one.chosen->iou, one.chosen->iou_at_half, options.choose_threshold.c_str());
+      std::printf("\nthreshold %.2f: mean IoU %.4f, at 0.50 %.4f%s; %s has it, for predict\n", one.chosen->threshold,
+                  one.chosen->iou, one.chosen->iou_at_half,
+                  one.recorded ? "" : ", of images that are not recorded as the checkpoint's validation cases",
+                  options.choose_threshold.c_str());
   }
   nlohmann::ordered_json object;
   if (evaluations.size() == 1) {
@@ -394,15 +444,16 @@ bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
     print_summary(evaluations, over);
     object = summary_json(evaluations, over, options);
   }
-  if (json_file) json_file->commit(object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-  if (csv_file) {
+  if (!options.json.empty())
+    write_file_atomically(options.json, object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  if (!options.csv.empty()) {
     std::string csv =
         "name,class,loss,accuracy,iou,dice,precision,recall,specificity,truth_pixels,predicted_pixels,truth_mm2,"
         "predicted_mm2,seen\n";
     const Evaluation& one = evaluations[0];
     for (std::size_t i = 0; i < one.cases.size(); ++i)
       csv += csv_row(one.dataset.cases[one.cases[i]], one.images.scores[i], one.pixel_mm2[i], one.seen[i]);
-    csv_file->commit(csv);
+    write_file_atomically(options.csv, csv);
   }
   return true;
 }
@@ -423,7 +474,7 @@ void add_evaluate_command(Command& app, int& exit_code) {
           "evaluated on its own split")
       ->required()
       ->default_str("");
-  add_named_option(*command, options->subset, "which cases");
+  add_named_option(*command, options->subset, "which of the recorded cases; all: those of the three others");
   add_backend_option(*command, config.backend);
   add_precision_option(*command, config.precision);
   add_conv_option(*command, config.conv);
@@ -445,6 +496,8 @@ void add_evaluate_command(Command& app, int& exit_code) {
   command->add_option("--choose-threshold", options->choose_threshold,
                       "file for a copy of the checkpoint with the threshold of predict at which the mean IoU of the "
                       "validation cases is highest");
+  add_component_options(*command, options->min_area, options->largest,
+                        "; kept in the file of --choose-threshold for predict, scores do without");
   for (const char* name : {"--variant", "--base", "--size", "--data", "--mask-rule", "--split", "--loss", "--seed"})
     command->get_option(name)->default_str("");  // the checkpoint's
   command->callback([options, command, &exit_code] {

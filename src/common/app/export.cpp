@@ -1,5 +1,6 @@
 #include "common/app/export.h"
 
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -27,6 +28,23 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
+double threshold_of(const Checkpoint& checkpoint) {
+  return checkpoint.threshold.value_or(0.5);
+}
+
+std::string threshold_text(const Checkpoint& checkpoint) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%g", threshold_of(checkpoint));
+  return text;
+}
+
+/// The same of logits; "0" of 0.5.
+std::string logit_text(const Checkpoint& checkpoint) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.4g", std::log(threshold_of(checkpoint) / (1 - threshold_of(checkpoint))));
+  return text;
+}
+
 /// What a user of the file must know and the graph does not say.
 void describe(onnx::Model& model, const Checkpoint& checkpoint) {
   const TrainConfig& config = checkpoint.config;
@@ -45,8 +63,8 @@ void describe(onnx::Model& model, const Checkpoint& checkpoint) {
   model.producer_version = version;
   model.description =
       "Attention U-Net for lesions in breast ultrasound, batch norm folded. image [N,1,H,W]: " + preprocessing +
-      ". A pixel is lesion where logits > 0, which is probability > 0.5. Not a medical "
-      "device.";
+      ". A pixel is lesion where logits > " + logit_text(checkpoint) + ", which is probability > " +
+      threshold_text(checkpoint) + ". Not a medical device.";
   model.metadata = {{"attnunet_version", version},
                     {"variant", name_of(config.network.variant)},
                     {"base", std::to_string(config.network.base)},
@@ -57,7 +75,9 @@ void describe(onnx::Model& model, const Checkpoint& checkpoint) {
   if (config.reading.keep_aspect) model.metadata.emplace_back("keep_aspect", "yes");
   if (checkpoint.has_metadata)
     model.metadata.emplace_back("trained_on", config.classes.empty() ? "all classes" : joined(config.classes));
-  model.metadata.emplace_back("threshold", "0.5");
+  model.metadata.emplace_back("threshold", threshold_text(checkpoint));
+  if (checkpoint.min_area > 0) model.metadata.emplace_back("min_area", std::to_string(checkpoint.min_area));
+  if (checkpoint.largest > 0) model.metadata.emplace_back("largest", std::to_string(checkpoint.largest));
   if (!checkpoint.has_metadata) return;
   model.metadata.emplace_back("epoch", std::to_string(checkpoint.epoch));
   model.metadata.emplace_back("step", std::to_string(checkpoint.step));
@@ -96,8 +116,8 @@ void run(const ExportOptions& options) {
   std::printf("input   image [N,1,%s,%s], grey in [0, 1]; %s at %s; height and width are multiples of %lld\n",
               height.c_str(), width.c_str(), checkpoint.has_metadata ? "trained" : "taken to be trained",
               images_text(checkpoint.config).c_str(), static_cast<long long>(config.multiple()));
-  std::printf("output  logits, probability [N,1,%s,%s]; a pixel is lesion where the logit is above 0\n", height.c_str(),
-              width.c_str());
+  std::printf("output  logits, probability [N,1,%s,%s]; a pixel is lesion where the logit is above %s\n",
+              height.c_str(), width.c_str(), logit_text(checkpoint).c_str());
   std::printf("%s\n", options.dynamic ? "N, height and width are free"
                                       : "N is free, height and width are fixed (--dynamic frees them)");
 }

@@ -61,6 +61,14 @@ void add_tensors(Table& table, const std::vector<TensorSpec>& specs, const std::
   }
 }
 
+std::string cases_text(const std::optional<CaseList>& list) {
+  if (!list) return "not recorded";
+  const auto count = [](const std::vector<RecordedCase>& cases) { return std::to_string(cases.size()); };
+  return count(list->train) + " training, " + count(list->val) + " validation, " + count(list->test) +
+         " test; before that trained on " + count(list->pretrained_on) + " others" +
+         (list->complete ? "" : " and some that are not known");
+}
+
 void print_checkpoint(const std::string& path, std::optional<Variant> variant, std::optional<int> base) {
   const Checkpoint checkpoint = load_checkpoint(path, variant, base);
   const TrainConfig& config = checkpoint.config;
@@ -71,6 +79,9 @@ void print_checkpoint(const std::string& path, std::optional<Variant> variant, s
     std::printf("trained        %d of %d epochs, %lld batches of the next, %lld steps in all\n", checkpoint.epoch,
                 config.epochs, static_cast<long long>(checkpoint.batch), static_cast<long long>(checkpoint.step));
     if (checkpoint.epoch > 0) std::printf("best so far    validation IoU %.4f\n", checkpoint.best_val_iou);
+    std::printf("cases          %s\n", cases_text(checkpoint.case_list).c_str());
+    const std::string marking = marking_text(checkpoint);
+    std::printf("for predict    %s\n", marking.empty() ? "threshold 0.5" : marking.c_str());
     std::printf("configuration  %s\n\n", deciding_json(config).c_str());
   } else {
     std::printf("trained        unknown; %s\n\n", assumptions(checkpoint, config.size).c_str());

@@ -6,6 +6,7 @@
 
 #include "common/core/error.h"
 #include "common/core/quoting.h"
+#include "common/data/image_bytes.h"
 #include "common/io/machine.h"
 #include "cuda/device.h"
 
@@ -176,6 +177,18 @@ void add_data_options(Command& command, TrainConfig& config) {
   command.add_option("--fold", config.fold, "the fold that validates, from 0 on")->check(whole_number(0, 999));
   command.add_option("--train-list", config.train_list, "file with the names of the training cases, one a line");
   command.add_option("--val-list", config.val_list, "file with the names of the validation cases");
+}
+
+void add_component_options(Command& command, Index& min_area, Index& largest, const std::string& more) {
+  constexpr std::uint64_t most = data::largest_image;
+  command
+      .add_option("--min-area", min_area,
+                  "leave out connected parts of a mask with fewer pixels of the image; 0: none" + more)
+      ->check(whole_number(0, most))
+      ->default_str("");
+  command.add_option("--largest", largest, "leave out all but so many parts of a mask, the largest; 0: none" + more)
+      ->check(whole_number(0, most))
+      ->default_str("");
 }
 
 }  // namespace attnunet::app

@@ -64,6 +64,9 @@ void add_mask_rule_option(Command& command, data::MaskRule& rule);
 /// --ignore-orientation: whether EXIF decides what is up.
 void add_orientation_option(Command& command, data::ReadOptions& files);
 
+/// --min-area and --largest; `more` ends their help.
+void add_component_options(Command& command, Index& min_area, Index& largest, const std::string& more);
+
 /// Where cases come from: --data, --mask-rule, --ignore-orientation, --classes, --split, --folds, --fold, --train-list,
 /// --val-list.
 void add_data_options(Command& command, TrainConfig& config);

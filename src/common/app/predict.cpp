@@ -1,5 +1,6 @@
 #include "common/app/predict.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <future>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "common/data/dicom.h"
 #include "common/data/file_tree.h"
 #include "common/data/fit.h"
+#include "common/data/image_extent.h"
 #include "common/data/raw_image.h"
 #include "common/io/atomic_file.h"
 #include "common/io/counter_bar.h"
@@ -32,13 +34,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t largest_area = data::largest_image;
-
 struct PredictOptions {
   std::string checkpoint, out, csv, gradcam_layer = "bottleneck";
   std::vector<std::string> inputs;
   ResultOptions results;
-  bool tta = false, skip_bad = false, anonymous = false, threshold_given = false;
+  bool tta = false, skip_bad = false, anonymous = false;
   std::optional<ImageSize> size;       // the checkpoint's if absent
   int frame = 0;                       // of DICOM loops; 0: every one
   std::optional<double> mm_per_pixel;  // of files that do not say
@@ -110,6 +110,23 @@ std::vector<float> network_input(const std::vector<Loaded>& loaded) {
   return images;
 }
 
+/// What images need beside the network, as far as the headers of their files tell: three batches in 8-bit grey, the
+/// pixels of the files being read, and of the images being written logits, probabilities, masks and pictures.
+Index bytes_of_images(const std::vector<Input>& inputs, std::size_t batch, int threads) {
+  constexpr Index read = 4, written = 20;  // bytes per pixel
+  std::vector<Index> pixels;
+  for (const Input& input : inputs) {
+    const Index claimed = data::pixels_by_header(input.file);
+    if (claimed <= data::largest_image) pixels.push_back(claimed);  // others will be refused
+  }
+  std::sort(pixels.rbegin(), pixels.rend());
+  Index bytes = 0;
+  const std::size_t at_work = std::min(batch, static_cast<std::size_t>(threads));
+  for (std::size_t i = 0; i < std::min(pixels.size(), 3 * batch); ++i)
+    bytes += (i < at_work ? 1 + read + written : 1) * pixels[i];
+  return bytes;
+}
+
 /// Three batches are under way: one being read, one in the network, one being written.
 template <class B>
 void predict(typename B::Device& device, const Checkpoint& checkpoint, const PredictOptions& options,
@@ -118,7 +135,8 @@ void predict(typename B::Device& device, const Checkpoint& checkpoint, const Pre
   const int threads = options.config.threads;
   const bool explain = options.results.attention || options.results.gradcam;
   Predictor<B> predictor(device, checkpoint, static_cast<Index>(batch),
-                         explain ? std::optional<std::string>(options.gradcam_layer) : std::nullopt, options.tta);
+                         explain ? std::optional<std::string>(options.gradcam_layer) : std::nullopt, options.tta,
+                         bytes_of_images(inputs, batch, threads));
   const auto start_loading = [&](std::size_t first) {
     return std::async(std::launch::async,
                       [&, first] { return load(inputs, first, batch, checkpoint.config, options); });
@@ -171,8 +189,8 @@ void predict(typename B::Device& device, const Checkpoint& checkpoint, const Pre
   if (!failure.empty()) throw Error(failure + "; --skip-bad goes on without such images");
 }
 
-/// Makes the output folders and finds out whether they can be written to.
-void make_folders(const fs::path& out, const std::vector<Input>& inputs) {
+/// Makes the output folders and finds out whether they can be written to, and whether no name is too long.
+void make_folders(const fs::path& out, const std::vector<Input>& inputs, const std::string& ending) {
   std::set<fs::path> folders;
   for (const Input& input : inputs) folders.insert((out / input.name).parent_path());
   for (const fs::path& folder : folders) {
@@ -181,10 +199,30 @@ void make_folders(const fs::path& out, const std::vector<Input>& inputs) {
     if (failure) throw file_error("cannot make the folder", folder, failure.value());
     AtomicFile(folder / "mask.png");  // leaves nothing
   }
+  for (const Input& input : inputs) {
+    const fs::path file = out / (input.name.string() + ending);
+    std::error_code failure;
+    if (!fs::exists(file, failure) && failure == std::errc::filename_too_long)
+      throw file_error("cannot write", file, failure.value());
+  }
+}
+
+/// Takes from the checkpoint what it states and no option says, and prints that. The checkpoint keeps no more than
+/// that.
+void take_stored_marking(Checkpoint& checkpoint, const std::set<std::string>& given, report::Marking& marking) {
+  if (given.count("threshold") != 0) checkpoint.threshold.reset();
+  if (given.count("min-area") != 0) checkpoint.min_area = 0;
+  if (given.count("largest") != 0) checkpoint.largest = 0;
+  const std::string stored = marking_text(checkpoint);
+  if (stored.empty()) return;
+  marking.threshold = checkpoint.threshold.value_or(marking.threshold);
+  if (checkpoint.min_area > 0) marking.min_area = checkpoint.min_area;
+  if (checkpoint.largest > 0) marking.largest = checkpoint.largest;
+  std::printf("From the checkpoint: %s\n", stored.c_str());
 }
 
 /// False where interrupted.
-bool run(PredictOptions options) {
+bool run(PredictOptions options, const std::set<std::string>& given) {
   const TrainConfig& config = options.config;
   require_backend(config.backend, config.precision, config.conv);
   Checkpoint checkpoint = load_checkpoint(options.checkpoint);
@@ -193,12 +231,12 @@ bool run(PredictOptions options) {
     checkpoint.config.size = *options.size;
   }
   if (config.reading.keep_aspect) checkpoint.config.reading.keep_aspect = true;
-  if (!options.threshold_given && checkpoint.threshold) options.results.threshold = *checkpoint.threshold;
+  take_stored_marking(checkpoint, given, options.results.marking);
   report::gradcam_block(checkpoint.config.network, options.gradcam_layer);
   const Inputs found = find_inputs(options.inputs, options.out, options.frame);
   if (!found.left_out.empty()) std::printf("%s\n", data::left_out_text(found.left_out).c_str());
   const std::vector<Input>& inputs = found.images;
-  make_folders(options.out, inputs);
+  make_folders(options.out, inputs, longest_ending(options.results));
   std::optional<AtomicFile> csv_file;
   if (!options.csv.empty()) csv_file.emplace(options.csv);
   const std::string assumed = assumptions(checkpoint, checkpoint.config.size);
@@ -248,6 +286,7 @@ void add_predict_command(Command& app, int& exit_code) {
   const auto options = std::make_shared<PredictOptions>();
   TrainConfig& config = options->config;
   ResultOptions& results = options->results;
+  report::Marking& marking = results.marking;
   Command* command = app.add_subcommand(
       "predict",
       "Masks of images (PNG, JPEG, BMP, TIFF, DICOM), which are prepared as the checkpoint's training data were");
@@ -260,14 +299,10 @@ void add_predict_command(Command& app, int& exit_code) {
   add_keep_aspect_option(*command, config.reading.keep_aspect, keep_aspect_of_checkpoint);
   command
       ->add_option(
-          "--threshold", results.threshold,
+          "--threshold", marking.threshold,
           "lesion is where the probability is above; if not given, the checkpoint's (evaluate --choose-threshold)")
       ->check(number([](double value) { return value > 0 && value < 1; }, "above 0 and below 1"));
-  command->add_option("--min-area", results.min_area, "leave out connected parts of a mask with fewer pixels; 0: none")
-      ->check(whole_number(0, largest_area));
-  command->add_option("--largest", results.largest, "leave out all but so many parts of a mask, the largest")
-      ->check(whole_number(1, largest_area))
-      ->default_str("");
+  add_component_options(*command, marking.min_area, marking.largest, "; if not given, the checkpoint's");
   command->add_flag("--overlay", results.overlay, "also a_overlay.png: outline and tint of the mask on the image");
   command->add_flag("--probability", results.probability, "also a_probability.png: 0 to 255");
   command->add_flag("--attention", results.attention,
@@ -300,8 +335,7 @@ void add_predict_command(Command& app, int& exit_code) {
   add_threads_option(*command, config.threads);
   command->callback([options, command, &exit_code] {
     if (command->count("--gradcam-layer") > 0) options->results.gradcam = true;
-    options->threshold_given = command->count("--threshold") > 0;
-    if (!run(*options)) exit_code = 130;
+    if (!run(*options, command->given())) exit_code = 130;
   });
 }
 

@@ -45,24 +45,30 @@ std::string make_default_folder(const TrainConfig& config) {
   return folder;
 }
 
+/// "3", or "3 and 2 batches"
+std::string epochs_and_batches(const Checkpoint& checkpoint) {
+  const std::string batches = std::to_string(checkpoint.batch) + (checkpoint.batch == 1 ? " batch" : " batches");
+  return std::to_string(checkpoint.epoch) + (checkpoint.batch == 0 ? "" : " and " + batches);
+}
+
 /// A run goes on in its own folder from its last state, or elsewhere: what came after another checkpoint would be lost.
 /// A last.safetensors that cannot be read has nothing to lose.
-void refuse_to_drop_epochs(const Checkpoint& checkpoint) {
+void refuse_to_drop_steps(const Checkpoint& checkpoint) {
   namespace fs = std::filesystem;
   const TrainConfig& config = checkpoint.config;
   const fs::path given(config.resume), last = fs::path(config.out) / "last.safetensors";
   std::error_code none;
   const fs::path own = given.has_parent_path() ? given.parent_path() : fs::path(".");
   if (!fs::equivalent(own, config.out, none) || !fs::exists(last) || fs::equivalent(given, last, none)) return;
-  int done = 0;
+  Checkpoint done;
   try {
-    done = load_checkpoint(last).epoch;
+    done = load_checkpoint(last);
   } catch (const Error&) {
     return;
   }
-  if (done <= checkpoint.epoch) return;
-  throw Error(given.string() + " is the state after epoch " + std::to_string(checkpoint.epoch) + " of a run that has " +
-              std::to_string(done) +
+  if (std::pair(done.epoch, done.batch) <= std::pair(checkpoint.epoch, checkpoint.batch)) return;
+  throw Error(given.string() + " is the state after epoch " + epochs_and_batches(checkpoint) + " of a run that has " +
+              epochs_and_batches(done) +
               ": to go on from there, name another folder with --out; to continue the run, --resume " +
               shell_word(last));
 }
@@ -87,8 +93,9 @@ Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
     given.val_cases = listed.val_cases;
   }
   checkpoint.config = resumed_config(checkpoint.config, given, options);
-  refuse_to_drop_epochs(checkpoint);
-  checkpoint.threshold.reset();  // it was chosen for these weights
+  refuse_to_drop_steps(checkpoint);
+  checkpoint.threshold.reset();  // it and what came with it were chosen for these weights
+  checkpoint.min_area = checkpoint.largest = 0;
   return checkpoint;
 }
 
@@ -108,8 +115,9 @@ void print_start(const TrainConfig& config, const data::Dataset& dataset, const 
               config.network.base, images_text(config).c_str(), static_cast<long long>(config.batch), config.threads,
               name_of(config.backend), name_of(config.precision), name_of(config.conv));
   std::printf("%s\n", data::layout_line(dataset).c_str());
-  std::printf("%s: %zu cases, %zu for training, %zu for validation; run folder %s\n", dataset.root.c_str(),
-              dataset.cases.size(), split.train.size(), split.val.size(), folder.path().c_str());
+  const std::string test = split.test.empty() ? "" : ", " + std::to_string(split.test.size()) + " for testing";
+  std::printf("%s: %zu cases, %zu for training, %zu for validation%s; run folder %s\n", dataset.root.c_str(),
+              dataset.cases.size(), split.train.size(), split.val.size(), test.c_str(), folder.path().c_str());
 }
 
 void warn_of_classes_without_validation(const data::Dataset& dataset, const data::Split& split) {
@@ -129,8 +137,12 @@ data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::opti
   // A split by near-duplicates reads every image, so bad files must be known before. Lists may leave files out.
   std::optional<data::Split> split;
   if (!config.train_list.empty() || !config.train_cases.empty()) split = split_of(dataset, config, prints);
-  const data::Survey survey =
-      check_files(dataset, split ? data::all_cases(*split) : every_case(dataset), config, depth, &prints);
+  std::vector<std::size_t> cases = every_case(dataset);
+  if (split) {
+    cases = data::all_cases(*split);
+    cases.insert(cases.end(), split->test.begin(), split->test.end());
+  }
+  const data::Survey survey = check_files(dataset, cases, config, depth, &prints);
   if (!config.quiet && survey.depth == data::CheckDepth::full)
     std::printf("checked all %zu files (%.1f MB)\n", survey.files, static_cast<double>(survey.bytes) / 1e6);
   else if (!config.quiet)
@@ -143,14 +155,15 @@ data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::opti
   return *split;
 }
 
-/// The case list of what is trained now. Warns if a validation image was trained on.
+/// The case list of what is trained now. Warns if a validation or test image was trained on.
 void record_cases(Checkpoint& start, const data::Dataset& dataset, const data::Split& split,
                   data::Fingerprints& prints) {
   CaseList before;
   before.complete = false;  // an older checkpoint says nothing of what it started from
   if (start.case_list) before = *start.case_list;
   start.case_list = list_cases(before, dataset, split, prints);
-  warn_of_seen(count_seen(seen_of_validation(*start.case_list)), "validation");
+  warn_of_seen(count_seen(recorded_seen(start.case_list->val)), "validation");
+  warn_of_seen(count_seen(recorded_seen(start.case_list->test)), "test");
 }
 
 /// False where interrupted.

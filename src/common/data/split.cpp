@@ -395,8 +395,18 @@ Cases all_cases(const Split& split) {
   return cases;
 }
 
+Cases own_test_cases(const Dataset& dataset, const Split& split) {
+  const Cases all = all_cases(split);
+  const std::set<std::size_t> used(all.begin(), all.end());
+  Cases cases;
+  for (std::size_t i = 0; i < dataset.cases.size(); ++i)
+    if (is_test(dataset.cases[i]) && used.count(i) == 0) cases.push_back(i);
+  return cases;
+}
+
 Split make_split(const Dataset& dataset, const SplitOptions& options, Fingerprints& prints) {
-  const Split split = split_of_kind(dataset, options, prints);
+  Split split = split_of_kind(dataset, options, prints);
+  split.test = own_test_cases(dataset, split);
   for (const auto& [cases, purpose] : {std::pair{&split.train, "training"}, std::pair{&split.val, "validation"}})
     if (cases->empty())
       throw Error("no " + std::string(purpose) + " case is left of the " + std::to_string(dataset.cases.size()) +

@@ -53,19 +53,23 @@ struct SplitOptions {
 /// Indices into Dataset::cases, each in case order.
 struct Split {
   std::vector<std::size_t> train, val;
+  std::vector<std::size_t> test = {};  ///< neither train nor validate; only recorded, and scored when asked for
 };
 
 /// Those that train, then those that validate.
 std::vector<std::size_t> all_cases(const Split& split);
 
+/// The cases that the dataset itself keeps for testing, without those that the split uses.
+std::vector<std::size_t> own_test_cases(const Dataset& dataset, const Split& split);
+
 /// Whether the dataset says itself which cases validate: by folders named train and val, or by its table.
 bool has_own_split(const Dataset& dataset);
 
 /// random: round(0.2 n) validation cases of each class. paper: the first floor(0.8 n) cases of the case order train.
-/// dataset: as it says itself. Lists: as the files say; cases named in neither are left out. Only lists take the
-/// dataset's test cases. Throws Error if a list is wrong (file and line are named), a list parts a group of the
-/// dataset, or no training or no validation case is left; UsageError for one list without the other, impossible folds,
-/// or `dataset` if it has no split.
+/// dataset: as it says itself. Lists: as the files say; cases named in neither are left out. Test cases
+/// are the dataset's own, which only lists can make train or validate. Throws Error if a list is wrong (file and line
+/// are named), a list parts a group of the dataset, or no training or no validation case is left; UsageError for one
+/// list without the other, impossible folds, or `dataset` if it has no split.
 ///
 /// Lists (io/text_file.h tells in which encodings) name a case by its name, by its file's name, or by its path below
 /// the dataset's folder, with or without ending; CLASS/NAME works too.

@@ -24,10 +24,11 @@ class Predictor {
   using T = typename B::Scalar;
 
   /// For up to N images at a time, of the checkpoint's size. `layer`: of Grad-CAM, where images are to be explained.
+  /// `host_bytes`: what the caller needs besides, which counts where the device's memory is the host's.
   /// Throws Error where it does not fit into memory, UsageError where there is no such layer.
   Predictor(typename B::Device& device, const Checkpoint& checkpoint, Index N, const std::optional<std::string>& layer,
-            bool tta)
-      : Predictor(device, checkpoint, make_architecture(checkpoint.config.network), N, layer, tta) {}
+            bool tta, Index host_bytes)
+      : Predictor(device, checkpoint, make_architecture(checkpoint.config.network), N, layer, tta, host_bytes) {}
 
   /// Of images [n, height, width], 0 to 1, 1 <= n <= N; without maps where they are not asked for. go_on is asked
   /// between passes; where it says no, the result is empty.
@@ -68,11 +69,11 @@ class Predictor {
 
  private:
   Predictor(typename B::Device& device, const Checkpoint& checkpoint, const Architecture& architecture, Index N,
-            const std::optional<std::string>& layer, bool tta)
+            const std::optional<std::string>& layer, bool tta, Index host_bytes)
       : device_(device),
         size_(checkpoint.config.size),
         tta_(tta),
-        network_(fitting(device, architecture, N, size_, layer.has_value(), tta), architecture, false) {
+        network_(fitting(device, architecture, N, size_, layer.has_value(), tta, host_bytes), architecture, false) {
     network_.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
                   {checkpoint.statistics.begin(), checkpoint.statistics.end()});
     if (layer) explainer_.emplace(device, architecture, N, size_.height, size_.width, *layer);
@@ -81,8 +82,8 @@ class Predictor {
 
   /// The device, where what the constructor makes fits there.
   static typename B::Device& fitting(typename B::Device& device, const Architecture& architecture, Index N,
-                                     const ImageSize& size, bool explain, bool tta) {
-    Index need = AttentionUNet<B>::bytes(architecture, false);
+                                     const ImageSize& size, bool explain, bool tta, Index host_bytes) {
+    Index need = AttentionUNet<B>::bytes(architecture, false) + (B::reads_wait ? 0 : host_bytes);
     if (explain) need += report::Explainer<B>::bytes(device, architecture, N, size.height, size.width);
     if (!explain || tta)
       need += AttentionUNetTape<B>::planned_bytes(device, architecture, N, size.height, size.width, Purpose::inference);

@@ -38,6 +38,13 @@ std::vector<float> cut(const std::vector<float>& map, int width, const data::Reg
 
 }  // namespace
 
+std::string longest_ending(const ResultOptions& options) {
+  if (options.probability) return "_probability.png";
+  if (options.attention) return "_attention_0.png";
+  if (options.overlay || options.gradcam) return "_overlay.png";  // as long as _gradcam.png
+  return "_mask.png";
+}
+
 std::string write_results(const std::filesystem::path& path, const PredictedImage& of,
                           const report::Explanation& explanation, const ResultOptions& options, int threads) {
   const data::Grey& image = of.image;
@@ -53,7 +60,8 @@ std::string write_results(const std::filesystem::path& path, const PredictedImag
   const auto resized = [&](const std::vector<float>& map) {
     return report::resize_map(cut(map, network.width, seen), seen.width, seen.height, region.width, region.height);
   };
-  const double threshold = std::log(options.threshold / (1 - options.threshold));
+  const report::Marking& marking = options.marking;
+  const double threshold = std::log(marking.threshold / (1 - marking.threshold));
 
   const std::vector<float> logits =
       placed(resized(explanation.logits), region, image, -std::numeric_limits<float>::infinity());
@@ -67,7 +75,7 @@ std::string write_results(const std::filesystem::path& path, const PredictedImag
     probability.push_back(stable_sigmoid(logit));
     grey.pixels.push_back(static_cast<std::uint8_t>(std::lround(255 * probability.back())));
   }
-  keep_components(mask, static_cast<std::size_t>(options.min_area), static_cast<std::size_t>(options.largest));
+  keep_components(mask, static_cast<std::size_t>(marking.min_area), static_cast<std::size_t>(marking.largest));
   add("_mask", [&] { return mask; });
   if (of.dicom) pictures.emplace_back([&] { data::write_dicom_mask(path.string() + "_mask.dcm", mask, *of.dicom); });
   if (options.probability) add("_probability", [&] { return grey; });
@@ -95,7 +103,7 @@ std::string write_results(const std::filesystem::path& path, const PredictedImag
   if (options.gradcam) add_heat("_gradcam", explanation.gradcam);
   in_parallel(pictures.size(), threads, [&](std::size_t i) { pictures[i](); });
   return report::lesion_table_row(of.name, image.width, image.height, report::measure_lesion(mask, probability),
-                                  of.pixel, {network, of.keep_aspect, options.min_area, options.largest});
+                                  of.pixel, {network, of.keep_aspect, marking});
 }
 
 }  // namespace attnunet

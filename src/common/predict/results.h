@@ -20,8 +20,7 @@
 namespace attnunet {
 
 struct ResultOptions {
-  double threshold = 0.5;           ///< lesion is where the probability is above; above 0 and below 1
-  Index min_area = 0, largest = 0;  ///< which parts of the mask stay (keep_components); 0: all
+  report::Marking marking;  ///< its threshold above 0 and below 1
   bool overlay = false, probability = false, attention = false, gradcam = false;
 };
 
@@ -34,6 +33,9 @@ struct PredictedImage {
   report::PixelSize pixel;                     ///< as far as it is known
   std::optional<data::DicomMaskSource> dicom;  ///< if the mask is to be a DICOM object, too
 };
+
+/// The longest of the endings that write_results puts behind PATH.
+std::string longest_ending(const ResultOptions& options);
 
 /// Writes PATH_mask.png (0 or 255), of DICOM images PATH_mask.dcm, and as asked _overlay.png (the image with the mask's
 /// outline and tint), _probability.png (0 to 255), _attention_L.png of each level and _gradcam.png (both as heat, half

@@ -35,7 +35,7 @@ std::vector<std::size_t> first_by(std::vector<std::size_t> cases, Before before)
 EpochFiles::EpochFiles(const Checkpoint& run, const RunFolder& folder, const data::Dataset& dataset,
                        const data::Split& split)
     : config_(run.config),
-      seen_(run.case_list ? seen_of_validation(*run.case_list) : std::vector<Seen>(split.val.size(), Seen::unknown)),
+      seen_(run.case_list ? recorded_seen(run.case_list->val) : std::vector<Seen>(split.val.size(), Seen::unknown)),
       folder_(folder),
       dataset_(dataset),
       split_(split),
@@ -49,6 +49,9 @@ EpochFiles::EpochFiles(const Checkpoint& run, const RunFolder& folder, const dat
 }
 
 bool EpochFiles::missing(int epoch) const {
+  // A checkpoint that is resumed without the metrics.csv of its run brings no row that could be reported.
+  const std::vector<EpochRow> rows = read_metrics(folder_.csv());
+  if (rows.empty() || rows.back().epoch != epoch) return false;
   return reported_epoch(folder_.report()) != epoch ||
          !std::all_of(names_.begin(), names_.end(),
                       [&](const std::string& name) { return std::filesystem::exists(folder_.panel(epoch, name)); });

@@ -25,7 +25,7 @@ class EpochFiles {
   /// cannot be read or the folder not be made.
   EpochFiles(const Checkpoint& run, const RunFolder& folder, const data::Dataset& dataset, const data::Split& split);
 
-  /// Whether the epoch's panels or the report after it are missing.
+  /// Whether metrics.csv ends with the epoch's row, but its panels or the report after it are missing.
   bool missing(int epoch) const;
 
   /// Writes them; metrics.csv has the epoch's row, `validation` the scores of split.val after it. Throws Error naming

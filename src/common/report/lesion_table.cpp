@@ -42,7 +42,8 @@ Lesion measure_lesion(const data::Grey& mask, const std::vector<float>& probabil
 
 std::string lesion_table_head() {
   return "name,width,height,lesion_pixels,box_left,box_top,box_width,box_height,centroid_x,centroid_y,"
-         "mean_probability,max_probability,area_mm2,mm_per_column,mm_per_row,size,keep_aspect,min_area,largest\n";
+         "mean_probability,max_probability,area_mm2,mm_per_column,mm_per_row,size,keep_aspect,threshold,min_area,"
+         "largest\n";
 }
 
 std::string lesion_table_row(const std::string& name, int width, int height, const Lesion& lesion,
@@ -66,7 +67,9 @@ std::string lesion_table_row(const std::string& name, int width, int height, con
   add(sized, pixel.mm_per_column);
   add(sized, pixel.mm_per_row);
   row += "," + text_of(origin.size) + (origin.keep_aspect ? ",yes" : ",no");
-  for (const Index parts : {origin.min_area, origin.largest}) row += "," + (parts > 0 ? std::to_string(parts) : "");
+  const Marking& marking = origin.marking;
+  add(true, marking.threshold);
+  for (const Index parts : {marking.min_area, marking.largest}) row += "," + (parts > 0 ? std::to_string(parts) : "");
   return row + "\n";
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/core/geometry.h"
 #include "common/core/image_size.h"
 #include "common/data/png.h"
 
@@ -24,6 +25,13 @@ struct Lesion {
 /// Of a mask (0: outside, else: inside) and the probabilities, both at the image's size.
 Lesion measure_lesion(const data::Grey& mask, const std::vector<float>& probability);
 
+/// What is marked as lesion: where the probability is above the threshold, without the connected parts that have fewer
+/// than min_area pixels, and of the others only the `largest` largest (0: all).
+struct Marking {
+  double threshold = 0.5;
+  Index min_area = 0, largest = 0;
+};
+
 /// The size of a pixel in mm; 0: unknown.
 struct PixelSize {
   double mm_per_column = 0, mm_per_row = 0;
@@ -33,7 +41,7 @@ struct PixelSize {
 struct MaskOrigin {
   ImageSize size;  ///< of the network's image
   bool keep_aspect = false;
-  Index min_area = 0, largest = 0;  ///< what was left out of it; 0: nothing
+  Marking marking = {};
 };
 
 /// The columns, and a row of them; with the end of the line. `name` is a cell as it is to stand there. If there is no

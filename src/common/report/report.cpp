@@ -365,7 +365,8 @@ int reported_epoch(const fs::path& report) {
 }
 
 std::string repeat_command(const TrainConfig& config) {
-  const std::set<std::string> elsewhere{"train-cases", "val-cases", "out", "resume", "threads", "quiet", "panels"};
+  const std::set<std::string> elsewhere{"train-cases", "val-cases",      "files", "out",   "resume",
+                                        "threads",     "intensity-bits", "quiet", "panels"};
   std::string command = "attnunet train";
   const nlohmann::ordered_json options = options_of(config);
   for (const auto& [key, value] : options.items()) {

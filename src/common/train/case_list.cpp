@@ -139,6 +139,7 @@ CaseList inherited_list(const std::optional<CaseList>& of_init) {
 CaseList list_cases(CaseList before, const data::Dataset& dataset, const data::Split& split,
                     data::Fingerprints& prints) {
   prints.read(data::all_cases(split));
+  prints.read(split.test);
   CaseList list;
   list.complete = before.complete;
   for (const std::size_t one : split.train) {
@@ -153,19 +154,24 @@ CaseList list_cases(CaseList before, const data::Dataset& dataset, const data::S
   add_new(list.pretrained_on, before.train);
 
   const std::set<std::string> hashes = hashes_trained_on(list);
-  const std::vector<bool> alike =
-      data::resemble_any(prints.thumbnails(split.val), prints.thumbnails(split.train), data::near_duplicate_threshold);
-  for (std::size_t i = 0; i < split.val.size(); ++i) {
-    const data::Fingerprint& print = prints.at(split.val[i]);
-    list.val.push_back(record(dataset.cases[split.val[i]], print));
-    Seen& seen = list.val.back().seen;
-    if (hashes.count(print.hash) != 0)
-      seen = Seen::trained;
-    else if (alike[i] || resembles(print, {&list.pretrained_on}))
-      seen = Seen::near_duplicate;
-    else
-      seen = list.complete ? Seen::no : Seen::unknown;
-  }
+  const auto record_unused = [&](const std::vector<std::size_t>& cases, Cases& recorded) {
+    const std::vector<bool> alike =
+        data::resemble_any(prints.thumbnails(cases), prints.thumbnails(split.train), data::near_duplicate_threshold);
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      const data::Fingerprint& print = prints.at(cases[i]);
+      recorded.push_back(record(dataset.cases[cases[i]], print));
+      Seen& seen = recorded.back().seen;
+      if (hashes.count(print.hash) != 0)
+        seen = Seen::trained;
+      else if (alike[i] || resembles(print, {&list.pretrained_on}))
+        seen = Seen::near_duplicate;
+      else
+        seen = list.complete ? Seen::no : Seen::unknown;
+    }
+  };
+  record_unused(split.val, list.val);
+  record_unused(split.test, list.test);
+  add_new(list.test, before.test);
   return list;
 }
 
@@ -175,15 +181,16 @@ std::vector<Seen> seen_by(const std::optional<CaseList>& list, data::Fingerprint
   if (!list) return seen;
   prints.read(cases);
   const std::set<std::string> hashes = hashes_trained_on(*list);
-  std::map<std::string, Seen> validated;
-  for (const RecordedCase& one : list->val) validated.emplace(one.hash, one.seen);
+  std::map<std::string, Seen> known;
+  for (const Cases* unused : {&list->val, &list->test})
+    for (const RecordedCase& one : *unused) known.emplace(one.hash, one.seen);
   in_parallel(cases.size(), all_cores(), [&](std::size_t i) {
     if (!prints.readable(cases[i])) return;
     const data::Fingerprint& print = prints.at(cases[i]);
-    const auto recorded = validated.find(print.hash);
+    const auto recorded = known.find(print.hash);
     if (hashes.count(print.hash) != 0)
       seen[i] = Seen::trained;
-    else if (recorded != validated.end())
+    else if (recorded != known.end())
       seen[i] = recorded->second;
     else if (resembles(print, {&list->train, &list->pretrained_on}))
       seen[i] = Seen::near_duplicate;
@@ -193,9 +200,9 @@ std::vector<Seen> seen_by(const std::optional<CaseList>& list, data::Fingerprint
   return seen;
 }
 
-std::vector<Seen> seen_of_validation(const CaseList& list) {
+std::vector<Seen> recorded_seen(const std::vector<RecordedCase>& cases) {
   std::vector<Seen> seen;
-  for (const RecordedCase& one : list.val) seen.push_back(one.seen);
+  for (const RecordedCase& one : cases) seen.push_back(one.seen);
   return seen;
 }
 

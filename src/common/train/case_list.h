@@ -6,7 +6,7 @@
 // In a checkpoint the list is the metadata string `case_list`, JSON:
 //   {"training": [{"name", "class", "pixels", "sketch"}...],
 //    "validation": [{"name", "class", "pixels", "seen"}...],
-//    "test": [], for a part of the data that is kept for later,
+//    "test": [as validation], the cases that the dataset keeps for testing,
 //    "pretrained_on": [as training...], what the checkpoint of --init, and those before it, were trained on,
 //    "complete": false if one of those had no case list, or not a complete one}
 // pixels: data::Fingerprint's hash. sketch: 128 bytes in base64.
@@ -40,7 +40,7 @@ struct Names<Seen> {
 struct RecordedCase {
   std::string name, class_name, hash;
   data::Sketch sketch{};  ///< of images trained on
-  Seen seen = Seen::no;   ///< of validation images, by the training images and pretrained_on
+  Seen seen = Seen::no;   ///< of validation and test images, by the training images and pretrained_on
 };
 
 struct CaseList {
@@ -56,8 +56,8 @@ struct CaseList {
 CaseList inherited_list(const std::optional<CaseList>& of_init);
 
 /// The list of a run on this split. `before` is empty, inherited, or that of the checkpoint which is resumed: what that
-/// was trained on and is not trained on now counts as pretrained_on. Reads the images of the split; throws the Error of
-/// one that cannot be read.
+/// was trained on and is not trained on now counts as pretrained_on; its test cases stay. Reads the images of the
+/// split; throws the Error of one that cannot be read.
 CaseList list_cases(CaseList before, const data::Dataset& dataset, const data::Split& split,
                     data::Fingerprints& prints);
 
@@ -66,8 +66,8 @@ CaseList list_cases(CaseList before, const data::Dataset& dataset, const data::S
 std::vector<Seen> seen_by(const std::optional<CaseList>& list, data::Fingerprints& prints,
                           const std::vector<std::size_t>& cases);
 
-/// `seen` of the validation images.
-std::vector<Seen> seen_of_validation(const CaseList& list);
+/// `seen` of the validation or test images.
+std::vector<Seen> recorded_seen(const std::vector<RecordedCase>& cases);
 
 struct SeenCounts {
   std::size_t images = 0, trained = 0, near_duplicates = 0, unknown = 0;

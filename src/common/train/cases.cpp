@@ -40,8 +40,11 @@ void take_own_split(const data::Dataset& dataset, const std::set<std::string>& g
 
 data::Split split_of(const data::Dataset& dataset, TrainConfig& config, data::Fingerprints& prints) {
   const bool lists = !config.train_list.empty();
-  if (!lists && !config.train_cases.empty())
-    return {find_cases(dataset, config.train_cases), find_cases(dataset, config.val_cases)};
+  if (!lists && !config.train_cases.empty()) {
+    data::Split split{find_cases(dataset, config.train_cases), find_cases(dataset, config.val_cases)};
+    split.test = data::own_test_cases(dataset, split);
+    return split;
+  }
   data::SplitOptions options;
   options.kind = config.split;
   options.train_list = config.train_list;

@@ -145,6 +145,8 @@ void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
   });
   if (metadata.has("threshold"))
     checkpoint.threshold = metadata.number("threshold", [](double value) { return value > 0 && value < 1; });
+  for (const auto& [key, value] : {std::pair{"min_area", &checkpoint.min_area}, {"largest", &checkpoint.largest}})
+    if (metadata.has(key)) *value = metadata.integer(key, data::largest_image);
   checkpoint.case_list = metadata.case_list();
   // What was trained before case lists knew no --intensity either: of 16 bits the high byte was used.
   data::Intensity& intensity = checkpoint.config.reading.intensity;
@@ -229,6 +231,8 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
                                               {"config", deciding_json(config)}};
   if (checkpoint.case_list) metadata["case_list"] = checkpoint.case_list->to_text();
   if (checkpoint.threshold) metadata["threshold"] = hex(*checkpoint.threshold);
+  if (checkpoint.min_area > 0) metadata["min_area"] = std::to_string(checkpoint.min_area);
+  if (checkpoint.largest > 0) metadata["largest"] = std::to_string(checkpoint.largest);
   const auto all = file_tensors<const std::vector<float>>(architecture, checkpoint, !checkpoint.adam_m.empty());
   std::vector<StoredTensor> tensors;
   for (const auto& tensor : all) tensors.push_back({tensor.name, tensor.spec->shape});
@@ -271,6 +275,19 @@ std::string assumptions(const Checkpoint& checkpoint, const ImageSize& size) {
   return "no metadata of ours: by its tensors it is " + std::string(name_of(network.variant)) + ", base " +
          std::to_string(network.base) + "; assumed: images of " + described(size) +
          (size == TrainConfig().size ? " (the default)" : "") + ", luma / 255";
+}
+
+std::string marking_text(const Checkpoint& checkpoint) {
+  std::string text;
+  const auto add = [&](const std::string& what) { text += (text.empty() ? "" : ", ") + what; };
+  char threshold[40];
+  if (checkpoint.threshold) {
+    std::snprintf(threshold, sizeof threshold, "threshold %g", *checkpoint.threshold);
+    add(threshold);
+  }
+  if (checkpoint.min_area > 0) add("min-area " + std::to_string(checkpoint.min_area));
+  if (checkpoint.largest > 0) add("largest " + std::to_string(checkpoint.largest));
+  return text;
 }
 
 std::string hash_of_cases(const std::vector<std::string>& train, const std::vector<std::string>& val) {

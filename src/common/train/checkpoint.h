@@ -5,8 +5,9 @@
 // Metadata, all strings: variant, base, size, seed, epoch (completed), step (of the optimiser, from the start), batch
 // (batches done of the running epoch), sums (the running epoch's metric sums, hex floats), cases (a hash of the
 // training and validation cases), best_val_iou (hex float; -inf before the first epoch), config (the JSON of what
-// decides the result) and case_list (case_list.h; older checkpoints have none); threshold (hex float) if evaluate
-// --choose-threshold has chosen one. A checkpoint that was trained before there were case lists read 16-bit images as
+// decides the result) and case_list (case_list.h; older checkpoints have none); threshold (hex float),
+// min_area and largest if evaluate --choose-threshold has stored them. A checkpoint that was trained before there were
+// case lists read 16-bit images as
 // --intensity full does, and says so once it is loaded.
 // The same training gives the same bytes: nothing in it tells of time, place or threads.
 //
@@ -36,7 +37,9 @@ struct Checkpoint {
   std::string cases;
   std::optional<CaseList> case_list;
   double best_val_iou = -std::numeric_limits<double>::infinity();
-  std::optional<double> threshold;  ///< for predict, above 0 and below 1: what evaluate --choose-threshold found
+  // For predict, if evaluate --choose-threshold has stored them:
+  std::optional<double> threshold;  ///< above 0 and below 1
+  Index min_area = 0, largest = 0;  ///< which parts of a mask stay (predict/components.h); 0: all
   /// Flat buffers of Architecture, in our layout; gaps hold zeros. Adam's moments are empty if the file lacks them.
   std::vector<float> parameters, statistics, adam_m, adam_v;
   /// False if the file had none: then the network is that of its tensors, and all else in here has its default.
@@ -49,6 +52,9 @@ std::string lacking(const Checkpoint& checkpoint);
 /// What was taken for granted for want of metadata, on one line without an end; "" if there was metadata. `size`: of
 /// the images that the network is about to be used with.
 std::string assumptions(const Checkpoint& checkpoint, const ImageSize& size);
+
+/// What a checkpoint states for predict, as "threshold 0.37, min-area 20, largest 1"; "" if nothing.
+std::string marking_text(const Checkpoint& checkpoint);
 
 /// Initial weights of the configuration's seed, nothing trained.
 Checkpoint initial_checkpoint(const TrainConfig& config);

@@ -246,8 +246,10 @@ std::vector<EpochRow> read_metrics(const fs::path& csv) {
       if (end == at || *end != after) throw damaged;
       at = end + 1;
     }
-    if (epoch != static_cast<double>(rows.size() + 1)) throw damaged;
+    // A run that was resumed from a checkpoint alone begins later than with epoch 1.
+    if (!(epoch >= 1 && epoch <= 100000) || (!rows.empty() && epoch != rows.back().epoch + 1)) throw damaged;
     row.epoch = static_cast<int>(epoch);
+    if (static_cast<double>(row.epoch) != epoch) throw damaged;
     rows.push_back(row);
   }
   return rows;

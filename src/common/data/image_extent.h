@@ -1,0 +1,13 @@
+// How large an image is, by the first bytes of its file: what is known before anything is decoded.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+namespace attnunet::data {
+
+/// Width times height as the header of a PNG, JPEG or BMP file has it; 0 if it is none of these, or damaged: whoever
+/// decodes the file finds out.
+std::int64_t pixels_by_header(const std::filesystem::path& path);
+
+}  // namespace attnunet::data
