@@ -101,11 +101,12 @@ TEST(Results, KeepAspectOfARegion) {
 TEST(Results, WithoutKeepAspectTheWholeOfTheNetworksImageIsTheImage) {
   const PredictedImage of{"n", grey(50, 30), {}, false, {}, {}};
   ResultOptions options;
-  options.min_area = 3;
+  options.marking.min_area = 3;
   const Written written(of, marking({24, 40}, {8, 4, 16, 8}), options);
   expect_rectangle(written.mask, 10, 5, 20, 10);
   EXPECT_EQ(written.cells[16], "no");
-  EXPECT_EQ(written.cells[17], "3");
+  EXPECT_EQ(written.cells[17], "0.5");
+  EXPECT_EQ(written.cells[18], "3");
 }
 
 // An odd picture: as far as half a pixel of the network goes, what is marked there comes back to where it was.
