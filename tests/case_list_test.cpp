@@ -3,6 +3,7 @@
 #include "common/core/error.h"
 #include "common/data/phantom.h"
 #include "support/files.h"
+#include "support/png_reader.h"
 
 namespace attnunet {
 namespace {

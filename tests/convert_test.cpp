@@ -9,6 +9,7 @@
 #include "support/command_line.h"
 #include "support/jpeg_writer.h"
 #include "support/png_kinds.h"
+#include "support/png_reader.h"
 
 namespace attnunet::data {
 namespace {

@@ -5,6 +5,7 @@
 #include "common/data/survey.h"
 #include "support/files.h"
 #include "support/jpeg_writer.h"
+#include "support/png_reader.h"
 
 namespace attnunet::data {
 namespace {

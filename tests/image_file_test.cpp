@@ -11,6 +11,7 @@
 #include "common/data/image_bytes.h"
 #include "common/data/image_extent.h"
 #include "support/files.h"
+#include "support/png_reader.h"
 
 namespace attnunet::data {
 namespace {

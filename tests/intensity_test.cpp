@@ -3,6 +3,7 @@
 
 #include "support/files.h"
 #include "support/png_kinds.h"
+#include "support/png_reader.h"
 
 namespace attnunet::data {
 namespace {

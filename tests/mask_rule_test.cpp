@@ -5,6 +5,7 @@
 #include "common/data/sample.h"
 #include "support/files.h"
 #include "support/png_kinds.h"
+#include "support/png_reader.h"
 
 namespace attnunet::data {
 namespace {

@@ -11,6 +11,7 @@
 #include "common/data/raw_image.h"
 #include "support/files.h"
 #include "support/jpeg_writer.h"
+#include "support/png_reader.h"
 
 namespace attnunet::data {
 namespace {

@@ -1,6 +1,7 @@
 #include "common/data/resize.h"
 
 #include "support/files.h"
+#include "support/png_reader.h"
 
 namespace attnunet::data {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "common/data/fit.h"
 #include "support/files.h"
+#include "support/png_reader.h"
 
 namespace attnunet {
 namespace {

@@ -11,6 +11,7 @@
 #include "common/train/checkpoint.h"
 #include "support/command_line.h"
 #include "support/json.h"
+#include "support/png_reader.h"
 
 namespace attnunet {
 namespace {

@@ -9,6 +9,7 @@
 #include "common/data/image_file.h"
 #include "common/data/resize.h"
 #include "fuzz/memory_file.h"
+#include "support/png_reader.h"
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t most);
 

@@ -11,6 +11,7 @@
 
 #include "common/data/png.h"
 #include "support/command_line.h"
+#include "support/png_reader.h"
 
 namespace attnunet {
 

@@ -276,7 +276,7 @@ void add_data_check_command(Command& data) {
       "What is odd in a dataset. With --split, --folds or lists: how many validation images have a twin among "
       "the training images. Exit code 0 whatever it finds.");
   add_data_options(*command, options->config);
-  command->get_option("--split")->default_str("");  // none is looked at where none is given
+  command->get_option("--split")->default_str("");  // none is looked at if none is given
   command->add_option("--seed", options->config.seed, "of the split")->check(whole_number(0, largest_seed));
   command->add_option("--json", options->json, "file for all findings");
   command->add_option("--html", options->html, "file for a contact sheet of the near-duplicates, to open in a browser");

@@ -1,4 +1,4 @@
-// attnunet data check: what is odd in a dataset. Exit code 0 whatever it finds; 1 where there is no dataset to check.
+// attnunet data check: what is odd in a dataset. Exit code 0 whatever it finds; 1 if there is no dataset to check.
 #pragma once
 
 namespace attnunet::app {

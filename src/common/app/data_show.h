@@ -5,7 +5,7 @@ namespace attnunet::app {
 
 class Command;
 
-/// `data`: the command it is a part of. Sets exit_code to 130 where it was interrupted.
+/// `data`: the command it is a part of. Sets exit_code to 130 if it was interrupted.
 void add_data_show_command(Command& data, int& exit_code);
 
 }  // namespace attnunet::app

@@ -5,7 +5,7 @@ namespace attnunet::app {
 
 class Command;
 
-/// Sets exit_code to 130 where it was interrupted.
+/// Sets exit_code to 130 if it was interrupted.
 void add_evaluate_command(Command& app, int& exit_code);
 
 }  // namespace attnunet::app

@@ -277,7 +277,7 @@ void add_train_command(Command& app, int& exit_code) {
   command->add_option("--seed", config->seed, "of everything random")->check(whole_number(0, largest_seed));
   command->add_flag("--no-shuffle", config->no_shuffle, "take the training cases in case order");
   add_threads_option(*command, config->threads);
-  command->add_option("--out", config->out, "run folder; runs/VARIANT-DATE-TIME where not given")->default_str("");
+  command->add_option("--out", config->out, "run folder; runs/VARIANT-DATE-TIME if not given")->default_str("");
   command->add_option("--init", config->init, "start from the weights of this checkpoint");
   command->add_option("--resume", config->resume,
                       "continue the run of this checkpoint; only --epochs, --threads, --out, --data, --panels and "

@@ -49,7 +49,7 @@ struct CheckResult {
   std::vector<Conflict> conflicts;
 };
 
-/// Throws Error where there is no dataset at all, UsageError if a class does not exist.
+/// Throws Error if there is no dataset at all, UsageError if a class does not exist.
 CheckResult check(const std::filesystem::path& root, const std::vector<std::string>& classes = {},
                   const Reading& reading = {});
 

@@ -13,7 +13,7 @@ namespace attnunet::data {
 
 struct FoundCase {
   Case one;               ///< its name is not yet unique
-  std::string long_name;  ///< its name where another case has the same
+  std::string long_name;  ///< its name if another case has the same
   std::string place;      ///< cases of a class are ordered by it
 };
 

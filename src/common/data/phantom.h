@@ -23,7 +23,7 @@ Sample make_phantom(const std::string& class_name, int width, int height, std::u
 
 /// Writes `count` phantoms with BUSI's proportions of classes as a dataset folder; their sides are within about 12 % of
 /// `size`, some benign ones have a second lesion with a mask file of its own. The folder appears when it is whole.
-/// Throws Error where `root` holds something already or cannot be written.
+/// Throws Error if `root` holds something already or cannot be written.
 void synthesize(const std::filesystem::path& root, int count, int size, std::uint64_t seed);
 
 }  // namespace attnunet::data

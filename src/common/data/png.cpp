@@ -263,19 +263,11 @@ RawImage decode_png(const fs::path& path, std::string bytes, const Header& heade
 
 }  // namespace
 
-RawImage read_png(const fs::path& path) {
-  return read_png(path, read_image_bytes(path));
-}
-
 RawImage read_png(const fs::path& path, std::string bytes) {
   const Header header = read_header(path, bytes);
   // The largest pixel takes 8 bytes where it is decoded and 8 in the result.
   return with_memory(path, header.width, header.height, 16 * header.width * header.height,
                      [&] { return decode_png(path, std::move(bytes), header); });
-}
-
-Grey read_luma(const fs::path& path) {
-  return luma_of(read_png(path));
 }
 
 std::vector<std::uint8_t> encode_png(const Grey& image, const std::string& result) {

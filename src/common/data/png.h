@@ -23,10 +23,6 @@ struct Rgb {
   std::vector<std::uint8_t> pixels;
 };
 
-/// The luma (luma_of) of a PNG file of any colour type and bit depth.
-/// Throws Error, one line naming the file, where it is missing, a folder, empty, not a PNG, damaged or too large.
-Grey read_luma(const std::filesystem::path& path);
-
 /// The bytes of a PNG file: 8 bits per channel, grey or RGB. A `result` text that is not empty is stored in a text
 /// chunk with the keyword `attnunet-result`, which marks the file as a result of predict (is_result).
 std::vector<std::uint8_t> encode_png(const Grey& image, const std::string& result = {});

@@ -43,10 +43,8 @@ RawImage read_raw(const std::filesystem::path& path, const ReadOptions& options 
 /// width and height may change places. `image.orientation` stays.
 RawImage oriented(RawImage image);
 
-/// A PNG file alone, as it is stored. Throws as read_luma does. Only chunks that are needed for the pixels must be
-/// whole.
-RawImage read_png(const std::filesystem::path& path);
-/// The same for `bytes`, the contents of `path`.
+/// A PNG file alone, as it is stored; `bytes` are the contents of `path`. Throws Error, one line naming the file, if it
+/// is no PNG, damaged or too large. Only chunks that are needed for the pixels must be whole.
 RawImage read_png(const std::filesystem::path& path, std::string bytes);
 
 /// 8-bit luma: colour as luma.h has it; 16 bits keep the high byte, fewer than 8 are stretched to 0..255; alpha is

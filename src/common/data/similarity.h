@@ -1,5 +1,5 @@
 // Near-duplicates: BUSI holds many pictures more than once, cropped, annotated or slightly moved. Two images count as
-// near-duplicates where the Pearson correlation of their 64 x 64 thumbnails is above 0.95; groups are the connected
+// near-duplicates if the Pearson correlation of their 64 x 64 thumbnails is above 0.95; groups are the connected
 // components of that relation, so a group's first and last image may be less alike.
 // For thumbnails a, b of n pixels with means removed and scaled to length 1, the correlation is sum_i a_i b_i.
 #pragma once

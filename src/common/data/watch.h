@@ -1,7 +1,7 @@
 // Whether the files of a dataset are still those that were there at the start.
 //
 // A training reads a case once or in every epoch, as memory allows: were its file replaced meanwhile, the result would
-// depend on the moment. A file counts as changed where its size, its time of modification or the file itself (inode) is
+// depend on the moment. A file counts as changed if its size, its time of modification or the file itself (inode) is
 // another than at the start, or it is gone. That costs one system call a file, no reading.
 #pragma once
 
@@ -21,7 +21,7 @@ class Watch {
   /// Remembers the images and masks of these cases (indices into the dataset). Throws Error naming one that is missing.
   Watch(const Dataset& dataset, const std::vector<std::size_t>& cases);
 
-  /// The first file that has changed, and how: "'a.png' was replaced"; "" where all are as they were.
+  /// The first file that has changed, and how: "'a.png' was replaced"; "" if all are as they were.
   std::string change() const;
 
  private:

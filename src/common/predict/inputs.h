@@ -31,7 +31,7 @@ struct Inputs {
 /// is, one in a folder by its path from there. DICOM files have any name; those of a folder that hold no image, or a
 /// mask of ours, are left out. Of a DICOM loop each frame is an input, called as in "a_frame_0001", or just `frame`
 /// (from 1) if that is not 0.
-/// Throws Error where one given does not exist, a folder holds no image, two images would have one name (a.png and
+/// Throws Error if one given does not exist, a folder holds no image, two images would have one name (a.png and
 /// a.jpg), or results would lie in the folder of an image, where its true mask may be.
 Inputs find_inputs(const std::vector<std::string>& given, const std::filesystem::path& out, int frame = 0);
 
