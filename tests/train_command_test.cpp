@@ -12,6 +12,7 @@
 #include "support/command_line.h"
 #include "support/json.h"
 #include "support/png_kinds.h"
+#include "support/png_reader.h"
 
 namespace attnunet {
 namespace {
