@@ -83,7 +83,7 @@ TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
       {{"train", "--fold", "1"}, {"--folds"}},
       {{"train", "--train-list", "a.txt"}, {"--val-list"}},
       {{"evaluate"}, {"--checkpoint"}},
-      {{"evaluate", "--checkpoint", "x", "--subset", "test"}, {"--subset", "train"}},
+      {{"evaluate", "--checkpoint", "x", "--subset", "some"}, {"--subset", "train|val|test|all"}},
       {{"info", "--size", "8"}, {"--size", "16 to 4096"}},
       {{"info", "--size", "64x8"}, {"--size", "width", "16 to 4096"}},
       {{"bench", "--size", "8x64"}, {"--size", "height", "16 to 4096"}},

@@ -310,6 +310,9 @@ TEST_F(SeenImages, WeightsWithoutMetadata) {
   std::set<std::string> scored;
   for (const auto& [name, seen] : evaluate({"--data", data, "--size", "32"}, weights).seen) scored.insert(name);
   EXPECT_EQ(scored, (std::set<std::string>{"case 103", "case 108", "case 113", "case 118"}));
+  const Finished audit = attnunet_run({"audit", "--checkpoint", weights, "--data", phantoms->data, "--size", "32"});
+  expect_success(audit);
+  EXPECT_NE(audit.out.find("The checkpoint has no metadata of ours"), std::string::npos) << audit.out;
 }
 
 TEST_F(SeenImages, ThresholdsAreChosenOnImagesThatWereNotTrainedOn) {
