@@ -304,6 +304,16 @@ TEST_F(Dicom, AJpegThatEndsEarlyIsDamaged) {
   }
 }
 
+// DCMTK 3.6.7 looks for the frame's header behind this marker for ever.
+TEST_F(Dicom, TheMarkerTemBeforeAFrameIsRefused) {
+  const std::string whole = read_text(fs::path(source_folder()) / "tests/golden/images/grey.jpg");
+  for (const std::size_t at : {std::size_t{2}, whole.find("\xff\xc0")}) {
+    DicomItem dataset = dicom_image(37, 29, "");
+    dataset.fragments({std::string(whole).insert(at, "\xff\x01")});
+    expect_refused(dicom_file(dataset, jpeg_baseline), {"damaged", "TEM"});
+  }
+}
+
 /// By one of DCMTK's tools; "" if it is not installed.
 std::string encoded_by(const TemporaryFolder& folder, const std::string& bytes, const std::vector<std::string>& tool) {
   write_text(folder / "in.dcm", bytes);

@@ -110,7 +110,7 @@ RawImage decode_dicom(const fs::path& path, DcmDataset& dataset, DicomHeader hea
     frame = 1;
   } else if (DcmXfer(header.syntax).isEncapsulated()) {
     DcmElement* element = nullptr;
-    if (dataset.findAndGetElement(DCM_PixelData, element).good()) check_jpeg_end(path, *element, header, frame);
+    if (dataset.findAndGetElement(DCM_PixelData, element).good()) check_jpeg(path, *element, header, frame);
   }
   const unsigned long flags =
       CIF_UsePartialAccessToPixelData | CIF_KeepYCbCrColorModel | (windowed ? 0 : CIF_IgnoreModalityTransformation);

@@ -35,6 +35,33 @@ std::vector<std::uint8_t> unpacked(const std::uint8_t* from, const std::uint8_t*
   return bytes;
 }
 
+struct Fragment {
+  const std::uint8_t* bytes;
+  std::size_t length;
+};
+
+Fragment fragment_of(const fs::path& path, DcmPixelSequence& sequence, unsigned long index) {
+  DcmPixelItem* item = nullptr;
+  Uint8* bytes = nullptr;
+  if (sequence.getItem(item, index).bad() || item->getUint8Array(bytes).bad() || bytes == nullptr)
+    throw damaged(path, "its pixels cannot be decoded");
+  return {bytes, static_cast<std::size_t>(item->getLength())};
+}
+
+/// Whether the marker TEM comes before that of the frame. No encoder of images writes it.
+bool has_tem_before_frame(const Fragment& fragment) {
+  std::size_t at = 0;
+  while (at + 4 < fragment.length && fragment.bytes[at] == 0xff) {
+    const unsigned marker = fragment.bytes[at + 1];
+    const bool has_length = marker >= 0xc0 && marker < 0xff && (marker < 0xd0 || marker > 0xd9);
+    if (marker == 0x01) return true;
+    if (marker == 0x00 || (marker >= 0xc0 && marker < 0xd0 && marker % 4 != 0) || marker == 0xc0) return false;
+    at += marker == 0xff ? 1 : 2;
+    if (has_length) at += static_cast<std::size_t>(fragment.bytes[at] << 8 | fragment.bytes[at + 1]);
+  }
+  return false;
+}
+
 }  // namespace
 
 DcmPixelSequence& pixel_sequence(const fs::path& path, DcmElement& element, E_TransferSyntax syntax) {
@@ -45,30 +72,24 @@ DcmPixelSequence& pixel_sequence(const fs::path& path, DcmElement& element, E_Tr
   return *sequence;
 }
 
-void check_jpeg_end(const fs::path& path, DcmElement& element, const DicomHeader& header, int frame) {
+void check_jpeg(const fs::path& path, DcmElement& element, const DicomHeader& header, int frame) {
   DcmPixelSequence& sequence = pixel_sequence(path, element, header.syntax);
+  for (unsigned long i = 1; i < sequence.card(); ++i)
+    if (has_tem_before_frame(fragment_of(path, sequence, i)))
+      throw damaged(path, "the marker TEM stands before its frame");
   const bool alone = header.frames == 1;
   if (!alone && sequence.card() != static_cast<unsigned long>(header.frames) + 1) return;
-  DcmPixelItem* item = nullptr;
-  Uint8* bytes = nullptr;
-  if (sequence.getItem(item, alone ? sequence.card() - 1 : static_cast<unsigned long>(frame)).bad() ||
-      item->getUint8Array(bytes).bad() || bytes == nullptr)
-    throw damaged(path, "its pixels cannot be decoded");
+  const Fragment last = fragment_of(path, sequence, alone ? sequence.card() - 1 : static_cast<unsigned long>(frame));
   constexpr std::size_t padding = 64;
-  const auto length = static_cast<std::size_t>(item->getLength());
-  const std::string end(bytes + (length < padding ? 0 : length - padding), bytes + length);
+  const std::string end(last.bytes + (last.length < padding ? 0 : last.length - padding), last.bytes + last.length);
   if (end.find("\xff\xd9") == std::string::npos) throw damaged(path, "it ends before its last pixel");
 }
 
 void decode_rle(const fs::path& path, DcmDataset& dataset, DicomHeader& header, int frame) {
   DcmElement* element = nullptr;
-  DcmPixelItem* item = nullptr;
-  Uint8* bytes = nullptr;
-  if (dataset.findAndGetElement(DCM_PixelData, element).bad() ||
-      pixel_sequence(path, *element, header.syntax).getItem(item, static_cast<unsigned long>(frame)).bad() ||
-      item->getUint8Array(bytes).bad() || bytes == nullptr)
-    throw damaged(path, "its pixels cannot be decoded");
-  const auto length = static_cast<std::size_t>(item->getLength());
+  if (dataset.findAndGetElement(DCM_PixelData, element).bad()) throw damaged(path, "its pixels cannot be decoded");
+  const auto [bytes, length] =
+      fragment_of(path, pixel_sequence(path, *element, header.syntax), static_cast<unsigned long>(frame));
   const auto word = [&](std::size_t i) {
     std::size_t value = 0;
     for (std::size_t k = 4; k-- > 0;) value = value << 8 | bytes[4 * i + k];

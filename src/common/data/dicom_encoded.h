@@ -11,9 +11,10 @@ namespace attnunet::data {
 /// The encoded pixels: a table of offsets, then fragments. Throws Error if they are not encoded in that syntax.
 DcmPixelSequence& pixel_sequence(const std::filesystem::path& path, DcmElement& element, E_TransferSyntax syntax);
 
-/// Throws if a JPEG or JPEG-LS frame lacks its end marker: DCMTK makes up the pixels that are missing. Says nothing of
-/// frames in several fragments.
-void check_jpeg_end(const std::filesystem::path& path, DcmElement& element, const DicomHeader& header, int frame);
+/// Throws if a frame in JPEG or JPEG-LS lacks its end marker, as DCMTK makes up the pixels that are missing. Says
+/// nothing of frames in several fragments. Throws also if the marker TEM stands before a frame: DCMTK's search for the
+/// number of bits (3.6.7) never gets past it.
+void check_jpeg(const std::filesystem::path& path, DcmElement& element, const DicomHeader& header, int frame);
 
 /// Puts one frame in the place of the dataset's run-length encoded pixels. DCMTK's own decoder (3.6.7) reads beyond the
 /// file if a segment is said to begin there.

@@ -71,6 +71,7 @@ struct JpegDecoder {
   char text[JMSG_LENGTH_MAX] = {};  ///< of that, or of the first warning that pixels are missing or wrong
   bool passed_end = false;          ///< it asked for more bytes than there are
   bool wrong = false;               ///< pixels are wrong, or were asked for where the data had ended
+  bool complete = false;            ///< has_all_pixels when the last row was read
 
   JpegDecoder() {
     info.err = jpeg_std_error(&errors);
@@ -173,10 +174,11 @@ void decode_rows(const fs::path& path, JpegDecoder& decoder, RawImage& image) {
         to = std::copy_n(pointer, width * channels, to);
       }
     }
+    decoder.complete = has_all_pixels(info);  // jpeg_finish_decompress frees what tells it
     jpeg_finish_decompress(&info);
   });
   if (!whole && decoder.code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
-  if (!whole || decoder.wrong || (decoder.passed_end && !has_all_pixels(info))) throw error_of(path, decoder);
+  if (!whole || decoder.wrong || (decoder.passed_end && !decoder.complete)) throw error_of(path, decoder);
 }
 
 }  // namespace
