@@ -25,8 +25,8 @@ class GetBusi : public ::testing::Test {
       GTEST_SKIP() << "needs curl, sha256sum and python3, which are not all on this machine";
     const auto class_folder = folder / "made/Dataset_BUSI_with_GT/benign";
     std::filesystem::create_directories(class_folder);
-    for (const char* ending : {".png", "_mask.png"})
-      write_png(class_folder / ("benign (1)" + std::string(ending)), Grey{1, 1, {9}});
+    write_png(class_folder / "benign (1).png", Grey{1, 1, {9}});
+    write_png(class_folder / "benign (1)_mask.png", Grey{1, 1, {255}});
     const Outcome zip =
         shell("cd '" + (folder / "made").string() + "' && python3 -m zipfile -c ../busi.zip Dataset_BUSI_with_GT", log);
     ASSERT_EQ(zip.code, 0) << zip.output;
