@@ -9,9 +9,9 @@
 namespace attnunet {
 namespace {
 
-NetworkConfig config_of(int levels, int base) {
+NetworkConfig config_of(Variant variant, int base) {
   NetworkConfig config;
-  config.variant = Variant{levels};
+  config.variant = variant;
   config.base = base;
   return config;
 }
@@ -19,10 +19,10 @@ NetworkConfig config_of(int levels, int base) {
 template <class B>
 class AttentionUNetGradient : public SmallNetworkTest<B> {
  protected:
-  void check(int levels, int base, Index N, Index H, Index W, Index coordinates = gradcheck::network_coordinates) {
+  void check(Variant variant, int base, Index N, Index H, Index W, Index coordinates = gradcheck::network_coordinates) {
     const Pass pass{true, 5, 3};
     expect_network_gradients(
-        gradcheck::attention_unet_case<B>(this->device, config_of(levels, base), N, H, W, pass, 11), 1, coordinates);
+        gradcheck::attention_unet_case<B>(this->device, config_of(variant, base), N, H, W, pass, 11), 1, coordinates);
   }
 };
 #ifdef ATTNUNET_TEST_CUDA
@@ -33,17 +33,21 @@ using FastBackends = ::testing::Types<Cpu<double>>;
 TYPED_TEST_SUITE(AttentionUNetGradient, FastBackends);
 
 TYPED_TEST(AttentionUNetGradient, Attention3) {
-  this->check(3, 4, 2, 16, 24);
+  this->check(Variant::attention3, 4, 2, 16, 24);
 }
 TYPED_TEST(AttentionUNetGradient, Attention4) {
-  this->check(4, 2, 2, 16, 32);
+  this->check(Variant::attention4, 2, 2, 16, 32);
 }
 // Not multiples of 8 and 16: padded at the edge, logits cropped.
 TYPED_TEST(AttentionUNetGradient, Attention3OddSize) {
-  this->check(3, 2, 3, 17, 11);
+  this->check(Variant::attention3, 2, 3, 17, 11);
 }
 TYPED_TEST(AttentionUNetGradient, Attention4OddSize) {
-  this->check(4, 2, 1, 35, 19);
+  this->check(Variant::attention4, 2, 1, 35, 19);
+}
+TYPED_TEST(AttentionUNetGradient, PlainUNets) {
+  this->check(Variant::unet3, 4, 2, 16, 24);
+  this->check(Variant::unet4, 2, 1, 35, 19);
 }
 
 // The simulator would need minutes for that: there a few coordinates of every kind of tensor and the random directions,
@@ -51,10 +55,13 @@ TYPED_TEST(AttentionUNetGradient, Attention4OddSize) {
 using SimulatedNetworkGradient = AttentionUNetGradient<CudaSim<double>>;
 
 TEST_F(SimulatedNetworkGradient, Attention3) {
-  check(3, 2, 2, 8, 16, 5);
+  check(Variant::attention3, 2, 2, 8, 16, 5);
 }
 TEST_F(SimulatedNetworkGradient, Attention4OddSize) {
-  check(4, 2, 1, 17, 16, 5);
+  check(Variant::attention4, 2, 1, 17, 16, 5);
+}
+TEST_F(SimulatedNetworkGradient, PlainUNet) {
+  check(Variant::unet3, 2, 2, 8, 16, 5);
 }
 
 // What evaluation makes of the network's state, whatever happened to it before: the same bits as a network for
@@ -63,7 +70,7 @@ template <class B>
 class Evaluation : public SmallNetworkTest<B> {
  protected:
   using T = typename B::Scalar;
-  const Architecture architecture = make_architecture(config_of(3, 2));
+  const Architecture architecture = make_architecture(config_of(Variant::attention3, 2));
 
   std::vector<T> logits(AttentionUNet<B>& network, AttentionUNetTape<B>& tape, const Pass& pass) {
     const Index n = tape.image_shape().size();
@@ -123,7 +130,7 @@ TYPED_TEST_SUITE(TrainingGradients, AllBackends);
 
 TYPED_TEST(TrainingGradients, AreThoseOfPassesThatSaveAll) {
   using T = typename TypeParam::Scalar;
-  const Architecture architecture = make_architecture(config_of(3, 2));
+  const Architecture architecture = make_architecture(config_of(Variant::attention3, 2));
   std::vector<T> gradients[2];
   std::vector<double> parameters, statistics;
   initial_values(architecture, 4, parameters, statistics);

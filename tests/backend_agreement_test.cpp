@@ -20,9 +20,9 @@ namespace {
 
 using gradcheck::Array;
 
-NetworkConfig config_of(int levels, int base) {
+NetworkConfig config_of(Variant variant, int base) {
   NetworkConfig config;
-  config.variant = Variant{levels};
+  config.variant = variant;
   config.base = base;
   return config;
 }
@@ -186,18 +186,23 @@ class Agreement : public SmallNetworkTest<B> {
 TYPED_TEST_SUITE(Agreement, CudaDoubleBackends);
 
 TYPED_TEST(Agreement, GradientsOfAttention3) {
-  this->check_gradients(config_of(3, 4), 2, 16, 24);
+  this->check_gradients(config_of(Variant::attention3, 4), 2, 16, 24);
 }
 TYPED_TEST(Agreement, GradientsOfAttention4OddSize) {
-  this->check_gradients(config_of(4, 2), 2, 19, 33);
+  this->check_gradients(config_of(Variant::attention4, 2), 2, 19, 33);
+}
+TYPED_TEST(Agreement, GradientsOfPlainUNets) {
+  this->check_gradients(config_of(Variant::unet3, 4), 2, 16, 24);
+  this->check_gradients(config_of(Variant::unet4, 2), 2, 19, 33);
 }
 TYPED_TEST(Agreement, OneTrainingStep) {
-  this->check_training(config_of(4, 2), LossKind::bce, 2, 19, 33, 1);
-  this->check_training(config_of(3, 4), LossKind::bce_dice, 3, 17, 16, 1);
+  this->check_training(config_of(Variant::attention4, 2), LossKind::bce, 2, 19, 33, 1);
+  this->check_training(config_of(Variant::attention3, 4), LossKind::bce_dice, 3, 17, 16, 1);
+  this->check_training(config_of(Variant::unet3, 4), LossKind::bce_dice, 3, 17, 16, 1);
 }
 TYPED_TEST(Agreement, TwentyTrainingSteps) {
-  this->check_training(config_of(3, 2), LossKind::bce, 2, 16, 16, 20);
-  this->check_training(config_of(3, 2), LossKind::bce_dice, 1, 19, 16, 20);
+  this->check_training(config_of(Variant::attention3, 2), LossKind::bce, 2, 16, 16, 20);
+  this->check_training(config_of(Variant::attention3, 2), LossKind::bce_dice, 1, 19, 16, 20);
 }
 
 // The CPU's plain loops (--conv reference), held against matrix products.
@@ -210,12 +215,13 @@ class ReferenceAgreement : public Agreement<Cpu<double>> {
 };
 
 TEST_F(ReferenceAgreement, Gradients) {
-  check_gradients(config_of(3, 4), 2, 16, 24);
-  check_gradients(config_of(4, 2), 2, 19, 33);
+  check_gradients(config_of(Variant::attention3, 4), 2, 16, 24);
+  check_gradients(config_of(Variant::attention4, 2), 2, 19, 33);
+  check_gradients(config_of(Variant::unet3, 4), 2, 17, 24);
 }
 TEST_F(ReferenceAgreement, TwentyTrainingSteps) {
-  check_training(config_of(3, 2), LossKind::bce, 2, 16, 16, 20);
-  check_training(config_of(3, 2), LossKind::bce_dice, 1, 19, 16, 20);
+  check_training(config_of(Variant::attention3, 2), LossKind::bce, 2, 16, 16, 20);
+  check_training(config_of(Variant::attention3, 2), LossKind::bce_dice, 1, 19, 16, 20);
 }
 
 template <class B>
@@ -224,8 +230,8 @@ TYPED_TEST_SUITE(FloatAgreement, CudaFloatBackends);
 
 TYPED_TEST(FloatAgreement, InitialWeightsAreTheSameBits) {
   TestDevice<Cpu<float>> cpu;
-  for (const int levels : {3, 4}) {
-    const NetworkConfig config = config_of(levels, 4);
+  for (const auto& one : Names<Variant>::table) {
+    const NetworkConfig config = config_of(one.value, 4);
     Training<Cpu<float>> expected(cpu, config, LossKind::bce, 1, 16, 16);
     Training<TypeParam> actual(this->device, config, LossKind::bce, 1, 16, 16);
     const auto weights = expected.parameters(), there = actual.parameters();
@@ -249,11 +255,11 @@ std::vector<double> dropout_mask(typename B::Device& device, double rate, const 
   return gradcheck::download<B>(device, "mask", y).values;
 }
 
-// In every layer of both networks, in some steps of a training.
+// In every layer of all networks, in some steps of a training.
 TYPED_TEST(FloatAgreement, DropoutMasksAreTheSameBits) {
   TestDevice<Cpu<float>> cpu;
-  for (const int levels : {3, 4}) {
-    const Architecture architecture = make_architecture(config_of(levels, 4));
+  for (const auto& one : Names<Variant>::table) {
+    const Architecture architecture = make_architecture(config_of(one.value, 4));
     AttentionUNetTape<Cpu<float>> tape(cpu, architecture, 2, 16, 32, Purpose::training);
     std::vector<DoubleConvTape<float>> blocks{tape.bottleneck};
     for (const auto& level : tape.encoder) blocks.push_back(level.block);
@@ -279,7 +285,7 @@ void expect_same_curves(typename A::Device& device, typename B::Device& other_de
   data::synthesize(folder / "data", 20, 32, 5);
   const data::Dataset dataset = data::scan(folder / "data");
   TrainConfig config;
-  config.network = config_of(3, 4);
+  config.network = config_of(Variant::attention3, 4);
   config.size = 32;
   config.batch = 4;
   config.epochs = 3;

@@ -12,9 +12,9 @@
 namespace attnunet {
 namespace {
 
-TrainConfig small_config(int levels = 3) {
+TrainConfig small_config(Variant variant = Variant::attention3) {
   TrainConfig config;
-  config.network.variant = Variant{levels};
+  config.network.variant = variant;
   config.network.base = 2;
   config.size = 32;
   config.seed = 5;
@@ -95,17 +95,22 @@ TEST(Checkpoint, TellsNothingOfPlaceOrThreads) {
 
 // What a reader with PyTorch finds: its names, its layouts, no other tensors.
 TEST(Checkpoint, NamesAndLayouts) {
-  for (int levels : {3, 4}) {
+  for (const auto& one : Names<Variant>::table) {
     TemporaryFolder folder;
-    const Checkpoint saved = initial_checkpoint(small_config(levels));
+    const Checkpoint saved = initial_checkpoint(small_config(one.value));
     save_checkpoint(folder / "a", saved);
     SafetensorsReader reader(folder / "a");
     const Architecture architecture = make_architecture(saved.config.network);
     EXPECT_EQ(reader.tensors().size(), 3 * architecture.parameters.size() + architecture.statistics.size());
     EXPECT_EQ(reader.tensors().at("encoder.1.conv1.weight").shape, (std::vector<Index>{4, 2, 3, 3}));
     EXPECT_EQ(reader.tensors().at("adam.m.decoder.0.up.weight").shape, (std::vector<Index>{4, 2, 2, 2}));
-    EXPECT_EQ(reader.tensors().at("decoder.0.gate.bn_psi.running_var").shape, (std::vector<Index>{1}));
-    EXPECT_EQ(reader.metadata().at("variant"), levels == 3 ? "attention3" : "attention4");
+    EXPECT_EQ(reader.tensors().count("encoder.3.conv1.weight"), saved.config.network.levels() == 4 ? 1u : 0u);
+    const auto gate = reader.tensors().find("decoder.0.gate.bn_psi.running_var");
+    ASSERT_EQ(gate != reader.tensors().end(), saved.config.network.gated());
+    if (saved.config.network.gated()) {
+      EXPECT_EQ(gate->second.shape, (std::vector<Index>{1}));
+    }
+    EXPECT_EQ(reader.metadata().at("variant"), one.text);
     EXPECT_EQ(reader.metadata().at("base"), "2");
     EXPECT_EQ(reader.metadata().at("epoch"), "0");
     // [out, in, row, column] there, [out, row, column, in] here.
@@ -121,7 +126,8 @@ TEST(Checkpoint, AnotherNetworkThanAskedFor) {
   TemporaryFolder folder;
   save_checkpoint(folder / "a", initial_checkpoint(small_config()));
   EXPECT_NO_THROW(load_checkpoint(folder / "a", Variant::attention3, 2));
-  for (const auto& [variant, base] : {std::pair<Variant, int>{Variant::attention4, 2}, {Variant::attention3, 4}}) {
+  for (const auto& [variant, base] :
+       {std::pair<Variant, int>{Variant::attention4, 2}, {Variant::unet3, 2}, {Variant::attention3, 4}}) {
     const std::string message = message_of<Error>([&] { load_checkpoint(folder / "a", variant, base); });
     EXPECT_NE(message.find("attention3 with base 2"), std::string::npos) << message;
     EXPECT_NE(message.find((folder / "a").string()), std::string::npos) << message;
@@ -153,6 +159,30 @@ struct Parts {
     return *std::find_if(tensors.begin(), tensors.end(), [&](const StoredTensor& t) { return t.name == name; });
   }
 };
+
+// Files of other programs have no metadata of ours: the tensors tell the networks apart.
+TEST(Checkpoint, TensorsAloneTellTheVariant) {
+  for (const auto& one : Names<Variant>::table) {
+    TemporaryFolder folder;
+    const Checkpoint saved = initial_checkpoint(small_config(one.value));
+    save_checkpoint(folder / "a", saved);
+    Parts parts(folder / "a");
+    parts.metadata.clear();
+    parts.save(folder / "b");
+    const Checkpoint loaded = load_checkpoint(folder / "b");
+    EXPECT_EQ(name_of(loaded.config.network.variant), std::string(one.text));
+    EXPECT_EQ(loaded.parameters, saved.parameters);
+    // A tensor too few or too many is named: it does not make another network of it.
+    for (const auto& tensor : parts.tensors)
+      if (tensor.name == "decoder.1.gate.wg.weight" || tensor.name == "decoder.1.up.weight") {
+        Parts fewer = parts;
+        fewer.tensor(tensor.name).name = "more";
+        fewer.save(folder / "c");
+        EXPECT_NE(message_of<Error>([&] { load_checkpoint(folder / "c"); }).find("lacks tensor " + tensor.name),
+                  std::string::npos);
+      }
+  }
+}
 
 class SpoiltCheckpoint : public ::testing::Test {
  protected:

@@ -72,7 +72,7 @@ TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
       {{"train", "--epochs", "-1"}, {"--epochs", "0 to 100000"}},
       {{"train", "--seed", "-1"}, {"--seed", "0 to"}},
       {{"train", "--threads", "0"}, {"--threads", "1 to 1024"}},
-      {{"train", "--variant", "unet"}, {"--variant", "attention3", "attention4"}},
+      {{"train", "--variant", "unet"}, {"--variant", "attention3", "attention4", "unet3", "unet4"}},
       {{"train", "--backend", "gpu"}, {"--backend", "cpu"}},
       {{"train", "--loss", "mse"}, {"--loss", "bce+dice"}},
       {{"train", "--lr-schedule", "step"}, {"--lr-schedule", "cosine"}},
@@ -198,12 +198,16 @@ TEST(CommandLine, NoDatasetNamesTheWaysToOne) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
-TEST(CommandLine, InfoKnowsBothNetworks) {
+TEST(CommandLine, InfoKnowsAllNetworks) {
   const Finished small = attnunet_run({"info", "--variant", "attention3"}), large = attnunet_run({"info"});
   expect_success(small);
   expect_success(large);
   EXPECT_NE(small.out.find("1,948,503"), std::string::npos);
   EXPECT_NE(large.out.find("7,850,713"), std::string::npos);
+  EXPECT_NE(attnunet_run({"info", "--variant", "unet3"}).out.find("1,926,433"), std::string::npos);
+  const Finished plain = attnunet_run({"info", "--variant", "unet4"});
+  EXPECT_NE(plain.out.find("7,762,465"), std::string::npos);
+  EXPECT_EQ(plain.out.find("gate"), std::string::npos);
   // h of the double convolutions, 32 channels of 256x256 twice, 64 of 128x128, ..., 512 of 16x16 once: 31.98 MB.
   EXPECT_NE(large.out.find("196.7 MB that a training step keeps; on cpu 164.7 MB"), std::string::npos);
   EXPECT_NE(attnunet_run({"info", "--size", "255"}).out.find("1 x 256 x 256 x 1"), std::string::npos);
@@ -312,16 +316,20 @@ TEST(CommandLine, BenchLadderTakesItsOwnOptionsOnly) {
 
 // A table that names every layer, padded sizes included: each is timed without a fault.
 TEST(CommandLine, BenchTimesEveryLayer) {
-  const std::vector<std::pair<std::string, std::string>> cases = {
-      {"cpu", "auto"}, {"cpu", "reference"}, {"cpu", "winograd"}, {"cuda-sim", "auto"}};
-  for (const auto& [backend, conv] : cases) {
+  struct {
+    const char *backend, *conv, *variant;
+  } const cases[] = {{"cpu", "auto", "attention3"},     {"cpu", "reference", "attention3"},
+                     {"cpu", "winograd", "attention3"}, {"cuda-sim", "auto", "attention3"},
+                     {"cpu", "auto", "unet3"},          {"cuda-sim", "auto", "unet3"}};
+  for (const auto& [backend, conv, variant] : cases) {
     const Finished finished =
-        attnunet_run({"bench", "--backend", backend, "--conv", conv, "--variant", "attention3", "--base", "2", "--size",
+        attnunet_run({"bench", "--backend", backend, "--conv", conv, "--variant", variant, "--base", "2", "--size",
                       "20", "--batch", "2", "--warmup", "0", "--repeats", "1", "--threads", "1"});
     expect_success(finished);
-    for (const char* layer : {"pad ", "encoder.0.conv1 ", "encoder.2.pool ", "bottleneck.dropout ",
-                              "decoder.0.gate.psi ", "decoder.2.up ", "decoder.1.concat ", "head ", "crop "})
+    for (const char* layer : {"pad ", "encoder.0.conv1 ", "encoder.2.pool ", "bottleneck.dropout ", "decoder.2.up ",
+                              "decoder.1.concat ", "head ", "crop "})
       EXPECT_NE(finished.out.find(layer), std::string::npos) << backend << " " << conv << " " << layer;
+    EXPECT_EQ(finished.out.find("decoder.0.gate.psi ") != std::string::npos, variant == std::string("attention3"));
   }
 }
 

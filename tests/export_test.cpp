@@ -25,14 +25,14 @@ struct Exported {
   Checkpoint checkpoint;
   Finished finished;
 
-  Exported(int levels, int base, const std::vector<std::string>& options = {}) {
+  Exported(Variant variant, int base, const std::vector<std::string>& options = {}) {
     TrainConfig config;
-    config.network.variant = Variant{levels};
+    config.network.variant = variant;
     config.network.base = base;
     config.size = 32;
     config.classes = {"benign", "malignant"};
     checkpoint = initial_checkpoint(config);
-    Random random(static_cast<std::uint64_t>(levels));
+    Random random(static_cast<std::uint64_t>(config.network.levels()));
     const Architecture architecture = make_architecture(config.network);
     for (const TensorSpec& spec : architecture.parameters)
       for (Index i = 0; i < spec.size; ++i) {
@@ -82,7 +82,7 @@ std::vector<float> random_image(Index size) {
 }
 
 TEST(Export, SaysWhatItWrote) {
-  const Exported exported(3, 2);
+  const Exported exported(Variant::attention3, 2);
   expect_success(exported.finished);
   for (const char* word : {"attention3", "base 2", "multiples of 8", "image [N,1,32,32]",
                            "logits, probability [N,1,32,32]", "N is free, height and width are fixed (--dynamic"})
@@ -106,7 +106,7 @@ TEST(Export, SaysWhatItWrote) {
 }
 
 TEST(Export, SizeThatIsNoSquare) {
-  const Exported exported(3, 2);
+  const Exported exported(Variant::attention3, 2);
   const Finished finished = attnunet_run({"export", "--checkpoint", (exported.folder / "last.safetensors").string(),
                                           "--out", exported.path, "--size", "24x40"});
   expect_success(finished);
@@ -137,18 +137,18 @@ std::map<std::string, std::string> declared_shapes(const Message& graph) {
 // Height and width are numbers, those of the padded images, unless they are asked to be free; N is always free.
 TEST(Export, HeightAndWidthAreNumbersUnlessDynamic) {
   struct {
-    int levels;
+    Variant variant;
     std::vector<std::string> options;
     std::string shape, said;
   } const cases[] = {
-      {4, {}, "N,1,32,32", "N is free, height and width are fixed"},
-      {3, {"--size", "20"}, "N,1,24,24", "trained at 20 x 20"},
-      {4, {"--size", "36x60"}, "N,1,48,64", "multiples of 16"},
-      {4, {"--dynamic"}, "N,1,H,W", "N, height and width are free"},
-      {3, {"--dynamic", "--size", "20"}, "N,1,H,W", "N, height and width are free"},
+      {Variant::attention4, {}, "N,1,32,32", "N is free, height and width are fixed"},
+      {Variant::attention3, {"--size", "20"}, "N,1,24,24", "trained at 20 x 20"},
+      {Variant::attention4, {"--size", "36x60"}, "N,1,48,64", "multiples of 16"},
+      {Variant::attention4, {"--dynamic"}, "N,1,H,W", "N, height and width are free"},
+      {Variant::attention3, {"--dynamic", "--size", "20"}, "N,1,H,W", "N, height and width are free"},
   };
   for (const auto& c : cases) {
-    const Exported exported(c.levels, 2, c.options);
+    const Exported exported(c.variant, 2, c.options);
     expect_success(exported.finished);
     EXPECT_EQ(declared_shapes(exported.model().message(7)),
               (std::map<std::string, std::string>{{"image", c.shape}, {"logits", c.shape}, {"probability", c.shape}}));
@@ -160,15 +160,16 @@ TEST(Export, HeightAndWidthAreNumbersUnlessDynamic) {
 
 // Weights to the bit, and every node and weight has its part in an output.
 TEST(Export, HoldsTheFoldedNetworkAndNothingElse) {
-  for (const int levels : {3, 4}) {
-    const Exported exported(levels, 4);
+  for (const auto& one : Names<Variant>::table) {
+    const Exported exported(one.value, 4);
     const Graph graph = onnx_interpreter::read_graph(exported.model().message(7));
     cpu::Device device(1);
     const auto network = exported.network(device);
     const auto convolutions = folded_convolutions(*network);
-    const int D = levels;
-    EXPECT_EQ(graph.initializers.size(), 2 * convolutions.size() + static_cast<std::size_t>(D));
-    for (int d = 0; d < D; ++d) {
+    const NetworkConfig& config = exported.checkpoint.config.network;
+    const int D = config.levels(), gates = config.gated() ? D : 0;
+    EXPECT_EQ(graph.initializers.size(), 2 * convolutions.size() + static_cast<std::size_t>(gates));
+    for (int d = 0; d < gates; ++d) {
       const Tensor& ones = graph.initializers.at("decoder." + std::to_string(d) + ".gate.alpha_repeated.weight");
       const Index channels = Index{4} << d;
       EXPECT_EQ(ones.shape, (std::vector<Index>{channels, 1, 1, 1}));
@@ -191,25 +192,28 @@ TEST(Export, HoldsTheFoldedNetworkAndNothingElse) {
     std::set<std::string> sources = {"image"};
     for (const auto& item : graph.initializers) sources.insert(item.first);
     EXPECT_EQ(needed, sources);
-    EXPECT_EQ(count, (std::map<std::string, int>{{"Conv", 2 * (2 * D + 1) + 4 * D + 1},
-                                                 {"ConvTranspose", D},
-                                                 {"Relu", 2 * (2 * D + 1) + D},
-                                                 {"Sigmoid", D + 1},
-                                                 {"MaxPool", D},
-                                                 {"Add", D},
-                                                 {"Mul", D},
-                                                 {"Concat", D}}));
+    std::map<std::string, int> expected = {{"Conv", 2 * (2 * D + 1) + 4 * gates + 1},
+                                           {"ConvTranspose", D},
+                                           {"Relu", 2 * (2 * D + 1) + gates},
+                                           {"Sigmoid", gates + 1},
+                                           {"MaxPool", D},
+                                           {"Concat", D}};
+    if (gates > 0) expected["Add"] = expected["Mul"] = gates;
+    EXPECT_EQ(count, expected);
   }
 }
 
 // The graph, run by the standard's definitions, gives the logits of evaluation.
 TEST(Export, ComputesWhatTheNetworkDoes) {
   struct {
-    int levels, base;
+    Variant variant;
+    int base;
     Index N, H, W;
-  } const cases[] = {{3, 2, 2, 24, 8}, {3, 6, 1, 8, 16}, {4, 2, 2, 16, 48}, {4, 4, 1, 32, 16}};
+  } const cases[] = {{Variant::attention3, 2, 2, 24, 8},  {Variant::attention3, 6, 1, 8, 16},
+                     {Variant::attention4, 2, 2, 16, 48}, {Variant::attention4, 4, 1, 32, 16},
+                     {Variant::unet3, 2, 2, 24, 8},       {Variant::unet4, 4, 1, 32, 16}};
   for (const auto& c : cases) {
-    const Exported exported(c.levels, c.base);
+    const Exported exported(c.variant, c.base);
     const std::vector<float> image = random_image(c.N * c.H * c.W);
     const std::vector<float> logits = exported.logits(image, c.N, c.H, c.W);
     const auto made = onnx_interpreter::run(onnx_interpreter::read_graph(exported.model().message(7)),
@@ -224,7 +228,7 @@ TEST(Export, ComputesWhatTheNetworkDoes) {
 }
 
 TEST(Export, TheSameBytesTwice) {
-  EXPECT_EQ(read_text(Exported(3, 2).path), read_text(Exported(3, 2).path));
+  EXPECT_EQ(read_text(Exported(Variant::attention3, 2).path), read_text(Exported(Variant::attention3, 2).path));
 }
 
 // onnxruntime and OpenCV, where a Python has them; or the versions that tools/check_onnx.py lists, installed into the
@@ -235,14 +239,20 @@ TEST(Export, OtherRuntimesComputeTheSame) {
       folder != nullptr ? std::vector<std::string>{"python3"} : pythons_with({"numpy, onnxruntime", "numpy, cv2"});
   if (pythons.empty()) GTEST_SKIP() << "needs a Python with numpy and onnxruntime or cv2 (ATTNUNET_PYTHON may name it)";
   struct {
-    int levels, base;
+    Variant variant;
+    int base;
     Index H, W;
     bool dynamic;
-  } const cases[] = {{3, 8, 40, 40, false}, {4, 6, 16, 80, false}, {3, 10, 40, 24, true}, {4, 6, 16, 80, true}};
+  } const cases[] = {{Variant::attention3, 8, 40, 40, false},
+                     {Variant::attention4, 6, 16, 80, false},
+                     {Variant::attention3, 10, 40, 24, true},
+                     {Variant::attention4, 6, 16, 80, true},
+                     {Variant::unet4, 6, 16, 80, false}};
   for (const auto& c : cases) {
     const std::string size = std::to_string(c.H) + "x" + std::to_string(c.W);
     const Exported exported(
-        c.levels, c.base, c.dynamic ? std::vector<std::string>{"--dynamic"} : std::vector<std::string>{"--size", size});
+        c.variant, c.base,
+        c.dynamic ? std::vector<std::string>{"--dynamic"} : std::vector<std::string>{"--size", size});
     std::vector<std::string> arguments = {exported.path};
     if (folder != nullptr) arguments.insert(arguments.begin(), {"--versions", folder});
     // If sizes are free, one network takes several, one after the other.
@@ -258,7 +268,7 @@ TEST(Export, OtherRuntimesComputeTheSame) {
     for (const std::string& python : pythons) {
       const Finished checked = run_tool(python, "check_onnx.py", arguments);
       EXPECT_EQ(checked.exit_code, 0) << python << ": " << checked.out << checked.err;
-      std::printf("attention%d, base %d%s\n%s", c.levels, c.base, c.dynamic ? ", --dynamic" : "", checked.out.c_str());
+      std::printf("%s, base %d%s\n%s", name_of(c.variant), c.base, c.dynamic ? ", --dynamic" : "", checked.out.c_str());
     }
   }
 }
@@ -268,7 +278,7 @@ TEST(Export, MistakesAreNamed) {
   const std::string missing = (folder / "missing.safetensors").string(), out = (folder / "m.onnx").string();
   expect_failure(attnunet_run({"export", "--checkpoint", missing, "--out", out}), 1, {"missing.safetensors"});
   expect_failure(attnunet_run({"export", "--out", out}), 2, {"--checkpoint"});
-  const Exported exported(3, 2);
+  const Exported exported(Variant::attention3, 2);
   const std::string checkpoint = (exported.folder / "last.safetensors").string();
   expect_failure(attnunet_run({"export", "--checkpoint", checkpoint}), 2, {"--out"});
   expect_failure(attnunet_run({"export", "--checkpoint", checkpoint, "--out", (folder / "no" / "m.onnx").string()}), 1,

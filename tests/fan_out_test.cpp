@@ -1,5 +1,6 @@
-// The encoder's output feeds three consumers (pool, gate, product) and the upsampled tensor two (gate, concat).
-// A backward that drops one of these shares must fail the gradient check: a device whose operations drop one shows it.
+// The encoder's output feeds three consumers (pool, gate, product) and the upsampled tensor two (gate, concat). In a
+// plain U-Net the encoder's output feeds two (pool, concat). A backward that drops one of these shares must fail the
+// gradient check: a device whose operations drop one shows it.
 #include "common/gradcheck/cases/attention_unet.h"
 #include "cpu/operations.h"
 #include "support/expect.h"
@@ -7,7 +8,7 @@
 namespace attnunet {
 namespace mutant {
 
-enum class Dropped { nothing, pool, product, gate_of_skip, gate_of_up, concat };
+enum class Dropped { nothing, pool, product, gate_of_skip, gate_of_up, concat, concat_of_skip };
 
 struct Device : cpu::Device {
   Dropped dropped;
@@ -25,6 +26,11 @@ void attention_multiply_backward(Device& device, Gradients<double> dx, Gradients
                                  Gradients<const double> dy, Values<const double> x, Values<const double> alpha) {
   attention_multiply_backward(device.base(), dx, dalpha, dy, x, alpha);
   if (device.dropped == Dropped::product) fill_zero(device.base(), dx.data, dx.size());
+}
+
+void concat_backward(Device& device, Gradients<double> da, Gradients<double> db, Gradients<const double> dy) {
+  concat_backward(device.base(), da, db, dy);
+  if (device.dropped == Dropped::concat_of_skip) fill_zero(device.base(), da.data, da.size());
 }
 
 void conv2d_backward_data(Device& device, Gradients<double> dx, Gradients<const double> dy, const double* w,
@@ -46,10 +52,10 @@ struct Backend : Cpu<double> {
 
 namespace {
 
-bool passes(mutant::Dropped dropped) {
+bool passes(mutant::Dropped dropped, Variant variant = Variant::attention3) {
   mutant::Device device(dropped);
   NetworkConfig config;
-  config.variant = Variant::attention3;
+  config.variant = variant;
   config.base = 2;
   const auto network = gradcheck::attention_unet_case<mutant::Backend>(device, config, 1, 8, 16, Pass{true, 5, 3}, 11);
   bool all = true;
@@ -64,6 +70,12 @@ TEST(FanOut, EveryShareIsNeeded) {
   EXPECT_FALSE(passes(mutant::Dropped::gate_of_skip));
   EXPECT_FALSE(passes(mutant::Dropped::gate_of_up));
   EXPECT_FALSE(passes(mutant::Dropped::concat));
+}
+
+TEST(FanOut, EveryShareOfAPlainUNetIsNeeded) {
+  EXPECT_TRUE(passes(mutant::Dropped::nothing, Variant::unet3));
+  EXPECT_FALSE(passes(mutant::Dropped::pool, Variant::unet3));
+  EXPECT_FALSE(passes(mutant::Dropped::concat_of_skip, Variant::unet3));
 }
 
 }  // namespace

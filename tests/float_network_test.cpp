@@ -157,11 +157,11 @@ namespace {
 template <class B>
 class FloatNetwork : public SmallNetworkTest<B> {
  protected:
-  void check(typename B::Device& low_device, int levels, Index N, Index H, Index W,
+  void check(typename B::Device& low_device, Variant variant, Index N, Index H, Index W,
              Precision precision = Precision::float32, bool training = true) {
     SCOPED_TRACE(name_of(precision));
     NetworkConfig config;
-    config.variant = Variant{levels};
+    config.variant = variant;
     config.base = 4;
     const Pass pass{training, 5, 3};
     auto low = gradcheck::attention_unet_case<B>(low_device, config, N, H, W, pass, 11);
@@ -201,16 +201,20 @@ class FloatNetwork : public SmallNetworkTest<B> {
 TYPED_TEST_SUITE(FloatNetwork, FloatBackends);
 
 TYPED_TEST(FloatNetwork, Attention3ForwardWithinRounding) {
-  this->check(this->device, 3, 2, 24, 32);
+  this->check(this->device, Variant::attention3, 2, 24, 32);
 }
 TYPED_TEST(FloatNetwork, Attention4ForwardWithinRounding) {
-  this->check(this->device, 4, 1, 37, 48);
+  this->check(this->device, Variant::attention4, 1, 37, 48);
+}
+TYPED_TEST(FloatNetwork, UNet3ForwardWithinRounding) {
+  this->check(this->device, Variant::unet3, 2, 24, 32);
 }
 
 // In evaluation mode, with batch norms folded into the convolutions.
 TYPED_TEST(FloatNetwork, InferenceWithinRounding) {
-  this->check(this->device, 3, 2, 24, 32, Precision::float32, false);
-  this->check(this->device, 4, 1, 37, 48, Precision::float32, false);
+  this->check(this->device, Variant::attention3, 2, 24, 32, Precision::float32, false);
+  this->check(this->device, Variant::attention4, 1, 37, 48, Precision::float32, false);
+  this->check(this->device, Variant::unet3, 2, 24, 32, Precision::float32, false);
 }
 
 template <class B>
@@ -220,9 +224,9 @@ TYPED_TEST_SUITE(LowPrecisionNetwork, CudaFloatBackends);
 TYPED_TEST(LowPrecisionNetwork, ForwardWithinRounding) {
   for (const Precision precision : {Precision::tf32, Precision::bf16}) {
     typename TypeParam::Device low(precision);
-    this->check(low, 3, 2, 24, 32, precision);
-    this->check(low, 4, 1, 37, 48, precision);
-    this->check(low, 3, 2, 24, 32, precision, false);
+    this->check(low, Variant::attention3, 2, 24, 32, precision);
+    this->check(low, Variant::attention4, 1, 37, 48, precision);
+    this->check(low, Variant::attention3, 2, 24, 32, precision, false);
   }
 }
 

@@ -1,4 +1,4 @@
-// Both blocks, both networks and a short training against PyTorch in float64.
+// Both blocks, all networks and a short training against PyTorch in float64.
 #include "common/nn/attention_unet.h"
 #include "support/backends.h"
 #include "support/golden.h"
@@ -78,10 +78,10 @@ struct GoldenRun {
   typename B::template Buffer<T> target;
   typename B::template Buffer<double> bce, dice, sums;
 
-  GoldenRun(typename B::Device& where, const Golden& file, int levels, Purpose purpose)
+  GoldenRun(typename B::Device& where, const Golden& file, Variant variant, Purpose purpose)
       : device(where),
         golden(file),
-        architecture(make(file, levels)),
+        architecture(make(file, variant)),
         network(where, architecture, purpose != Purpose::inference),
         in(file.shape("input")),
         tape(where, architecture, in.N, in.H, in.W, purpose),
@@ -101,9 +101,9 @@ struct GoldenRun {
     copy_on_device(device, tape.input, input.data(), input.size());
   }
 
-  static Architecture make(const Golden& file, int levels) {
+  static Architecture make(const Golden& file, Variant variant) {
     NetworkConfig config;
-    config.variant = Variant{levels};
+    config.variant = variant;
     config.base = static_cast<int>(file.number("base"));
     return make_architecture(config);
   }
@@ -138,11 +138,18 @@ struct GoldenRun {
   }
 };
 
+const char* const networks[] = {"attention3_1x16x24", "attention3_2x17x24", "attention4_1x37x33",
+                                "attention4_2x19x32", "unet3_2x17x24",      "unet4_1x37x33"};
+
+Variant variant_of(const std::string& file) {
+  return parse<Variant>(file.substr(0, file.find('_')));
+}
+
 TYPED_TEST(GoldenNetwork, ForwardBackwardAndStatistics) {
-  for (const char* file : {"attention3_1x16x24", "attention3_2x17x24", "attention4_1x37x33", "attention4_2x19x32"}) {
+  for (const char* file : networks) {
     SCOPED_TRACE(file);
     const Golden golden = read_golden(file);
-    GoldenRun<TypeParam> run(this->device, golden, file[9] - '0', Purpose::training_with_input_gradient);
+    GoldenRun<TypeParam> run(this->device, golden, variant_of(file), Purpose::training_with_input_gradient);
     run.step(
         {true, static_cast<std::uint64_t>(golden.number("seed")), static_cast<std::uint32_t>(golden.number("step"))});
 
@@ -163,10 +170,10 @@ TYPED_TEST(GoldenNetwork, ForwardBackwardAndStatistics) {
 }
 
 TYPED_TEST(GoldenNetwork, Inference) {
-  for (const char* file : {"attention3_1x16x24", "attention3_2x17x24", "attention4_1x37x33", "attention4_2x19x32"}) {
+  for (const char* file : networks) {
     SCOPED_TRACE(file);
     const Golden golden = read_golden(file);
-    GoldenRun<TypeParam> run(this->device, golden, file[9] - '0', Purpose::inference);
+    GoldenRun<TypeParam> run(this->device, golden, variant_of(file), Purpose::inference);
     run.network.forward(run.tape, {false, 0, 0});
     expect_golden(run.get(run.tape.logits, run.in.size()), golden.array("logits_eval"), 0);
     for (const TensorSpec& spec : run.architecture.statistics)
@@ -178,7 +185,7 @@ TYPED_TEST(GoldenNetwork, Inference) {
 TYPED_TEST(GoldenNetwork, Training) {
   using T = typename TypeParam::Scalar;
   const Golden golden = read_golden("training_attention3");
-  GoldenRun<TypeParam> run(this->device, golden, 3, Purpose::training);
+  GoldenRun<TypeParam> run(this->device, golden, Variant::attention3, Purpose::training);
   const Index n = run.architecture.parameter_elements;
   typename TypeParam::template Buffer<T> m(this->device, n), v(this->device, n);
   fill_zero(this->device, m.data(), n);

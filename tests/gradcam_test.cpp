@@ -16,40 +16,6 @@ namespace {
 constexpr int levels = 3, height = 17, width = 24;  // padded to 24 x 24
 constexpr Index images = 2;
 
-// The network of attention3_2x17x24, in double or float, with another bias of its head.
-template <class B>
-class Gradcam : public SmallNetworkTest<B> {
- protected:
-  using T = typename B::Scalar;
-
-  static Architecture architecture() {
-    NetworkConfig config;
-    config.variant = Variant{levels};
-    config.base = 2;
-    return make_architecture(config);
-  }
-  /// With `shift` added to one parameter.
-  void load(double head_bias, const std::string& shifted = "", Index element = 0, double shift = 0) {
-    const Golden golden = read_golden("attention3_2x17x24");
-    if (!network) network.emplace(this->device, architecture(), false);
-    const Architecture& a = network->architecture();
-    std::vector<double> parameters(static_cast<std::size_t>(a.parameter_elements), 0.0);
-    std::vector<double> statistics(static_cast<std::size_t>(a.statistics_elements), 0.0);
-    for (const TensorSpec& spec : a.parameters)
-      from_pytorch_layout(spec, parameters.data() + spec.offset, golden.at(spec.name).values.data());
-    for (const TensorSpec& spec : a.statistics)
-      from_pytorch_layout(spec, statistics.data() + spec.offset, golden.at(spec.name).values.data());
-    parameters[static_cast<std::size_t>(a.parameter("head.bias").offset)] = head_bias;
-    if (!shifted.empty()) parameters[static_cast<std::size_t>(a.parameter(shifted).offset + element)] += shift;
-    network->load(parameters, statistics);
-  }
-
-  std::optional<AttentionUNet<B>> network;  // made by load, once a device is known to be there
-  const Golden golden = read_golden("gradcam_attention3_2x17x24");
-  const std::vector<float> input{golden.at("input").values.begin(), golden.at("input").values.end()};
-};
-TYPED_TEST_SUITE(Gradcam, DoubleBackends);
-
 // Maps are floats, and the golden ones are divided by their largest value: a few float roundings of numbers up to 1.
 // The input is rounded to float on the way, which a network of this size and these weights answers within the bound.
 void expect_map(const std::vector<float>& actual, const std::vector<double>& expected, const std::string& what) {
@@ -60,26 +26,82 @@ void expect_map(const std::vector<float>& actual, const std::vector<double>& exp
   }
 }
 
-TYPED_TEST(Gradcam, IsPyTorchsInEveryLayer) {
-  for (const std::string& layer : gradcam_layers(this->architecture().config)) {
-    Explainer<TypeParam> explainer(this->device, this->architecture(), images, height, width, layer);
-    for (const std::string which : {"lesion.", "nothing."}) {
-      this->load(this->golden.number(which + "head_bias"));
-      const std::vector<Explanation> explanations = explainer.explain(*this->network, this->input);
-      ASSERT_EQ(explanations.size(), 2u);
-      for (std::size_t n = 0; n < 2; ++n) {
-        const std::string of_image = which + std::to_string(n) + ".";
-        expect_map(explanations[n].gradcam, this->golden.at(of_image + layer).values, of_image + layer);
-        for (std::size_t i = 0; i < levels; ++i) {
-          const std::string name = of_image + "attention." + std::to_string(i);
-          expect_map(explanations[n].attention[i], this->golden.at(name).values, name);
+// The network of attention3_2x17x24 or unet3_2x17x24, in double or float, with another bias of its head.
+template <class B>
+class Gradcam : public SmallNetworkTest<B> {
+ protected:
+  using T = typename B::Scalar;
+
+  Architecture architecture() const {
+    NetworkConfig config;
+    config.variant = variant;
+    config.base = 2;
+    return make_architecture(config);
+  }
+  /// With `shift` added to one parameter.
+  void load(double head_bias, const std::string& shifted = "", Index element = 0, double shift = 0) {
+    const Golden weights = read_golden(name_of(variant) + std::string("_2x17x24"));
+    if (!network) network.emplace(this->device, architecture(), false);
+    const Architecture& a = network->architecture();
+    std::vector<double> parameters(static_cast<std::size_t>(a.parameter_elements), 0.0);
+    std::vector<double> statistics(static_cast<std::size_t>(a.statistics_elements), 0.0);
+    for (const TensorSpec& spec : a.parameters)
+      from_pytorch_layout(spec, parameters.data() + spec.offset, weights.at(spec.name).values.data());
+    for (const TensorSpec& spec : a.statistics)
+      from_pytorch_layout(spec, statistics.data() + spec.offset, weights.at(spec.name).values.data());
+    parameters[static_cast<std::size_t>(a.parameter("head.bias").offset)] = head_bias;
+    if (!shifted.empty()) parameters[static_cast<std::size_t>(a.parameter(shifted).offset + element)] += shift;
+    network->load(parameters, statistics);
+  }
+
+  void use(Variant other) {
+    variant = other;
+    network.reset();
+    golden = read_golden(std::string("gradcam_") + name_of(other) + "_2x17x24");
+    input.assign(golden.at("input").values.begin(), golden.at("input").values.end());
+  }
+  void SetUp() override {
+    SmallNetworkTest<B>::SetUp();
+    use(Variant::attention3);
+  }
+
+  void expect_pytorchs_maps() {
+    const bool gated = architecture().config.gated();
+    for (const std::string& layer : gradcam_layers(architecture().config)) {
+      Explainer<B> explainer(this->device, architecture(), images, height, width, layer);
+      for (const std::string which : {"lesion.", "nothing."}) {
+        load(golden.number(which + "head_bias"));
+        const std::vector<Explanation> explanations = explainer.explain(*network, input);
+        ASSERT_EQ(explanations.size(), 2u);
+        for (std::size_t n = 0; n < 2; ++n) {
+          const std::string of_image = which + std::to_string(n) + ".";
+          expect_map(explanations[n].gradcam, golden.at(of_image + layer).values, of_image + layer);
+          ASSERT_EQ(explanations[n].attention.size(), gated ? levels : 0u);
+          for (std::size_t i = 0; i < explanations[n].attention.size(); ++i) {
+            const std::string name = of_image + "attention." + std::to_string(i);
+            expect_map(explanations[n].attention[i], golden.at(name).values, name);
+          }
+          const std::vector<double>& logits = golden.at(which + "logits").values;
+          for (std::size_t p = 0; p < explanations[n].logits.size(); ++p)
+            ASSERT_NEAR(explanations[n].logits[p], logits[n * height * width + p], 3e-6 * (1 + std::abs(logits[p])));
         }
-        const std::vector<double>& logits = this->golden.at(which + "logits").values;
-        for (std::size_t p = 0; p < explanations[n].logits.size(); ++p)
-          ASSERT_NEAR(explanations[n].logits[p], logits[n * height * width + p], 3e-6 * (1 + std::abs(logits[p])));
       }
     }
   }
+
+  Variant variant;
+  std::optional<AttentionUNet<B>> network;  // made by load, once a device is known to be there
+  Golden golden;
+  std::vector<float> input;
+};
+TYPED_TEST_SUITE(Gradcam, DoubleBackends);
+
+TYPED_TEST(Gradcam, IsPyTorchsInEveryLayer) {
+  this->expect_pytorchs_maps();
+}
+TYPED_TEST(Gradcam, IsPyTorchsInAPlainUNet) {
+  this->use(Variant::unet3);
+  this->expect_pytorchs_maps();
 }
 
 // beta of a block's last batch norm is added to every pixel of a channel before the last ReLU, so

@@ -33,17 +33,17 @@ class Lockstep : public BackendTest<Companion> {
     pass(gradcheck::attention_gate_case<Backend>(both, {1, 5, 7, 2}, 7));
     pass(gradcheck::attention_gate_case<Backend>(both, {1, 9, 10, 66}, 7));
   }
-  NetworkConfig config_of(int levels, int base) {
+  NetworkConfig config_of(Variant variant, int base) {
     NetworkConfig config;
-    config.variant = Variant{levels};
+    config.variant = variant;
     config.base = base;
     return config;
   }
-  void run_training(int levels, int base, Index N, Index H, Index W) {
-    pass(gradcheck::attention_unet_case<Backend>(both, config_of(levels, base), N, H, W, Pass{true, 5, 3}, 11));
+  void run_training(Variant variant, int base, Index N, Index H, Index W) {
+    pass(gradcheck::attention_unet_case<Backend>(both, config_of(variant, base), N, H, W, Pass{true, 5, 3}, 11));
   }
-  void run_inference(int levels, int base, Index N, Index H, Index W) {
-    const Architecture architecture = make_architecture(config_of(levels, base));
+  void run_inference(Variant variant, int base, Index N, Index H, Index W) {
+    const Architecture architecture = make_architecture(config_of(variant, base));
     AttentionUNet<Backend> network(both, architecture, false);
     AttentionUNetTape<Backend> tape(both, architecture, N, H, W, Purpose::inference);
     gradcheck::poison_memory<Backend>(both, tape.memory(), tape.bytes());
@@ -117,6 +117,7 @@ const Names network_outputs = {"max_pool_forward y",
                                "conv_transpose2d_backward_weights dw",
                                "conv_transpose2d_backward_weights db",
                                "conv2d_backward_weights db"};
+const Names concat_outputs = {"concat_forward y", "concat_backward da", "concat_backward db"};
 const Names padding_outputs = {"edge_pad_forward y", "edge_pad_backward dx", "crop_forward y", "crop_backward dx"};
 const Names inference_outputs = {"edge_pad_forward y",
                                  "fold_batch_norm w",
@@ -146,22 +147,28 @@ TYPED_TEST(Lockstep, AttentionGate) {
   this->expect_agreement(gate_outputs);
 }
 TYPED_TEST(Lockstep, Attention3) {
-  this->run_training(3, 4, 2, 16, 24);
+  this->run_training(Variant::attention3, 4, 2, 16, 24);
   this->expect_agreement(all_of({double_conv_outputs, gate_outputs, network_outputs}));
 }
 TYPED_TEST(Lockstep, Attention4OddSize) {
-  this->run_training(4, 4, 2, 37, 19);
+  this->run_training(Variant::attention4, 4, 2, 37, 19);
   this->expect_agreement(all_of({double_conv_outputs, gate_outputs, network_outputs, padding_outputs}));
 }
 // One pixel at the bottom, where a variance is 0 and the batch is all there is.
 TYPED_TEST(Lockstep, Attention3SmallestSize) {
-  this->run_training(3, 2, 1, 8, 8);
+  this->run_training(Variant::attention3, 2, 1, 8, 8);
   this->expect_agreement(all_of({double_conv_outputs, gate_outputs, network_outputs}));
 }
+TYPED_TEST(Lockstep, PlainUNetOddSize) {
+  this->run_training(Variant::unet3, 4, 2, 21, 16);
+  this->expect_agreement(
+      all_of({double_conv_outputs, network_outputs, concat_outputs, padding_outputs, {"conv2d_forward y"}}));
+}
 TYPED_TEST(Lockstep, Inference) {
-  this->run_inference(3, 4, 2, 21, 24);
-  this->run_inference(4, 2, 1, 16, 35);
-  this->expect_agreement(inference_outputs);
+  this->run_inference(Variant::attention3, 4, 2, 21, 24);
+  this->run_inference(Variant::attention4, 2, 1, 16, 35);
+  this->run_inference(Variant::unet3, 2, 1, 16, 8);
+  this->expect_agreement(all_of({inference_outputs, {"concat_forward y"}}));
 }
 
 // A companion that is off in one element of one output by 1 in 1000 is found, whichever output it is. (Not in each
@@ -182,9 +189,11 @@ TYPED_TEST(Lockstep, FindsASmallError) {
   expect_found(double_conv_outputs, [&] { this->pass(block); });
   const auto gate = gradcheck::attention_gate_case<Backend>(this->both, {2, 6, 9, 4}, 7);
   expect_found(gate_outputs, [&] { this->pass(gate); });
-  expect_found(all_of({network_outputs, padding_outputs}), [&] { this->run_training(3, 2, 1, 9, 16); });
+  expect_found(all_of({network_outputs, padding_outputs}),
+               [&] { this->run_training(Variant::attention3, 2, 1, 9, 16); });
+  expect_found(concat_outputs, [&] { this->run_training(Variant::unet3, 2, 1, 8, 16); });
   expect_found({"fold_batch_norm w", "fold_batch_norm beta", "conv2d_forward, adding y"},
-               [&] { this->run_inference(3, 2, 1, 16, 8); });
+               [&] { this->run_inference(Variant::attention3, 2, 1, 16, 8); });
 }
 
 }  // namespace

@@ -62,12 +62,13 @@ TEST_F(PytorchReference, AgreesOnTrainingSteps) {
   const std::vector<std::string> networks[] = {
       {"--variant", "attention3", "--base", "2", "--loss", "bce+dice", "--size", "32"},
       {"--variant", "attention4", "--base", "2", "--dropout", "0.4", "--weight-decay", "0.01", "--size", "32x48",
-       "--keep-aspect"}};
+       "--keep-aspect"},
+      {"--variant", "unet3", "--base", "2", "--loss", "bce+dice", "--size", "32"}};
   int number = 0;
   for (const auto& options : networks) {
     const std::string name = std::to_string(number++);
     expect_success(training.start(name + "0", options));
-    const int last = number;  // the first step, and one with moments behind it
+    const int last = number % 2 == 1 ? 1 : 2;  // the first step, or one with moments behind it
     for (int epoch = 1; epoch <= last; ++epoch) {
       const std::string before = name + std::to_string(epoch - 1), after = name + std::to_string(epoch);
       expect_success(attnunet_run({"train", "--data", training.data, "--resume", training.checkpoint(before),

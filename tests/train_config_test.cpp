@@ -192,7 +192,7 @@ TEST(TrainConfig, DamagedJson) {
     return json.dump();
   };
   reject(change("extra", 1), "unknown entry 'extra'");
-  reject(change("variant", "unet"), "--variant 'unet' is unknown: one of attention3, attention4");
+  reject(change("variant", "unet"), "--variant 'unet' is unknown: one of attention3, attention4, unet3, unet4");
   reject(change("backend", "tpu"), "--backend 'tpu' is unknown: one of cpu, cuda, cuda-sim");
   reject(change("precision", "fp16"), "--precision 'fp16' is unknown: one of float32, tf32, bf16");
   reject(change("precision", "tf32"), "--precision tf32 needs --backend cuda or cuda-sim");

@@ -50,7 +50,7 @@ def main():
     parser.add_argument("--attnunet", metavar="PATH", required=True)
     parser.add_argument("--old", metavar="PATH", help="an earlier build to compare with")
     parser.add_argument("--spin", metavar="COUNT", nargs="+", default=[], help="other values of GOMP_SPINCOUNT to try")
-    parser.add_argument("--variant", choices=["attention3", "attention4"], default="attention4")
+    parser.add_argument("--variant", choices=["attention3", "attention4", "unet3", "unet4"], default="attention4")
     parser.add_argument("--base", type=int, default=16)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--batch", type=int, default=4)

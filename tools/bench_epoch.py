@@ -56,7 +56,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--attnunet", metavar="PATH", required=True)
     parser.add_argument("--data", metavar="DIR", default="data/BUSI")
-    parser.add_argument("--variant", choices=["attention3", "attention4"], default="attention3")
+    parser.add_argument("--variant", choices=["attention3", "attention4", "unet3", "unet4"], default="attention3")
     parser.add_argument("--base", type=int, default=16)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--batch", type=int, default=16)

@@ -50,7 +50,7 @@ def measure(options):
     """One peer's training or inference, in this process; None where this PyTorch has no such peer."""
     import torch
 
-    from pytorch_reference import LEVELS, AttentionUNet, bce
+    from pytorch_reference import AttentionUNet, bce
     from pytorch_tuned import LAYOUTS, fastest_adam, frozen, tuned
 
     kind, *layout = options.peer.split()
@@ -63,7 +63,7 @@ def measure(options):
     device = torch.device("cuda" if gpu else "cpu")
     wait = torch.cuda.synchronize if gpu else None
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = options.precision != "float32"
-    network = AttentionUNet(LEVELS[options.variant], options.base).to(device)
+    network = AttentionUNet(options.variant, options.base).to(device)
     layout = LAYOUTS[layout[0] if layout else "nchw"]
     network = (tuned(network) if fast else network).to(memory_format=layout)
     image = torch.rand(options.batch, 1, options.size, options.size, device=device).to(memory_format=layout)
@@ -174,7 +174,7 @@ def print_ratios(ratios, columns):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--variant", choices=["attention3", "attention4"], default="attention4")
+    parser.add_argument("--variant", choices=["attention3", "attention4", "unet3", "unet4"], default="attention4")
     parser.add_argument("--base", type=int, default=32)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=4)

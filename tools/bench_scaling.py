@@ -15,7 +15,7 @@ from bench_rounds import attnunet_bench, merged, print_table
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--attnunet", metavar="PATH", required=True)
-    parser.add_argument("--variant", choices=["attention3", "attention4"], default="attention4")
+    parser.add_argument("--variant", choices=["attention3", "attention4", "unet3", "unet4"], default="attention4")
     parser.add_argument("--base", type=int, default=32)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=4)

@@ -12,13 +12,13 @@ import sys
 import torch
 
 import safetensors_io
-from pytorch_reference import LEVELS, AttentionUNet
+from pytorch_reference import AttentionUNet
 
 
 def load(path):
     """(network in evaluation mode, metadata). Raises RuntimeError where a tensor is missing, unknown or misshapen."""
     values, metadata = safetensors_io.load(path)
-    network = AttentionUNet(LEVELS[metadata["variant"]], int(metadata["base"]))
+    network = AttentionUNet(metadata["variant"], int(metadata["base"]))
     state = {name: torch.from_numpy(value) for name, value in values.items() if not name.startswith("adam.")}
     network.load_state_dict(state, strict=True)
     moments = {}

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 import safetensors_io
 from pytorch_reference import (
+    VARIANTS,
     AttentionGate,
     AttentionUNet,
     DoubleConv,
@@ -231,17 +232,17 @@ def attention_gate_block(name, N, H, W, C):
     save(name, {**values, **parameter_gradients(gate), **statistics_after(gate)})
 
 
-def random_network(levels, base, key, random):
-    network = AttentionUNet(levels, base, lambda rate, layer: PhiloxDropout(rate, layer, key))
+def random_network(variant, base, key, random):
+    network = AttentionUNet(variant, base, lambda rate, layer: PhiloxDropout(rate, layer, key))
     randomise(network, random)
     return network
 
 
-def network_pass(levels, base, N, H, W):
-    name = f"attention{levels}_{N}x{H}x{W}"
+def network_pass(variant, base, N, H, W):
+    name = f"{variant}_{N}x{H}x{W}"
     random = random_for(name)
     key = {"seed": 5, "step": 3}
-    network = random_network(levels, base, key, random)
+    network = random_network(variant, base, key, random)
     values = {"base": [base], "seed": [key["seed"]], "step": [key["step"]], **tensors(network)}
     image, target = random.random((N, H, W, 1)), random_target(name, N, H, W)
     logits_eval = network.eval()(nchw(image))
@@ -256,13 +257,14 @@ def network_pass(levels, base, N, H, W):
     save(name, {**values, **parameter_gradients(network), **statistics_after(network)})
 
 
-def gradcam(levels, base, N, H, W):
+def gradcam(variant, base, N, H, W):
     """Grad-CAM of the evaluation pass of network_pass's network: of the mean logit over the pixels with logit > 0, by
     its head's bias 70 % of all, and, with a bias that leaves none, over the whole image. Maps at the image's size."""
-    source = f"attention{levels}_{N}x{H}x{W}"
+    source = f"{variant}_{N}x{H}x{W}"
     name = "gradcam_" + source
     random = random_for(source)
-    network = random_network(levels, base, {"seed": 5, "step": 3}, random).eval()
+    network = random_network(variant, base, {"seed": 5, "step": 3}, random).eval()
+    levels, gated = VARIANTS[variant]
     image = random.random((N, H, W, 1))
     bias = network.head.bias.item() - torch.quantile(network(nchw(image)), 0.3).item()
     values, outputs, alphas = {"input": image}, {}, {}
@@ -270,7 +272,7 @@ def gradcam(levels, base, N, H, W):
     blocks.update({f"decoder.{i}": network.decoder[i] for i in range(levels)}, bottleneck=network.bottleneck)
     for block, module in blocks.items():
         module.register_forward_hook(lambda _module, _input, output, block=block: outputs.update({block: output}))
-    for i in range(levels):
+    for i in range(levels if gated else 0):
         network.decoder[i].gate.bn_psi.register_forward_hook(
             lambda _module, _input, output, i=i: alphas.update({i: torch.sigmoid(output)})
         )
@@ -326,7 +328,7 @@ def training():
     name, steps, lr = "training_attention3", 5, 1e-3
     random = random_for(name)
     key = {"seed": 5, "step": 0}
-    network = random_network(3, 2, key, random)
+    network = random_network("attention3", 2, key, random)
     values = {"base": [2], "seed": [key["seed"]], "lr": [lr], **tensors(network)}
     image, target = random.random((2, 32, 32, 1)), random_target(name, 2, 32, 32)
     optimiser = torch.optim.Adam(network.parameters(), lr=lr)
@@ -554,11 +556,14 @@ def main():
     double_conv_block("double_conv_one_channel", 1, 6, 3, 1, 2, {"seed": 1, "step": 0}, layer=0)
     attention_gate_block("attention_gate", 2, 5, 7, 6)
     attention_gate_block("attention_gate_two_channels", 1, 3, 8, 2)
-    network_pass(3, 2, 1, 16, 24)
-    network_pass(3, 2, 2, 17, 24)
-    network_pass(4, 2, 1, 37, 33)
-    network_pass(4, 2, 2, 19, 32)
-    gradcam(3, 2, 2, 17, 24)
+    network_pass("attention3", 2, 1, 16, 24)
+    network_pass("attention3", 2, 2, 17, 24)
+    network_pass("attention4", 2, 1, 37, 33)
+    network_pass("attention4", 2, 2, 19, 32)
+    network_pass("unet3", 2, 2, 17, 24)
+    network_pass("unet4", 2, 1, 37, 33)
+    gradcam("attention3", 2, 2, 17, 24)
+    gradcam("unet3", 2, 2, 17, 24)
     adam("adam", torch.optim.Adam, 0)
     adam("adamw", torch.optim.AdamW, 0.01)
     training()

@@ -1,4 +1,4 @@
-"""The two Attention U-Nets as a plain PyTorch module, and our program against it: the second opinion on ours.
+"""The Attention U-Nets and plain U-Nets as one plain PyTorch module, and our program against it: the second opinion on ours.
 
 One file, for which numpy and PyTorch are enough. It knows what docs/reference.md says of the network (section 1), of the
 losses and Adam (3), of a checkpoint's names and layouts (5) and of the dropout masks (6), and nothing of our code. All is
@@ -46,7 +46,8 @@ from torch.nn import functional as F
 
 # The network ----------------------------------------------------------------------------------------------------------
 
-LEVELS = {"attention3": 3, "attention4": 4}
+# Levels of the encoder, and whether attention gates weight the skips.
+VARIANTS = {"attention3": (3, True), "attention4": (4, True), "unet3": (3, False), "unet4": (4, False)}
 LEVEL_RATES = (0.1, 0.1, 0.2, 0.2)
 BOTTLENECK_RATE = 0.3
 
@@ -119,20 +120,23 @@ class AttentionGate(nn.Module):
 
 
 class Decoder(DoubleConv):
-    def __init__(self, channels_in, channels_out, dropout):
+    def __init__(self, channels_in, channels_out, dropout, gated):
         super().__init__(2 * channels_out, channels_out, dropout)
         self.up = nn.ConvTranspose2d(channels_in, channels_out, 2, stride=2)
-        self.gate = AttentionGate(channels_out)
+        self.gate = AttentionGate(channels_out) if gated else None
 
     def forward(self, x, skip):
         g = self.up(x)
-        return super().forward(torch.cat([self.gate(g, skip), g], dim=1))
+        if self.gate is not None:
+            skip = self.gate(g, skip)
+        return super().forward(torch.cat([skip, g], dim=1))
 
 
 class AttentionUNet(nn.Module):
-    def __init__(self, levels, base, make_dropout=lambda rate, layer: nn.Dropout(rate)):
+    def __init__(self, variant, base, make_dropout=lambda rate, layer: nn.Dropout(rate)):
         """make_dropout(rate, layer number): encoder i has number i, the bottleneck `levels`, decoder i 2 levels - i."""
         super().__init__()
+        levels, gated = VARIANTS[variant]
         c = [base * 2**i for i in range(levels + 1)]
         self.levels = levels
         self.encoder = nn.ModuleList(
@@ -140,7 +144,7 @@ class AttentionUNet(nn.Module):
         )
         self.bottleneck = DoubleConv(c[levels - 1], c[levels], make_dropout(BOTTLENECK_RATE, levels))
         self.decoder = nn.ModuleList(
-            Decoder(c[i + 1], c[i], make_dropout(LEVEL_RATES[i], 2 * levels - i)) for i in range(levels)
+            Decoder(c[i + 1], c[i], make_dropout(LEVEL_RATES[i], 2 * levels - i), gated) for i in range(levels)
         )
         self.head = nn.Conv2d(c[0], 1, 1)
         for module in self.modules():
@@ -235,7 +239,7 @@ class Checkpoint:
         key = {"seed": int(self.metadata["seed"]), "step": self.step}
         rate = self.config["dropout"]
         network = AttentionUNet(
-            LEVELS[self.metadata["variant"]],
+            self.metadata["variant"],
             int(self.metadata["base"]),
             lambda level_rate, layer: PhiloxDropout(level_rate if rate is None else rate, layer, key),
         )

@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pytorch_reference import LEVELS, AttentionUNet, bce
+from pytorch_reference import VARIANTS, AttentionUNet, bce
 
 LAYOUTS = {"nhwc": torch.channels_last, "nchw": torch.contiguous_format}
 
@@ -88,8 +88,8 @@ def require_close(what, actual, expected):
 def check():
     """Exits where logits, gradients or running statistics (float64, no dropout) or dropout itself are not the same."""
     torch.manual_seed(0)
-    for levels, layout in itertools.product(LEVELS.values(), LAYOUTS):
-        plain = AttentionUNet(levels, 4, lambda rate, layer: nn.Dropout(0.0)).double()
+    for variant, layout in itertools.product(VARIANTS, LAYOUTS):
+        plain = AttentionUNet(variant, 4, lambda rate, layer: nn.Dropout(0.0)).double()
         fast = tuned(copy.deepcopy(plain)).to(memory_format=LAYOUTS[layout])
         image = torch.rand(2, 1, 32, 48, dtype=torch.float64).to(memory_format=LAYOUTS[layout])
         target = (torch.rand_like(image) < 0.3).double()

@@ -4,20 +4,19 @@
 namespace attnunet::cuda {
 namespace {
 
-template <class T>
-__global__ void concat_forward_kernel(T* y, const T* a, const T* b, Index pixels, Index Ca, Index Cb) {
-  const Index i = thread_of_grid();
-  if (i >= pixels * (Ca + Cb)) return;
-  const Index p = i / (Ca + Cb), c = i % (Ca + Cb);
-  y[i] = c < Ca ? a[p * Ca + c] : b[p * Cb + c - Ca];
+template <class View>
+__global__ void move_columns_kernel(View to, Const<View> from) {
+  const Index i = thread_of_grid(), C = from.channels;
+  if (i >= from.pixels * C) return;
+  const Index p = i / C, c = i % C;
+  to.data[p * to.stride + c] = from.data[p * from.stride + c];
 }
 
-template <class T>
-__global__ void concat_backward_kernel(T* da, T* db, const T* dy, Index pixels, Index Ca, Index Cb) {
-  const Index i = thread_of_grid();
-  if (i >= pixels * (Ca + Cb)) return;
-  const Index p = i / (Ca + Cb), c = i % (Ca + Cb);
-  (c < Ca ? da[p * Ca + c] : db[p * Cb + c - Ca]) = dy[i];
+/// from -> to, unless that is where it lies.
+template <class M, class View>
+void move_columns(Device<M>& device, const char* name, View to, Const<View> from) {
+  if (to.data == from.data && to.stride == from.stride) return;
+  launch(device, {name, blocks_for(from.size(), block_threads), block_threads}, move_columns_kernel<View>, to, from);
 }
 
 }  // namespace
@@ -26,20 +25,20 @@ template <class M, class T>
 void concat_forward(Device<M>& device, Values<T> y, Const<Values<T>> a, Const<Values<T>> b) {
   const Index pixels = a.pixels, Ca = a.channels, Cb = b.channels;
   require_dense(y, pixels, Ca + Cb);
-  require_dense(a, pixels, Ca);
-  require_dense(b, pixels, Cb);
-  launch(device, {"concat_forward", blocks_for(y.size(), block_threads), block_threads}, concat_forward_kernel<T>,
-         y.data, a.data, b.data, pixels, Ca, Cb);
+  require_shape(a, pixels, Ca);
+  require_shape(b, pixels, Cb);
+  move_columns(device, "concat_forward", y.slice(0, Ca), a);
+  move_columns(device, "concat_forward", y.slice(Ca, Cb), b);
 }
 
 template <class M, class T>
 void concat_backward(Device<M>& device, Gradients<T> da, Gradients<T> db, Const<Gradients<T>> dy) {
   const Index pixels = da.pixels, Ca = da.channels, Cb = db.channels;
   require_dense(dy, pixels, Ca + Cb);
-  require_dense(da, pixels, Ca);
-  require_dense(db, pixels, Cb);
-  launch(device, {"concat_backward", blocks_for(dy.size(), block_threads), block_threads}, concat_backward_kernel<T>,
-         da.data, db.data, dy.data, pixels, Ca, Cb);
+  require_shape(da, pixels, Ca);
+  require_shape(db, pixels, Cb);
+  move_columns(device, "concat_backward", da, dy.slice(0, Ca));
+  move_columns(device, "concat_backward", db, dy.slice(Ca, Cb));
 }
 
 template void concat_forward(ThisDevice&, Values<float>, Values<const float>, Values<const float>);

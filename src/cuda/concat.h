@@ -1,14 +1,16 @@
 // Concatenation along the channels on the GPU; the math is in src/cpu/concat.h.
 //
-// One thread an element of y, or of dy: neighbours there are neighbours in a or in b as well. Bytes moved: each element
-// is read once and written once, 2 pixels (Ca + Cb) sizeof(T). Plain only: in the networks the producers write into
-// the concatenated tensor and nothing is copied; this is the readable twin of what their strides do.
+// One kernel for each half, one thread per element of it: neighbours there are neighbours in y or dy as well. Bytes
+// moved: each element is read once and written once, 2 pixels (Ca + Cb) sizeof(T), less for a half that already lies in
+// its columns. The Attention U-Nets copy nothing; the plain U-Nets copy the skip.
 #pragma once
 
 #include "common/core/tensor_view.h"
 #include "cuda/device.h"
 
 namespace attnunet::cuda {
+
+// y and dy are dense; the others may have a stride. One that is those very columns of y or dy stays as it is.
 
 /// y [pixels, Ca + Cb] from a [pixels, Ca] and b [pixels, Cb].
 template <class M, class T>

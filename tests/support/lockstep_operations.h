@@ -386,6 +386,28 @@ void max_pool_backward(Device<C>& device, Gradients<float> dx, Gradients<const f
   o.compare("dx", dx);
 }
 
+// b is columns of y in the networks; the companion has a copy of its own and moves it.
+template <class C>
+void concat_forward(Device<C>& device, Values<float> y, Values<const float> a, Values<const float> b) {
+  Operation<C> o(device, "concat_forward");
+  o.in(a);
+  o.in(b);
+  o.out(y);
+  o.run([&](auto& where, auto at) { concat_forward(where, at(y), at(a), at(b)); });
+  o.compare("y", y);
+}
+
+template <class C>
+void concat_backward(Device<C>& device, Gradients<float> da, Gradients<float> db, Gradients<const float> dy) {
+  Operation<C> o(device, "concat_backward");
+  o.in(dy);
+  o.out(da);
+  o.out(db);
+  o.run([&](auto& where, auto at) { concat_backward(where, at(da), at(db), at(dy)); });
+  o.compare("da", da);
+  o.compare("db", db);
+}
+
 template <class C>
 void edge_pad_forward(Device<C>& device, Values<float> y, Values<const float> x, const Shape& in, Index H, Index W) {
   Operation<C> o(device, "edge_pad_forward");

@@ -61,10 +61,10 @@ void describe(onnx::Model& model, const Checkpoint& checkpoint) {
                                     "replication to multiples of " + multiple + ", the outputs cropped back";
   model.name = name_of(config.network.variant);
   model.producer_version = version;
-  model.description =
-      "Attention U-Net for lesions in breast ultrasound, batch norm folded. image [N,1,H,W]: " + preprocessing +
-      ". A pixel is lesion where logits > " + logit_text(checkpoint) + ", which is probability > " +
-      threshold_text(checkpoint) + ". Not a medical device.";
+  model.description = std::string(config.network.gated() ? "Attention U-Net" : "U-Net") +
+                      " for lesions in breast ultrasound, batch norm folded. image [N,1,H,W]: " + preprocessing +
+                      ". A pixel is lesion where logits > " + logit_text(checkpoint) + ", which is probability > " +
+                      threshold_text(checkpoint) + ". Not a medical device.";
   model.metadata = {{"attnunet_version", version},
                     {"variant", name_of(config.network.variant)},
                     {"base", std::to_string(config.network.base)},

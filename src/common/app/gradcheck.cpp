@@ -141,7 +141,7 @@ const std::vector<std::string> layers = {"conv2d",
 void add_gradcheck_command(Command& app) {
   const auto options = std::make_shared<GradcheckOptions>();
   Command* command =
-      app.add_subcommand("gradcheck", "Check the gradients of every layer, both blocks and both networks numerically");
+      app.add_subcommand("gradcheck", "Check the gradients of every layer, both blocks and all networks numerically");
   add_backend_option(*command, options->backend);
   add_conv_option(*command, options->conv);
   command->add_option("--layer", options->layer, "this layer, block or network alone")->check(one_of(layers));

@@ -200,8 +200,14 @@ LayerTiming time_layer(typename B::Device& device, const LayerInfo& layer, int r
            });
       break;
     }
-    case LayerKind::concat:  // its halves are written in place
+    case LayerKind::concat: {
+      if (layer.activation_bytes == 0) break;  // its halves are written in place
+      const Index first = in.C, second = C - first;
+      f.bytes = b.bytes = 2 * size_in;
+      time([&] { concat_forward(device, y_values, x_values, y_values.slice(first, second)); },
+           [&] { concat_backward(device, dx_gradients, dy_gradients.slice(first, second), dy_gradients); });
       break;
+    }
     case LayerKind::edge_pad:  // training does not ask for its gradient
       time([&] { edge_pad_forward(device, y_values, x_values, in, out.H, out.W); }, nullptr);
       break;

@@ -80,7 +80,8 @@ void add_threads_option(Command& command, int& threads) {
 }
 
 void add_network_options(Command& command, NetworkConfig& network) {
-  add_named_option(command, network.variant, "the network: levels of its encoder");
+  add_named_option(command, network.variant,
+                   "Attention U-Net, or the plain U-Net without gates; the number: levels of the encoder");
   command.add_option("--base", network.base, "channels of the first level")
       ->check({[](const std::string& text) {
                  int value = 0;
@@ -113,8 +114,9 @@ void add_size_option(Command& command, ImageSize& size) {
   command
       .add_option_function(
           "--size", [&size](const std::string& text) { size = parse_image_size(text).value(); },
-          "of the network's images: the side of a square, or HxW, the height first; a side is at least 8 (attention3) "
-          "or 16 (attention4)")
+          "of the network's images: the side of a square, or HxW, the height first; a side is at least 8 (3 levels) or "
+          "16 "
+          "(4 levels)")
       ->default_str(text_of(size))
       ->check(image_size());
 }

@@ -233,6 +233,9 @@ bool run(PredictOptions options, const std::set<std::string>& given) {
   if (config.reading.keep_aspect) checkpoint.config.reading.keep_aspect = true;
   take_stored_marking(checkpoint, given, options.results.marking);
   report::gradcam_block(checkpoint.config.network, options.gradcam_layer);
+  if (options.results.attention && !checkpoint.config.network.gated())
+    throw UsageError(std::string("--attention shows attention gates, and ") +
+                     name_of(checkpoint.config.network.variant) + " has none; --gradcam works with every network");
   const Inputs found = find_inputs(options.inputs, options.out, options.frame);
   if (!found.left_out.empty()) std::printf("%s\n", data::left_out_text(found.left_out).c_str());
   const std::vector<Input>& inputs = found.images;
@@ -306,7 +309,7 @@ void add_predict_command(Command& app, int& exit_code) {
   command->add_flag("--overlay", results.overlay, "also a_overlay.png: outline and tint of the mask on the image");
   command->add_flag("--probability", results.probability, "also a_probability.png: 0 to 255");
   command->add_flag("--attention", results.attention,
-                    "also a_attention_L.png: what the gate of each level let through");
+                    "also a_attention_L.png: what the gate of each level let through (Attention U-Nets)");
   command->add_flag("--gradcam", results.gradcam, "also a_gradcam.png: what counted for the mask (Grad-CAM)");
   command->add_option("--gradcam-layer", options->gradcam_layer, "its layer; naming one asks for --gradcam");
   command->add_flag(

@@ -1,4 +1,4 @@
-// Every layer, both blocks and both networks against numeric gradients, on one backend: the gradcheck command.
+// Every layer, both blocks and all networks against numeric gradients, on one backend: the gradcheck command.
 // Include the backend's operations.h before the place of instantiation.
 #pragma once
 
@@ -54,21 +54,25 @@ std::vector<LayerCase> layer_cases(typename B::Device& device, std::uint64_t see
   };
 }
 
-/// Both blocks and both networks. The padding is narrow: deep in a wide one pixels are equal functions of the input,
+/// Both blocks and all networks. The padding is narrow: deep in a wide one pixels are equal functions of the input,
 /// and where a convolution rounds by position (Winograd's) the pool's choice among them is noise, which looks like a
 /// kink.
 template <class B>
 std::vector<LayerCase> network_cases(typename B::Device& device, std::uint64_t seed) {
   const Pass pass{true, 5, 3};
-  NetworkConfig attention3, attention4;
-  attention3.base = attention4.base = 2;
-  attention3.variant = Variant::attention3;
-  attention4.variant = Variant::attention4;
+  const auto network = [&](Variant variant, Index H, Index W) {
+    NetworkConfig config;
+    config.variant = variant;
+    config.base = 2;
+    return attention_unet_case<B>(device, config, 2, H, W, pass, seed);
+  };
   return {
       double_conv_case<B>(device, {2, 6, 9, 3}, 4, 0.3, pass, 1, seed),
       attention_gate_case<B>(device, {2, 6, 9, 4}, seed),
-      attention_unet_case<B>(device, attention3, 2, 16, 24, pass, seed),
-      attention_unet_case<B>(device, attention4, 2, 29, 46, pass, seed),
+      network(Variant::attention3, 16, 24),
+      network(Variant::attention4, 29, 46),
+      network(Variant::unet3, 16, 24),
+      network(Variant::unet4, 29, 46),
   };
 }
 
@@ -76,7 +80,8 @@ std::vector<LayerCase> network_cases(typename B::Device& device, std::uint64_t s
 inline std::string layer_of(const LayerCase& layer_case) {
   std::string word = layer_case.name.substr(0, layer_case.name.find(' '));
   if (word == "batch_norm_inference") return "batch_norm";
-  if (word == "attention3" || word == "attention4") return "attention_unet";
+  for (const std::string& variant : names_of<Variant>())
+    if (word == variant) return "attention_unet";
   return word;
 }
 

@@ -1,6 +1,7 @@
-// The two networks as data: which tensors they have, how these are named, shaped and stored.
+// The networks as data: which tensors they have, how these are named, shaped and stored.
 //
-// Source: Laghmati et al., IJACSA 2023 (attention3: 3 encoder levels, attention4: 4), after Oktay et al. 2018.
+// Source: Laghmati et al., IJACSA 2023 (attention3: 3 encoder levels, attention4: 4), after Oktay et al. 2018. unet3
+// and unet4 are the same networks without attention gates, as a baseline: the plain U-Net (Ronneberger et al. 2015).
 // Level i works at H/2^i x W/2^i with base * 2^i channels; level `levels` is the bottleneck.
 // Which layers there are is described beside the forward passes (layer_list.h). Everything that needs the list of
 // tensors reads it here: the networks, initial weights, checkpoints, gradient checks, `info`.
@@ -15,12 +16,15 @@
 
 namespace attnunet {
 
-enum class Variant : int { attention3 = 3, attention4 = 4 };  ///< the number: levels of the encoder
+enum class Variant { attention3, attention4, unet3, unet4 };  ///< with its number of encoder levels in the name
 
 template <>
 struct Names<Variant> {
   static constexpr const char* option = "variant";
-  static constexpr Name<Variant> table[] = {{Variant::attention3, "attention3"}, {Variant::attention4, "attention4"}};
+  static constexpr Name<Variant> table[] = {{Variant::attention3, "attention3"},
+                                            {Variant::attention4, "attention4"},
+                                            {Variant::unet3, "unet3"},
+                                            {Variant::unet4, "unet4"}};
 };
 
 struct NetworkConfig {
@@ -28,7 +32,9 @@ struct NetworkConfig {
   int base = 32;                  ///< channels of level 0; even, 2 to 512
   std::optional<double> dropout;  ///< one rate everywhere, in [0, 1); by level where absent
 
-  int levels() const { return static_cast<int>(variant); }
+  int levels() const { return variant == Variant::attention3 || variant == Variant::unet3 ? 3 : 4; }
+  /// Whether attention gates weight the skips.
+  bool gated() const { return variant == Variant::attention3 || variant == Variant::attention4; }
   Index channels(int level) const { return Index{base} << level; }
   /// Images are padded to a multiple of this on both sides.
   Index multiple() const { return Index{1} << levels(); }
@@ -44,7 +50,7 @@ struct Architecture {
   /// Lengths of the flat buffers: tensors start on 64-byte boundaries, the gaps hold zeros.
   Index parameter_elements = 0, statistics_elements = 0;
 
-  /// Learned numbers: 1,948,503 for attention3 at base 32.
+  /// Learned numbers: at base 32 1,948,503 for attention3 and 1,926,433 for unet3, the same without its gates.
   Index parameter_count() const;
   /// Throws std::out_of_range for an unknown name: that is a mistake in the program.
   const TensorSpec& parameter(const std::string& name) const;

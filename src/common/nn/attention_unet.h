@@ -1,4 +1,5 @@
-// Attention U-Net with D = 3 or 4 levels (Laghmati et al. 2023, figs. 2 and 3), forward and backward written out.
+// Attention U-Net with D = 3 or 4 levels (Laghmati et al. 2023, figs. 2 and 3), forward and backward written out; and
+// the plain U-Net, the same without gates. The level's connection from encoder to decoder decides (skip_connection.h).
 //
 //   image --(edge padding to a multiple of 2^D)--> encoder.0 --skip 0--> ... gate ... concat --> decoder.0 --> head
 //                                                     | max pool                                     ^ up
@@ -14,10 +15,12 @@
 //   up = conv_transpose(y_(i+1))                        d_gated | d_up = double_conv'(dy_i)
 //   gated = gate(up, skip_i)                            d_skip_i, d_up += gate'(d_gated)
 //   y_i = double_conv(gated | up)                       dy_(i+1) = conv_transpose'(d_up)
+//   without a gate: y_i = double_conv(skip_i | up)      d_skip_i | d_up = double_conv'(dy_i)
 //
 // Each skip feeds pool, gate and product: its gradient is the sum of three shares. `up` feeds gate and concat: two.
 // gated | up is one tensor, cat [N,H,W,2C], and no operation concatenates: transposed convolution and gate write into
 // its halves, and read their gradients from the halves of double_conv's dx. (src/cpu/concat.h is what that amounts to.)
+// Without a gate, concat copies the skip into its half, and its gradient out of it.
 //
 // Evaluation runs on folded parameters (src/cpu/fold_batch_norm.h), and so does its backward pass, the same chain with
 // the blocks' folded halves, down to the output of one block and for no parameter: what explains a prediction
@@ -52,8 +55,8 @@ inline void describe_attention_unet(LayerList& list, const NetworkConfig& config
   for (int i = config.levels(); i-- > 0;) {
     const std::string name = "decoder." + std::to_string(i);
     const LayerOutput up = list.conv_transpose2d(name + ".up", x, config.channels(i));
-    const LayerOutput gated = describe_attention_gate(list, name + ".gate", up, skips[static_cast<std::size_t>(i)]);
-    const LayerOutput cat = list.concat(name + ".concat", gated, up);
+    const LayerOutput cat =
+        describe_skip_connection(list, name, config.gated(), skips[static_cast<std::size_t>(i)], up);
     x = describe_double_conv(list, name, cat, config.channels(i), config.dropout_rate(i));
   }
   x = list.name_output(list.conv2d("head", x, 1, 1, true), "logits");
@@ -65,7 +68,7 @@ template <class T>
 struct AttentionUNetTensors {
   struct Decoder {
     T *up_weight, *up_bias;
-    AttentionGateTensors<T> gate;
+    SkipConnectionTensors<T> skip;
     DoubleConvTensors<T> block;
   };
   std::vector<DoubleConvTensors<T>> encoder;
@@ -80,10 +83,8 @@ struct AttentionUNetTensors {
     for (int i = 0; i < flat.architecture.config.levels(); ++i) {
       encoder.emplace_back(flat, "encoder." + std::to_string(i));
       const std::string name = "decoder." + std::to_string(i);
-      decoder.push_back({flat.parameter(name + ".up.weight"),
-                         flat.parameter(name + ".up.bias"),
-                         {flat, name + ".gate"},
-                         {flat, name}});
+      decoder.push_back(
+          {flat.parameter(name + ".up.weight"), flat.parameter(name + ".up.bias"), {flat, name}, {flat, name}});
     }
   }
 };
@@ -224,7 +225,7 @@ void AttentionUNet<B>::forward(Tape& tape, const Pass& pass) {
     const Values<T> skip = tape.encoder[i].block.output(N), cat = level.cat_values(N), up = cat.slice(level.C, level.C);
     conv_transpose2d_forward(device_, up, below, p.decoder[i].up_weight, p.decoder[i].up_bias, tape.workspace,
                              level.up_geometry(N));
-    attention_gate_forward(run, level.gate, p.decoder[i].gate, cat, skip);
+    skip_connection_forward(run, level.skip, p.decoder[i].skip, cat, skip);
     double_conv_forward(run, level.block, p.decoder[i].block, cat);
     below = level.block.output(N);
   }
@@ -265,7 +266,7 @@ void AttentionUNet<B>::backward(Tape& tape, const Pass& pass) {
     const DoubleConvTape<T>& block_below = i + 1 < tape.decoder.size() ? tape.decoder[i + 1].block : tape.bottleneck;
     double_conv_backward(run, level.block, p.decoder[i].block, d.decoder[i].block, cat, dy, true);
     const Gradients<T> d_cat = level.block.input_gradient(N), d_up = d_cat.slice(level.C, level.C);
-    attention_gate_backward(run, level.gate, p.decoder[i].gate, d.decoder[i].gate, cat, skip, d_cat);
+    skip_connection_backward(run, level.skip, p.decoder[i].skip, d.decoder[i].skip, cat, skip, d_cat);
     conv_transpose2d_backward_weights(device_, d.decoder[i].up_weight, d.decoder[i].up_bias, d_up,
                                       block_below.output(N), tape.workspace, level.up_geometry(N));
     dy = level.below_gradient(N);
@@ -278,7 +279,7 @@ void AttentionUNet<B>::backward(Tape& tape, const Pass& pass) {
   Gradients<T> d_pooled = tape.bottleneck.input_gradient(N);
   for (std::size_t i = tape.encoder.size(); i-- > 0;) {
     EncoderTape<T>& level = tape.encoder[i];
-    const Gradients<T> d_skip = tape.decoder[i].gate.input_gradient(N);
+    const Gradients<T> d_skip = tape.decoder[i].skip.skip_gradient(N);
     max_pool_backward(device_, d_skip, d_pooled, level.argmax, level.skip_shape(N), Write::add);
     const Values<T> image =
         tape.pads() ? values(tape.padded_input, tape.padded_shape()) : values(tape.input, tape.image_shape());
@@ -311,7 +312,7 @@ Gradients<const typename B::Scalar> AttentionUNet<B>::backward_to_block(Tape& ta
     DecoderTape<T>& level = tape.decoder[at];
     double_conv_folded_backward(run, level.block, p.decoder[at].block, dy);
     const Gradients<T> d_cat = level.block.input_gradient(N), d_up = d_cat.slice(level.C, level.C);
-    attention_gate_folded_backward(run, level.gate, p.decoder[at].gate, tape.encoder[at].block.output(N), d_cat);
+    skip_connection_folded_backward(run, level.skip, p.decoder[at].skip, tape.encoder[at].block.output(N), d_cat);
     dy = level.below_gradient(N);
     conv_transpose2d_backward_data(device_, dy, d_up, p.decoder[at].up_weight, tape.workspace, level.up_geometry(N),
                                    Write::set);
@@ -322,7 +323,7 @@ Gradients<const typename B::Scalar> AttentionUNet<B>::backward_to_block(Tape& ta
   for (int i = D - 1;; --i) {
     const auto at = static_cast<std::size_t>(i);
     EncoderTape<T>& level = tape.encoder[at];
-    const Gradients<T> d_skip = tape.decoder[at].gate.input_gradient(N);
+    const Gradients<T> d_skip = tape.decoder[at].skip.skip_gradient(N);
     max_pool_backward(device_, d_skip, d_pooled, level.argmax, level.skip_shape(N), Write::add);
     if (number == i) return d_skip;
     double_conv_folded_backward(run, level.block, p.encoder[at], d_skip);
@@ -349,7 +350,8 @@ void AttentionUNetTape<B>::record_passes(const typename B::Device& real, const A
     network.forward(tape, pass);
     planning::caller_reads(device, tape.logits);
     if (tape.purpose == Purpose::explanation)
-      for (const DecoderTape<T>& level : tape.decoder) planning::caller_reads(device, level.gate.alpha);
+      for (const DecoderTape<T>& level : tape.decoder)
+        if (level.skip.gate) planning::caller_reads(device, level.skip.gate->alpha);
     if (tape.purpose == Purpose::training_with_input_gradient) {  // checks ask on which side of its kinks a pass was
       for (const Values<const T>& y : tape.relu_outputs()) planning::caller_reads(device, y.data);
       for (const EncoderTape<T>& level : tape.encoder) planning::caller_reads(device, level.argmax);

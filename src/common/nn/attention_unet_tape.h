@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "common/nn/attention_gate.h"
 #include "common/nn/double_conv.h"
+#include "common/nn/skip_connection.h"
 
 namespace attnunet {
 
@@ -28,8 +28,8 @@ struct EncoderTape {
 template <class T>
 struct DecoderTape {
   Index H, W, C;  ///< of this level; the tensor from below is [N, H/2, W/2, 2C]
-  T* cat;         ///< [N,H,W,2C]: the gated skip, then what came up
-  AttentionGateTape<T> gate;
+  T* cat;         ///< [N,H,W,2C]: the skip, gated or not, then what came up
+  SkipConnectionTape<T> skip;
   DoubleConvTape<T> block;
   T* d_below;
 
@@ -39,7 +39,7 @@ struct DecoderTape {
   Gradients<T> below_gradient(Index N) const { return {d_below, N * (H / 2) * (W / 2), 2 * C}; }
   void add_to(MemoryPlan& plan, const std::string& name, Index N) {
     plan.add(name + ".cat", cat, cat_values(N).size());
-    gate.add_to(plan, name + ".gate", N);
+    skip.add_to(plan, name, N);
     block.add_to(plan, name, N);
     plan.add(name + ".d_below", d_below, below_gradient(N).size());
   }
@@ -143,9 +143,15 @@ NetworkTape<T>::NetworkTape(const NetworkConfig& config, Index N, Index height, 
     const auto at = static_cast<std::size_t>(i);
     encoder[at].block = block(i, i == 0 ? 1 : config.channels(i - 1), i);
     decoder[at].block = block(i, 2 * config.channels(i), 2 * D - i);
-    decoder[at].H = decoder[at].gate.H = padded_H >> i;
-    decoder[at].W = decoder[at].gate.W = padded_W >> i;
-    decoder[at].C = decoder[at].gate.C = config.channels(i);
+    DecoderTape<T>& level = decoder[at];
+    level.H = level.skip.H = padded_H >> i;
+    level.W = level.skip.W = padded_W >> i;
+    level.C = level.skip.C = config.channels(i);
+    if (!config.gated()) continue;
+    AttentionGateTape<T>& gate = level.skip.gate.emplace();
+    gate.H = level.H;
+    gate.W = level.W;
+    gate.C = level.C;
   }
   bottleneck = block(D, config.channels(D - 1), D);
 }
@@ -159,7 +165,7 @@ std::vector<Values<const T>> NetworkTape<T>::relu_outputs() const {
   for (const EncoderTape<T>& level : encoder) append(level.block);
   append(bottleneck);
   for (const DecoderTape<T>& level : decoder) {
-    append(level.gate);
+    if (level.skip.gate) append(*level.skip.gate);
     append(level.block);
   }
   return all;

@@ -6,6 +6,8 @@
 namespace attnunet {
 namespace {
 
+constexpr Index float_bytes = 4;
+
 void add_tensor(LayerInfo& layer, const std::string& name, TensorKind kind, std::vector<Index> shape) {
   TensorSpec spec{layer.name + "." + name, kind, std::move(shape)};
   spec.size = 1;
@@ -58,7 +60,6 @@ LayerInfo& LayerList::append(const std::string& name, LayerKind kind, const std:
     layer.operands.push_back(operand.layer);
     layer.input_gradient = layer.input_gradient || operand.learned;
   }
-  constexpr Index float_bytes = 4;
   const bool in_place = kind == LayerKind::relu || kind == LayerKind::dropout || kind == LayerKind::add ||
                         kind == LayerKind::sigmoid || kind == LayerKind::concat;
   layer.activation_bytes = in_place ? 0 : output.size() * float_bytes;
@@ -136,6 +137,12 @@ LayerOutput LayerList::attention_multiply(const std::string& name, const LayerOu
 LayerOutput LayerList::concat(const std::string& name, const LayerOutput& a, const LayerOutput& b) {
   append(name, LayerKind::concat, {a, b}, {a.shape.N, a.shape.H, a.shape.W, a.shape.C + b.shape.C});
   return last();
+}
+
+LayerOutput LayerList::concat_copying_first(const std::string& name, const LayerOutput& a, const LayerOutput& b) {
+  const LayerOutput y = concat(name, a, b);
+  layers_.back().activation_bytes = a.shape.size() * float_bytes;
+  return y;
 }
 
 LayerOutput LayerList::edge_pad(const std::string& name, const LayerOutput& x, Index H, Index W) {

@@ -62,7 +62,8 @@ struct LayerInfo {
   /// layers whose cost is moving memory.
   double forward_flops = 0;
   /// Float32 memory that the layer adds to what a training step keeps: its output (and max pool's argmax). 0 if it
-  /// works in place, as concat does: the two layers that compute its halves write into it.
+  /// works in place, as concat does if the two layers that compute its halves write into it. A concat that copies its
+  /// first operand adds that half.
   Index activation_bytes = 0;
 };
 
@@ -92,6 +93,8 @@ class LayerList {
   LayerOutput sigmoid(const std::string& name, const LayerOutput& x);
   LayerOutput attention_multiply(const std::string& name, const LayerOutput& x, const LayerOutput& alpha);
   LayerOutput concat(const std::string& name, const LayerOutput& a, const LayerOutput& b);
+  /// For an `a` that other layers take as well, and that therefore lies elsewhere.
+  LayerOutput concat_copying_first(const std::string& name, const LayerOutput& a, const LayerOutput& b);
   LayerOutput edge_pad(const std::string& name, const LayerOutput& x, Index H, Index W);
   LayerOutput crop(const std::string& name, const LayerOutput& x, Index H, Index W);
 

@@ -1,4 +1,5 @@
-// What a network looked at: its logits with, of the same pass, what every gate let through and Grad-CAM.
+// What a network looked at: its logits with, of the same pass, what every gate (if it has gates) let through and
+// Grad-CAM.
 //
 // Grad-CAM (Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization",
 // eqs. 1 and 2; for segmentation, where the score is a mean over a region, Vinogradova et al. 2020, "Seg-Grad-CAM").
@@ -24,8 +25,9 @@ namespace attnunet::report {
 struct Explanation {
   int width = 0, height = 0;
   std::vector<float> logits;
-  std::vector<std::vector<float>> attention;  ///< of the gate of each level, 0: full resolution; alpha, 0 to 1
-  std::vector<float> gradcam;                 ///< 0 to 1
+  std::vector<std::vector<float>>
+      attention;               ///< of the gate of each level, 0: full resolution; alpha, 0 to 1; without gates none
+  std::vector<float> gradcam;  ///< 0 to 1
 };
 
 /// Layers whose output Grad-CAM can look at, in the order of execution, which is that of their blocks' numbers
@@ -82,8 +84,9 @@ class Explainer {
       d_logits.insert(d_logits.end(), gradient.begin(), gradient.end());
     }
     for (const DecoderTape<T>& level : tape_.decoder) {
+      if (!level.skip.gate) continue;
       const Index pixels = level.H * level.W;
-      const std::vector<float> alpha = fetch(level.gate.alpha, N * pixels);
+      const std::vector<float> alpha = fetch(level.skip.gate->alpha, N * pixels);
       for (Index n = 0; n < N; ++n)
         result[static_cast<std::size_t>(n)].attention.push_back(
             resized({alpha.begin() + n * pixels, alpha.begin() + (n + 1) * pixels}, level.H, level.W));

@@ -117,7 +117,7 @@ std::string curves(const RunReport& report) {
   return html + "<span class=\"screen\"> Values appear under the pointer.</span></p>\n";
 }
 
-std::string strip(const PanelStrip& strip, const std::string& folder) {
+std::string strip(const PanelStrip& strip, const TrainConfig& config) {
   std::string html;
   if (strip.shown_epochs < strip.epochs)
     html += "<p class=\"note\">" + std::to_string(strip.shown_epochs) + " of " + std::to_string(strip.epochs) +
@@ -128,9 +128,10 @@ std::string strip(const PanelStrip& strip, const std::string& folder) {
       html += html_image(panel.png, one.name + " after epoch " + std::to_string(panel.epoch)) + "\n";
     html += "</div>\n";
   }
-  return html + "<p class=\"note\">The panels at their full size are in " + escape_html(folder) +
-         "/epochs. Grad-CAM and attention lie over the image, black to yellow as they rise; attention 0 is the gate at "
-         "full resolution.</p>\n";
+  return html + "<p class=\"note\">The panels at their full size are in " + escape_html(config.out) + "/epochs. " +
+         (config.network.gated() ? "Grad-CAM and attention lie over the image, black to yellow as they rise; attention "
+                                   "0 is the gate at full resolution.</p>\n"
+                                 : "Grad-CAM lies over the image, black to yellow as it rises.</p>\n");
 }
 
 std::string cases(const std::vector<CasePicture>& pictures) {
@@ -257,7 +258,7 @@ std::string run_report(const RunReport& report) {
                                swatch(prediction_colour) + "predicted (dashes).</p>\n";
   std::string body = epoch_mark + std::to_string(report.history.back().epoch) + "\">\n" + head(report);
   body += html_section("Curves", curves(report));
-  if (!report.strip.cases.empty()) body += html_section("Epoch by epoch", strip(report.strip, report.config.out));
+  if (!report.strip.cases.empty()) body += html_section("Epoch by epoch", strip(report.strip, report.config));
   body += html_section("Validation, class by class", classes(report.validation) + histogram(report.validation));
   body += html_section("Best and worst validation cases", outlines + "<h3>Best, of those with a lesion</h3>\n" +
                                                               cases(report.best) + "<h3>Worst</h3>\n" +

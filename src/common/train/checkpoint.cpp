@@ -108,8 +108,8 @@ bool has_our_metadata(const SafetensorsReader& reader) {
   return reader.metadata().count("config") != 0 || reader.metadata().count("variant") != 0;
 }
 
-// The network whose tensors are in the file, by its deepest encoder and its first convolution. Their names and shapes
-// are checked later.
+// The network whose tensors are in the file, by its deepest encoder, its gates and its first convolution. Their names
+// and shapes are checked later.
 NetworkConfig network_of_tensors(const SafetensorsReader& reader) {
   NetworkConfig network;
   const auto first = reader.tensors().find("encoder.0.conv1.weight");
@@ -118,7 +118,12 @@ NetworkConfig network_of_tensors(const SafetensorsReader& reader) {
         "it has neither our metadata nor the tensors of our networks, such as encoder.0.conv1.weight; "
         "tools/pytorch_reference.py has the network with the names that are needed");
   const bool four = reader.tensors().count("encoder.3.conv1.weight") != 0;
-  network.variant = four ? Variant::attention4 : Variant::attention3;
+  const bool gated = std::any_of(reader.tensors().begin(), reader.tensors().end(),
+                                 [](const auto& entry) { return entry.first.find(".gate.") != std::string::npos; });
+  if (gated)
+    network.variant = four ? Variant::attention4 : Variant::attention3;
+  else
+    network.variant = four ? Variant::unet4 : Variant::unet3;
   const Index base = first->second.shape[0];
   if (base < 2 || base > 512 || base % 2 != 0)
     throw Error("its first convolution has " + std::to_string(base) +
