@@ -199,6 +199,8 @@ TYPED_TEST(Agreement, OneTrainingStep) {
   this->check_training(config_of(Variant::attention4, 2), LossKind::bce, 2, 19, 33, 1);
   this->check_training(config_of(Variant::attention3, 4), LossKind::bce_dice, 3, 17, 16, 1);
   this->check_training(config_of(Variant::unet3, 4), LossKind::bce_dice, 3, 17, 16, 1);
+  this->check_training(config_of(Variant::attention3, 2), LossKind::tversky, 2, 17, 16, 1);
+  this->check_training(config_of(Variant::attention3, 2), LossKind::focal, 2, 17, 16, 1);
 }
 TYPED_TEST(Agreement, TwentyTrainingSteps) {
   this->check_training(config_of(Variant::attention3, 2), LossKind::bce, 2, 16, 16, 20);

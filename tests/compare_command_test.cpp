@@ -41,6 +41,28 @@ TEST_F(CompareCommand, WritesOnePage) {
   EXPECT_EQ(charts, 9u * 3u);
 }
 
+// Which loss is the lower one means something only if both runs have the same, down to its numbers.
+TEST_F(CompareCommand, LossesCompareIfTheyAreTheSame) {
+  const auto best_is_marked = [&](const std::string& of_a, const std::string& of_b) {
+    for (const auto& [run, loss] : {std::pair{"a/run", of_a}, {"b", of_b}}) {
+      const std::string file = phantoms / (run + std::string("/config.json"));
+      std::string config = read_text(file);
+      const std::size_t begin = config.find("\"loss\""), end = config.find("\"augment\"");
+      write_text(file, config.replace(begin, end - begin, loss));
+    }
+    expect_success(attnunet_run({"compare", phantoms / "a/run", phantoms / "b", "--out", phantoms / "page.html"}));
+    const std::string page = read_text(phantoms / "page.html");
+    const std::size_t row = page.find("validation loss, last epoch");
+    return page.substr(row, page.find("</tr>", row) - row).find("<b>") != std::string::npos;
+  };
+  EXPECT_TRUE(best_is_marked("\"loss\": \"bce\", ", "\"loss\": \"bce\", "));
+  EXPECT_FALSE(best_is_marked("\"loss\": \"bce\", ", "\"loss\": \"focal\", \"focal-gamma\": 2.0, "));
+  EXPECT_TRUE(
+      best_is_marked("\"loss\": \"tversky\", \"tversky-fn\": 0.7, ", "\"loss\": \"tversky\", \"tversky-fn\": 0.7, "));
+  EXPECT_FALSE(
+      best_is_marked("\"loss\": \"tversky\", \"tversky-fn\": 0.7, ", "\"loss\": \"tversky\", \"tversky-fn\": 0.6, "));
+}
+
 TEST_F(CompareCommand, FoldersThatHoldNoRun) {
   const std::string a = phantoms / "a/run", b = phantoms / "b", out = phantoms / "page.html";
   const auto compare = [&](const std::string& run) { return attnunet_run({"compare", a, run, "--out", out}); };

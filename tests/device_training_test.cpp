@@ -195,7 +195,7 @@ TEST(DivergenceWatch, EndsWithin64Steps) {
 TEST_F(DeviceTraining, MemoryIsKnownBeforehand) {
   config.batch = 1;  // cases take more than batches on their way
   for (const data::Augment augment : {data::Augment::none, data::Augment::light}) {
-    for (const LossKind loss : {LossKind::bce, LossKind::bce_dice}) {
+    for (const LossKind loss : {LossKind::bce, LossKind::bce_dice, LossKind::tversky}) {
       config.augment = augment;
       config.loss = loss;
       config.epochs = 0;

@@ -1,7 +1,9 @@
-// The formulas of the losses, the optimiser, folded batch norm and the batch itself: cpu/bce.h, dice.h, adam.h,
-// fold_batch_norm.h, batch_input.h, segmentation_counts.h and divergence.h, each as it stands there.
+// The formulas of the losses, the optimiser, folded batch norm and the batch itself: cpu/bce.h, dice.h, tversky.h,
+// focal.h, adam.h, fold_batch_norm.h, batch_input.h, segmentation_counts.h and divergence.h, each as it stands there.
 #include "common/gradcheck/cases/bce.h"
 #include "common/gradcheck/cases/dice.h"
+#include "common/gradcheck/cases/focal.h"
+#include "common/gradcheck/cases/tversky.h"
 #include "support/formula.h"
 
 namespace attnunet {
@@ -130,6 +132,137 @@ TEST(Formula, DiceDz) {
       dz, dz_from([](double I, double U, double q) { return -(2 * q * (U + s) - (2 * I + s)) / ((U + s) * (U + s)); }));
   expect_formula(
       dz, dz_from([](double I, double U, double q) { return (2 * I + s) / ((U + s) * (U + s)) - 2 * q / (U + s); }));
+}
+
+// Tversky calls the target q too.
+struct Tversky : Dice {
+  static constexpr double e = 1e-5;
+  double a = 0.6, b = 0.3, g = 0.75;
+  TverskyOptions options{a, b, g};
+  double FN(Index n) const {
+    return sum(P, [&](Index i) { return (1 - p(n, i)) * t(n, i); });
+  }
+  double FP(Index n) const {
+    return sum(P, [&](Index i) { return p(n, i) * (1 - t(n, i)); });
+  }
+  double E(Index n) const { return a * FN(n) + b * FP(n); }
+  double D(Index n) const { return I(n) + e + E(n); }
+  double TI(Index n) const { return (I(n) + e) / (I(n) + e + a * FN(n) + b * FP(n)); }
+  gradcheck::LayerCase layer(cpu::Device& device) const {
+    return gradcheck::tversky_case<B>(device, N, P, t_in.values, options, 1);
+  }
+};
+
+TEST(Formula, TverskySums) {
+  const Tversky at;
+  cpu::Device device(1);
+  const auto logits = upload<B>(device, at.z_in), target = upload<B>(device, at.t_in);
+  auto loss = poisoned<B>(device, at.N), sums = poisoned<B>(device, 3 * at.N);
+  tversky_forward(device, loss.data(), sums.data(), values(logits.data(), at.N * at.P), target.data(), at.N,
+                  at.options);
+  expect_formula(download<B>(device, "sums", sums), each(at.N, 3, [&](Index n, Index which) {
+                   return which == 0 ? at.I(n) : which == 1 ? at.FN(n) : at.FP(n);
+                 }));
+}
+
+// In both of its forms.
+TEST(Formula, TverskyLoss) {
+  const Tversky at;
+  cpu::Device device(1);
+  const Array loss = at.layer(device).forward({at.z_in}).outputs[0];
+  expect_formula(loss, at.mean([&](Index n) { return std::pow(1 - at.TI(n), at.g); }));
+  expect_formula(loss, at.mean([&](Index n) { return std::pow(at.E(n) / at.D(n), at.g); }));
+}
+
+// d(E/D)/dp by the quotient rule and in the form that is computed.
+TEST(Formula, TverskyDz) {
+  const Tversky at;
+  cpu::Device device(1);
+  const Array dz = at.layer(device).backward({at.z_in}, {{"dloss", {1}}})[0];
+  const auto dz_from = [&](const auto& derivative) {
+    return each(at.N, at.P, [&](Index n, Index i) {
+      const double E = at.E(n), D = at.D(n);
+      const double dloss_dp = at.g * std::pow(E / D, at.g - 1) * derivative(E, D, at.I(n), at.t(n, i));
+      return dloss_dp * at.p(n, i) * (1 - at.p(n, i)) / static_cast<double>(at.N);
+    });
+  };
+  expect_formula(dz, dz_from([&](double E, double D, double, double q) {
+                   const double dE = at.b * (1 - q) - at.a * q, dD = q + dE;
+                   return (D * dE - E * dD) / (D * D);
+                 }));
+  expect_formula(dz, dz_from([&](double E, double D, double I, double q) {
+                   return (at.b * (I + at.e) * (1 - q) - (at.a * (I + at.e) + E) * q) / (D * D);
+                 }));
+}
+
+// |dz| <= (2 g / N) TI (1 - TI)^g, for exponents on both sides of 1.
+TEST(Formula, TverskyBound) {
+  for (const double deviation : {1., 5., 20.})
+    for (const double g : {0.1, 0.75, 1., 2.}) {
+      Tversky at;
+      Random random(2);
+      at.z_in = random_array("z", at.N * at.P, random, 0, deviation);
+      at.options.gamma = g;
+      cpu::Device device(1);
+      const Array dz = at.layer(device).backward({at.z_in}, {{"dloss", {1}}})[0];
+      for (Index n = 0; n < at.N; ++n)
+        for (Index i = 0; i < at.P; ++i)
+          EXPECT_LE(std::abs(Tensor(dz, at.P)(n, i)),
+                    2 * g / static_cast<double>(at.N) * at.TI(n) * std::pow(1 - at.TI(n), g));
+    }
+}
+
+// Focal: two images as for bce.
+struct Focal : Loss {
+  using Loss::Loss;
+  double gamma = 1.7, alpha = 0.3;
+  static double s(double z) { return std::max(z, 0.) + std::log1p(std::exp(-std::abs(z))); }
+  gradcheck::LayerCase layer(cpu::Device& device) const {
+    return gradcheck::focal_case<B>(device, N, P, t_in.values, {gamma, alpha}, 1);
+  }
+};
+
+TEST(Formula, FocalLoss) {
+  const Focal at;
+  cpu::Device device(1);
+  expect_formula(at.layer(device).forward({at.z_in}).outputs[0], at.mean([&](Index n) {
+    return sum(at.P,
+               [&](Index i) {
+                 const double t = at.t(n, i), p = at.p(n, i);
+                 return -at.alpha * t * std::pow(1 - p, at.gamma) * std::log(p) -
+                        (1 - at.alpha) * (1 - t) * std::pow(p, at.gamma) * std::log(1 - p);
+               }) /
+           static_cast<double>(at.P);
+  }));
+}
+
+// Logits of some hundreds too, for which p or 1 - p is 0.
+TEST(Formula, FocalLossOfLogits) {
+  for (const double deviation : {2., 500.}) {
+    const Focal at(deviation);
+    cpu::Device device(1);
+    expect_formula(at.layer(device).forward({at.z_in}).outputs[0], at.mean([&](Index n) {
+      return sum(at.P,
+                 [&](Index i) {
+                   const double t = at.t(n, i), z = at.z(n, i);
+                   const double p = 1 / (1 + std::exp(-z)), not_p = 1 / (1 + std::exp(z));
+                   return at.alpha * t * std::pow(not_p, at.gamma) * Focal::s(-z) +
+                          (1 - at.alpha) * (1 - t) * std::pow(p, at.gamma) * Focal::s(z);
+                 }) /
+             static_cast<double>(at.P);
+    }));
+  }
+}
+
+TEST(Formula, FocalDz) {
+  const Focal at;
+  cpu::Device device(1);
+  expect_formula(at.layer(device).backward({at.z_in}, {{"dloss", {1}}})[0], each(at.N, at.P, [&](Index n, Index i) {
+                   const double t = at.t(n, i), z = at.z(n, i), p = at.p(n, i);
+                   return (-at.alpha * t * std::pow(1 - p, at.gamma) * (1 - p + at.gamma * p * Focal::s(-z)) +
+                           (1 - at.alpha) * (1 - t) * std::pow(p, at.gamma) * (p + at.gamma * (1 - p) * Focal::s(z))) /
+                          static_cast<double>(at.N * at.P);
+                 }));
 }
 
 // Step 3 of Adam on some parameters: before, gradient, after.

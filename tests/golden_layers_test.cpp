@@ -94,6 +94,28 @@ TYPED_TEST(GoldenLayers, Dice) {
   }
 }
 
+TYPED_TEST(GoldenLayers, Tversky) {
+  for (const char* file : {"tversky", "tversky_empty", "tversky_fractions"}) {
+    const Golden golden = read_golden(file);
+    const Shape z = golden.shape("logits");
+    const TverskyOptions options{golden.number("fn"), golden.number("fp"), golden.number("gamma")};
+    expect_golden_layer(
+        gradcheck::tversky_case<TypeParam>(this->device, z.N, z.H * z.W, golden.at("target").values, options, 1),
+        golden, {"logits"}, "loss");
+  }
+}
+
+TYPED_TEST(GoldenLayers, Focal) {
+  for (const char* file : {"focal", "focal_fractions"}) {
+    const Golden golden = read_golden(file);
+    const Shape z = golden.shape("logits");
+    const FocalOptions options{golden.number("gamma"), golden.number("alpha")};
+    expect_golden_layer(
+        gradcheck::focal_case<TypeParam>(this->device, z.N, z.H * z.W, golden.at("target").values, options, 1), golden,
+        {"logits"}, "loss");
+  }
+}
+
 TYPED_TEST(GoldenLayers, Adam) {
   for (const char* file : {"adam", "adamw"}) {
     const Golden golden = read_golden(file);

@@ -194,6 +194,33 @@ TYPED_TEST(NotFinite, Dice) {
                       tolerance<TypeParam>);
 }
 
+TYPED_TEST(NotFinite, Tversky) {
+  using T = typename TypeParam::Scalar;
+  const Golden golden = golden_case("tversky");
+  const Shape z = golden.shape("logits");
+  typename TypeParam::template Buffer<double> sums(this->device, 3 * z.N);
+  expect_losses<TypeParam>(this->device, golden, [&](double* losses, Values<const T> logits, const T* target, Index N) {
+    tversky_forward(this->device, losses, sums.data(), logits, target, N, TverskyOptions());
+  });
+  const auto layer = gradcheck::tversky_case<Code<TypeParam>>(this->device, z.N, z.H * z.W, golden.at("target").values,
+                                                              TverskyOptions(), 1);
+  expect_like_pytorch(layer.backward({golden.array("logits")}, {{"", {1.0}}})[0], golden.at("dlogits"),
+                      tolerance<TypeParam>);
+}
+
+TYPED_TEST(NotFinite, Focal) {
+  using T = typename TypeParam::Scalar;
+  const Golden golden = golden_case("focal");
+  const Shape z = golden.shape("logits");
+  expect_losses<TypeParam>(this->device, golden, [&](double* losses, Values<const T> logits, const T* target, Index N) {
+    focal_forward(this->device, losses, logits, target, N, FocalOptions());
+  });
+  const auto layer = gradcheck::focal_case<Code<TypeParam>>(this->device, z.N, z.H * z.W, golden.at("target").values,
+                                                            FocalOptions(), 1);
+  expect_like_pytorch(layer.backward({golden.array("logits")}, {{"", {1.0}}})[0], golden.at("dlogits"),
+                      tolerance<TypeParam>);
+}
+
 TYPED_TEST(NotFinite, FoldBatchNorm) {
   using T = typename TypeParam::Scalar;
   const Golden golden = golden_case("fold_batch_norm");

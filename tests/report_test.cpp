@@ -135,6 +135,11 @@ TEST(Report, CommandRepeatsTheConfiguration) {
     EXPECT_TRUE(has(command, part)) << part << " is not in " << command;
   for (const char* part : {"--folds", "--quiet", "--panels", "--train-cases", "null", "--threads"})
     EXPECT_FALSE(has(command, part)) << part << " is in " << command;
+  EXPECT_FALSE(has(command, "--tversky-fn"));
+  config.loss = LossKind::tversky;
+  EXPECT_TRUE(has(repeat_command(config), "--loss tversky"));
+  EXPECT_TRUE(has(repeat_command(config), "--tversky-fn 0.7 --tversky-fp 0.3 --tversky-gamma 0.75"));
+  EXPECT_FALSE(has(repeat_command(config), "--focal"));
   config.folds = 5;
   EXPECT_TRUE(has(repeat_command(config), "--folds 5 --fold 0"));
   EXPECT_FALSE(has(repeat_command(config), "--split"));

@@ -87,9 +87,11 @@ TEST(Teaching, EveryLayerAndBlockHasItsDerivation) {
                            "dice",
                            "dropout",
                            "edge_pad",
+                           "focal",
                            "max_pool",
                            "relu",
                            "sigmoid",
+                           "tversky",
                            "double_conv",
                            "attention_gate",
                            "attention_unet"})

@@ -325,6 +325,42 @@ TEST(TrainCommand, SecondWriterIsRefused) {
                                std::to_string(done + 1)}));
 }
 
+// The numbers of a loss go with the run: into its files, into evaluate, into what continues it.
+TEST(TrainCommand, NumbersOfALoss) {
+  const PhantomFolder phantoms;
+  const std::string checkpoint = phantoms / "run/last.safetensors", json = phantoms / "scores.json";
+  expect_success(attnunet_run(
+      phantoms.train(phantoms / "run", {"--loss", "tversky", "--tversky-fn", "0.6", "--tversky-gamma", "1.5"})));
+  const nlohmann::json config = read_json(phantoms / "run/config.json");
+  EXPECT_EQ(config["tversky-fn"], 0.6);
+  EXPECT_EQ(config["tversky-fp"], 0.3);
+  EXPECT_EQ(config["tversky-gamma"], 1.5);
+  EXPECT_FALSE(config.contains("focal-gamma"));
+
+  const auto loss = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"evaluate", "--checkpoint", checkpoint, "--json", json};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    expect_success(attnunet_run(arguments));
+    return read_json(json)["overall"]["loss"].get<double>();
+  };
+  const double own = loss({});
+  EXPECT_EQ(last_row(phantoms / "run/metrics.csv").at("val_loss"), own);
+  EXPECT_NE(loss({"--tversky-fn", "0.7"}), own);
+  EXPECT_NE(loss({"--loss", "focal"}), loss({"--loss", "focal", "--focal-gamma", "0"}));
+  expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--focal-alpha", "0.5"}), 2,
+                 {"--focal-alpha needs --loss focal, not tversky"});
+
+  const auto resume = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"train", "--resume", checkpoint, "--epochs", "3", "--threads", "1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return attnunet_run(arguments);
+  };
+  expect_failure(resume({"--tversky-fn", "0.7"}), 2, {"--tversky-fn differs", "0.6"});
+  expect_failure(resume({"--tversky-fp", "0.4"}), 2, {"--tversky-fp differs", "0.3"});
+  expect_failure(resume({"--focal-gamma", "2"}), 2, {"--focal-gamma needs --loss focal, not tversky"});
+  expect_success(resume({"--tversky-fn", "0.6"}));
+}
+
 class TrainResumed : public ::testing::Test {
  protected:
   void SetUp() override { expect_success(attnunet_run(phantoms.train(phantoms / "run"))); }

@@ -48,6 +48,20 @@ TrainConfig by_winograd() {
   return c;
 }
 
+TrainConfig with_tversky() {
+  TrainConfig c;
+  c.loss = LossKind::tversky;
+  c.loss.tversky = {0.6, 1.0 / 3, 1.5};
+  return c;
+}
+
+TrainConfig with_focal() {
+  TrainConfig c;
+  c.loss = LossKind::focal;
+  c.loss.focal = {0.5, 0.75};
+  return c;
+}
+
 TEST(TrainConfig, Defaults) {
   const auto json = parse_json(deciding_json(TrainConfig()));
   EXPECT_EQ(json["variant"], "attention4");
@@ -77,8 +91,39 @@ TEST(TrainConfig, DecidingTextIsAlwaysTheSame) {
             R"("train-cases":[],"val-cases":[]})");
 }
 
+// The numbers of a loss are stored with it where they differ from their defaults, and never without it.
+TEST(TrainConfig, NumbersOfLosses) {
+  const auto keys = [](const std::string& text) {
+    std::string found;
+    const auto json = parse_json(text);
+    for (const char* key : {"tversky-fn", "tversky-fp", "tversky-gamma", "focal-gamma", "focal-alpha"})
+      if (json.contains(key)) found += key + std::string(" ");
+    return found;
+  };
+  TrainConfig config;
+  EXPECT_EQ(keys(config_json(config)), "");
+  config.loss.tversky.fn = 0.5;  // of no effect with bce
+  EXPECT_EQ(deciding_json(config), deciding_json(TrainConfig()));
+  config.loss = LossKind::tversky;
+  EXPECT_EQ(keys(deciding_json(config)), "");
+  EXPECT_EQ(keys(config_json(config)), "tversky-fn tversky-fp tversky-gamma ");
+  config.loss.tversky.fp = 0.5;
+  EXPECT_EQ(keys(deciding_json(config)), "tversky-fp ");
+  EXPECT_EQ(keys(deciding_json(with_tversky())), "tversky-fn tversky-fp tversky-gamma ");
+  EXPECT_EQ(keys(deciding_json(with_focal())), "focal-gamma focal-alpha ");
+
+  const LossConfig tversky = parse_deciding_json(deciding_json(with_tversky())).loss;
+  EXPECT_EQ(tversky.tversky.fn, 0.6);
+  EXPECT_EQ(tversky.tversky.fp, 1.0 / 3);
+  EXPECT_EQ(tversky.tversky.gamma, 1.5);
+  const LossConfig focal = parse_deciding_json(deciding_json(with_focal())).loss;
+  EXPECT_EQ(focal.focal.gamma, 0.5);
+  EXPECT_EQ(focal.focal.alpha, 0.75);
+}
+
 TEST(TrainConfig, RoundTrip) {
-  for (const TrainConfig& config : {TrainConfig(), unusual(), by_winograd(), not_square()}) {
+  for (const TrainConfig& config :
+       {TrainConfig(), unusual(), by_winograd(), not_square(), with_tversky(), with_focal()}) {
     const std::string text = deciding_json(config);
     EXPECT_EQ(deciding_json(parse_deciding_json(text)), text);
   }
@@ -157,6 +202,16 @@ TEST(TrainConfig, OutOfRange) {
   for (int epochs : {-1, 1000000}) reject("epochs", [&](TrainConfig& c) { c.epochs = epochs; });
   for (int threads : {-1, 0, 5000}) reject("threads", [&](TrainConfig& c) { c.threads = threads; });
   for (int folds : {-1, 1}) reject("folds", [&](TrainConfig& c) { c.folds = folds; });
+  for (double weight : {nan, infinity, -1e-9, 101.0}) {
+    reject("tversky-fn", [&](TrainConfig& c) { c.loss.tversky.fn = weight; });
+    reject("tversky-fp", [&](TrainConfig& c) { c.loss.tversky.fp = weight; });
+    reject("focal-gamma", [&](TrainConfig& c) { c.loss.focal.gamma = weight; });
+    reject("focal-alpha", [&](TrainConfig& c) { c.loss.focal.alpha = weight; });
+  }
+  reject("tversky-fn", [](TrainConfig& c) { c.loss.tversky.fn = c.loss.tversky.fp = 0; });
+  for (double gamma : {nan, infinity, 0.0, -1.0})
+    reject("tversky-gamma", [&](TrainConfig& c) { c.loss.tversky.gamma = gamma; });
+  reject("focal-alpha", [](TrainConfig& c) { c.loss.focal.alpha = 1.01; });
   reject("precision", [](TrainConfig& c) { c.precision = Precision::tf32; });
   for (const Backend backend : {Backend::cuda, Backend::cuda_sim})
     reject("conv", [&](TrainConfig& c) { c.backend = backend, c.conv = ConvMethod::gemm; });
@@ -215,6 +270,14 @@ TEST(TrainConfig, DamagedJson) {
                                      nlohmann::json("192 x 256"), nlohmann::json({192, 256}), nlohmann::json(256.5)})
     reject(change("size", size), "size");
   reject(change("lr", nullptr), "lr");
+  reject(change("tversky-fn", 0.5), "unknown entry 'tversky-fn'");  // of bce
+  const auto change_tversky = [](const nlohmann::json& value) {
+    auto json = parse_json(deciding_json(with_tversky()));
+    json["tversky-fn"] = value;
+    return json.dump();
+  };
+  reject(change_tversky("a"), "tversky-fn or has a wrong value");
+  reject(change_tversky(-1), "--tversky-fn -1 is out of range: 0 to 100");
   reject(change("lr", -1), "lr");
   reject(change("no-shuffle", 1), "no-shuffle");
   reject(change("classes", {1}), "classes");
@@ -262,6 +325,19 @@ TEST(TrainConfig, Resumed) {
     const std::string message = message_of<UsageError>([&] { resumed_config(stored, given, {"resume", option}); });
     EXPECT_NE(message.find(std::string("--") + option + " "), std::string::npos) << message;
   }
+  given.loss.tversky.fn = 0.6;
+  EXPECT_NO_THROW(resumed_config(with_tversky(), given, {"tversky-fn"}));
+  EXPECT_EQ(resumed_config(with_tversky(), given, {}).loss.tversky.gamma, 1.5);
+  for (const char* option : {"tversky-fp", "tversky-gamma"})  // with and without the loss's name
+    for (const LossKind kind : {LossKind::bce, LossKind::tversky}) {
+      given.loss.kind = kind;
+      std::set<std::string> options{option};
+      if (kind == LossKind::tversky) options.insert("loss");
+      EXPECT_NE(message_of<UsageError>([&] {
+                  resumed_config(with_tversky(), given, options);
+                }).find(std::string("--") + option + " differs"),
+                std::string::npos);
+    }
   EXPECT_EQ(resumed_config(by_winograd(), given, {"resume"}).conv, ConvMethod::winograd);
   EXPECT_NE(message_of<UsageError>([&] {
               resumed_config(by_winograd(), given, {"resume", "conv"});

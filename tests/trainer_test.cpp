@@ -68,6 +68,27 @@ TEST_F(TrainerTest, StoppedAnywhereAndResumed) {
   expect_same_run(whole, late);
 }
 
+// The losses beside bce, with numbers of their own: they are learned from, and a resumed run keeps them.
+TEST_F(TrainerTest, OtherLossesLearnAndResume) {
+  LossConfig losses[] = {LossKind::bce_dice, LossKind::tversky, LossKind::focal};
+  losses[1].tversky = {0.6, 0.4, 0.5};
+  losses[2].focal = {1, 0.75};
+  config.batch = 1;
+  for (const LossConfig& loss : losses) {
+    config.loss = loss;
+    const std::string name = name_of(loss.kind);
+    SCOPED_TRACE(name);
+    std::vector<EpochRow> rows;
+    TrainCallbacks callbacks;
+    callbacks.epoch = [&](const EpochRow& row, bool) { rows.push_back(row); };
+    const RunFolder whole = train_new(in("whole " + name), callbacks);
+    ASSERT_EQ(rows.size(), 3u);
+    EXPECT_LT(rows.back().train.loss, rows.front().train.loss);
+    const RunFolder stopped = train_new(in("stopped " + name), stop_at(9));
+    expect_same_run(whole, resume(stopped.last(), TrainConfig(), {}));
+  }
+}
+
 TEST_F(TrainerTest, StoppedTwiceInOneEpoch) {
   config.batch = 1;
   const RunFolder whole = train_new(in("whole"));

@@ -26,8 +26,10 @@ from pytorch_reference import (
     PhiloxDropout,
     bce,
     dropout_factors,
+    focal,
     soft_dice,
     tensors,
+    tversky,
 )
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden"
@@ -124,12 +126,13 @@ def dropout(name, N, H, W, C, rate, seed, layer, step):
     save(name, {**key, "x": x, "y": x * factors, "dy": dy, "dx": dy * factors})
 
 
-def loss(name, function, N, H, W, target):
+def loss(name, function, N, H, W, target, **numbers):
     logits = 4 * normal(name, N, H, W, 1)
     tlogits = leaf(nchw(logits))
-    value = function(tlogits, nchw(target))
+    value = function(tlogits, nchw(target), **numbers)
     value.backward()
-    save(name, {"logits": logits, "target": target, "loss": [value.item()], "dlogits": nhwc(tlogits.grad)})
+    values = {"logits": logits, "target": target, "loss": [value.item()], "dlogits": nhwc(tlogits.grad)}
+    save(name, {**{key: [number] for key, number in numbers.items()}, **values})
 
 
 def random_target(name, N, H, W):
@@ -171,6 +174,12 @@ def layers():
     loss("bce_single", bce, 1, 1, 1, np.ones((1, 1, 1, 1)))
     loss("dice", soft_dice, 3, 5, 4, random_target("dice", 3, 5, 4))
     loss("dice_empty", soft_dice, 1, 7, 2, np.zeros((1, 7, 2, 1)))
+    loss("tversky", tversky, 3, 5, 4, random_target("tversky", 3, 5, 4), fn=0.7, fp=0.3, gamma=0.75)
+    loss("tversky_empty", tversky, 1, 7, 2, np.zeros((1, 7, 2, 1)), fn=0.7, fp=0.3, gamma=0.75)
+    fractions = random_for("tversky_fractions target").random((2, 4, 3, 1))
+    loss("tversky_fractions", tversky, 2, 4, 3, fractions, fn=0.4, fp=1.1, gamma=1.5)
+    loss("focal", focal, 2, 3, 5, random_target("focal", 2, 3, 5), gamma=2, alpha=0.25)
+    loss("focal_fractions", focal, 2, 4, 3, random_for("focal_fractions target").random((2, 4, 3, 1)), gamma=0.5, alpha=0.6)
 
 
 # Blocks and networks --------------------------------------------------------------------------------------------------
@@ -504,7 +513,7 @@ def not_finite():
         **{**batch_places, "dy": places},
     )
 
-    for case, function in ("bce", bce), ("dice", soft_dice):
+    for case, function in ("bce", bce), ("dice", soft_dice), ("tversky", tversky), ("focal", focal):
         # Several images, each with its own kind; the loss of each is a loss of its own.
         target = random_target("not_finite " + case, 4, 3, 5)
         losses = lambda z: torch.stack([function(z[i : i + 1], nchw(target[i : i + 1])) for i in range(4)])

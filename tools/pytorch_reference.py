@@ -191,6 +191,21 @@ def soft_dice(logits, target):
     return 1 - ((2 * (p * q).sum(1) + 1e-5) / (p.sum(1) + q.sum(1) + 1e-5)).mean()
 
 
+def tversky(logits, target, fn=0.7, fp=0.3, gamma=0.75):
+    """Mean over images of (1 - TI)^gamma, TI = (sum pq + 1e-5) / (sum pq + 1e-5 + fn sum (1-p)q + fp sum p(1-q))."""
+    p, q = torch.sigmoid(logits).flatten(1), target.flatten(1)
+    right = (p * q).sum(1) + 1e-5
+    errors = fn * ((1 - p) * q).sum(1) + fp * (p * (1 - q)).sum(1)
+    return ((1 - right / (right + errors)) ** gamma).mean()
+
+
+def focal(logits, target, gamma=2, alpha=0.25):
+    """Mean over pixels of -alpha t (1-p)^gamma log p - (1-alpha) (1-t) p^gamma log(1-p)."""
+    p = torch.sigmoid(logits)
+    lesion = alpha * target * (1 - p) ** gamma * F.logsigmoid(logits)
+    return -(lesion + (1 - alpha) * (1 - target) * p**gamma * F.logsigmoid(-logits)).mean()
+
+
 # Files ----------------------------------------------------------------------------------------------------------------
 
 
@@ -385,7 +400,13 @@ def largest(values):
     return max(value.abs().max().item() for value in values)
 
 
-LOSSES = {"bce": bce, "bce+dice": lambda logits, target: bce(logits, target) + soft_dice(logits, target)}
+def loss_of(config, logits, target):
+    """The loss that a checkpoint's configuration names; numbers that it does not name have their defaults."""
+    kind = config["loss"]
+    if kind == "bce+dice":
+        return bce(logits, target) + soft_dice(logits, target)
+    numbers = {key.split("-")[1]: value for key, value in config.items() if key.startswith(kind + "-")}
+    return {"bce": bce, "tversky": tversky, "focal": focal}[kind](logits, target, **numbers)
 
 
 def compare_logits(report, before, path):
@@ -403,7 +424,7 @@ def compare_evaluation(report, before, folder, path):
     for name, ours in losses.items():
         image, target = load_cases(folder, [name], before.config)
         with torch.no_grad():
-            errors.append(abs(LOSSES[before.config["loss"]](network(image), target).item() - ours))
+            errors.append(abs(loss_of(before.config, network(image), target).item() - ours))
     report.line(f"loss of each of {len(errors)} images, evaluation mode", max(errors), max(losses.values()), 1e-5)
 
 
@@ -421,7 +442,7 @@ def compare_step(report, before, after, folder):
     image, target = load_cases(folder, batch, config)
 
     network = before.network().train()
-    loss = LOSSES[config["loss"]](network(image), target)
+    loss = loss_of(config, network(image), target)
     loss.backward()
     print(f"step {after.step} on {len(batch)} images of {config['size']}, loss {loss.item():.9g}")
     ours = before.loss_of_the_step_to(after, len(names)) / len(batch)

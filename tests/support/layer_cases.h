@@ -28,9 +28,13 @@ namespace attnunet::gradcheck {
                                                 std::uint64_t);                                                        \
   prefix template LayerCase dropout_case<B>(B::Device&, Index, const Dropout&, std::uint64_t);                         \
   prefix template LayerCase edge_pad_case<B>(B::Device&, Shape, Index, Index, std::uint64_t);                          \
+  prefix template LayerCase focal_case<B>(B::Device&, Index, Index, std::vector<double>, const FocalOptions&,          \
+                                          std::uint64_t);                                                              \
   prefix template LayerCase max_pool_case<B>(B::Device&, Shape, std::uint64_t);                                        \
   prefix template LayerCase relu_case<B>(B::Device&, Index, std::uint64_t);                                            \
-  prefix template LayerCase sigmoid_case<B>(B::Device&, Index, std::uint64_t);
+  prefix template LayerCase sigmoid_case<B>(B::Device&, Index, std::uint64_t);                                         \
+  prefix template LayerCase tversky_case<B>(B::Device&, Index, Index, std::vector<double>, const TverskyOptions&,      \
+                                            std::uint64_t);
 
 #define ATTNUNET_LAYER_CASES(prefix, B)     \
   ATTNUNET_LAYER_CASES_OF(prefix, B<float>) \

@@ -156,9 +156,10 @@ std::string results(const std::vector<Run>& runs) {
   for (const Run& run : runs) headings.push_back(escape_html(run.name));
   std::vector<std::vector<std::string>> rows;
   const auto same_option = [&](const char* key) {
-    return std::all_of(runs.begin(), runs.end(),
-                       [&](const Run& run) { return run.config.value(key, "") == runs.front().config.value(key, ""); });
+    const auto value = [&](const Run& run) { return run.config.value(key, ordered_json()); };
+    return std::all_of(runs.begin(), runs.end(), [&](const Run& run) { return value(run) == value(runs.front()); });
   };
+  const auto loss_keys = {"loss", "tversky-fn", "tversky-fp", "tversky-gamma", "focal-gamma", "focal-alpha"};
   /// better: 1 where more is better, -1 where less is, 0 where neither; the best is bold where there is a worse one.
   const auto add = [&](const std::string& name, int better, int digits, auto value) {
     std::vector<double> values;
@@ -183,7 +184,8 @@ std::string results(const std::vector<Run>& runs) {
   metric("Dice", 1, &Metrics::dice);
   metric("lesion IoU (pooled)", 1, &Metrics::pooled_iou);
   metric("accuracy", 1, &Metrics::accuracy);
-  metric("loss", same_option("loss") ? -1 : 0, &Metrics::loss);  // two kinds of loss do not compare
+  // Two kinds of loss do not compare.
+  metric("loss", std::all_of(loss_keys.begin(), loss_keys.end(), same_option) ? -1 : 0, &Metrics::loss);
   metric("Keras mean IoU", 1, &Metrics::keras_mean_iou);
   std::vector<std::string> first{"first epoch with lesion IoU above 0.1"};
   for (const Run& run : runs) {

@@ -482,7 +482,7 @@ void add_evaluate_command(Command& app, int& exit_code) {
   add_size_option(*command, config.size);
   add_keep_aspect_option(*command, config.reading.keep_aspect, keep_aspect_of_checkpoint);
   add_data_options(*command, config);
-  add_named_option(*command, config.loss, "the loss to report");
+  add_loss_options(*command, config.loss, "the loss to report");
   command->add_option("--seed", config.seed, "of the split")->check(whole_number(0, largest_seed));
   command->add_option("--batch", config.batch, "images at a time")->check(whole_number(1, largest_batch));
   add_threads_option(*command, config.threads);
@@ -498,7 +498,9 @@ void add_evaluate_command(Command& app, int& exit_code) {
                       "validation cases is highest");
   add_component_options(*command, options->min_area, options->largest,
                         "; kept in the file of --choose-threshold for predict, scores do without");
-  for (const char* name : {"--variant", "--base", "--size", "--data", "--mask-rule", "--split", "--loss", "--seed"})
+  for (const char* name :
+       {"--variant", "--base", "--size", "--data", "--mask-rule", "--split", "--loss", "--tversky-fn", "--tversky-fp",
+        "--tversky-gamma", "--focal-gamma", "--focal-alpha", "--seed"})
     command->get_option(name)->default_str("");  // the checkpoint's
   command->callback([options, command, &exit_code] {
     if (!run(*options, command->given())) exit_code = 130;

@@ -132,6 +132,8 @@ const std::vector<std::string> layers = {"conv2d",
                                          "crop",
                                          "bce",
                                          "dice",
+                                         "tversky",
+                                         "focal",
                                          "double_conv",
                                          "attention_gate",
                                          "attention_unet"};

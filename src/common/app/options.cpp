@@ -164,6 +164,45 @@ void add_orientation_option(Command& command, data::ReadOptions& files) {
                    "read pixels as they are stored, not as EXIF says that a viewer shows them");
 }
 
+namespace {
+
+struct LossOption {
+  const char* name;
+  LossKind loss;
+};
+
+constexpr LossOption loss_options[] = {{"tversky-fn", LossKind::tversky},
+                                       {"tversky-fp", LossKind::tversky},
+                                       {"tversky-gamma", LossKind::tversky},
+                                       {"focal-gamma", LossKind::focal},
+                                       {"focal-alpha", LossKind::focal}};
+
+}  // namespace
+
+void add_loss_options(Command& command, LossConfig& loss, const std::string& help) {
+  const Rule up_to_100 = number([](double value) { return value >= 0 && value <= 100; }, "from 0 to 100");
+  add_named_option(command, loss.kind, help);
+  command.add_option("--tversky-fn", loss.tversky.fn, "weight of missed lesion pixels in --loss tversky")
+      ->check(up_to_100);
+  command.add_option("--tversky-fp", loss.tversky.fp, "weight of pixels falsely called lesion in --loss tversky")
+      ->check(up_to_100);
+  command.add_option("--tversky-gamma", loss.tversky.gamma, "exponent of --loss tversky")
+      ->check(number([](double value) { return value > 0 && value <= 100; }, "above 0, at most 100"));
+  command
+      .add_option("--focal-gamma", loss.focal.gamma,
+                  "exponent of --loss focal: the higher, the less pixels count that are already right")
+      ->check(up_to_100);
+  command.add_option("--focal-alpha", loss.focal.alpha, "weight of lesion pixels in --loss focal; others: 1 - alpha")
+      ->check(number([](double value) { return value >= 0 && value <= 1; }, "from 0 to 1"));
+}
+
+void require_options_of_loss(const std::set<std::string>& given, LossKind loss) {
+  for (const LossOption& option : loss_options)
+    if (given.count(option.name) != 0 && option.loss != loss)
+      throw UsageError(std::string("--") + option.name + " needs --loss " + name_of(option.loss) + ", not " +
+                       name_of(loss));
+}
+
 void add_data_options(Command& command, TrainConfig& config) {
   command.add_option("--data", config.data, "dataset folder, or CSV file with the columns image and mask");
   add_mask_rule_option(command, config.reading.mask_rule);

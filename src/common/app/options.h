@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,11 @@ void add_orientation_option(Command& command, data::ReadOptions& files);
 
 /// --min-area and --largest; `more` ends their help.
 void add_component_options(Command& command, Index& min_area, Index& largest, const std::string& more);
+
+/// --loss and the numbers of its losses.
+void add_loss_options(Command& command, LossConfig& loss, const std::string& help);
+/// Throws UsageError if one of the given options (names without dashes) is of another loss.
+void require_options_of_loss(const std::set<std::string>& given, LossKind loss);
 
 /// Where cases come from: --data, --mask-rule, --ignore-orientation, --classes, --split, --folds, --fold, --train-list,
 /// --val-list.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/app/backend.h"
+#include "common/app/options.h"
 #include "common/io/signals.h"
 #include "common/train/device_memory.h"
 #include "common/train/evaluator.h"
@@ -68,7 +69,13 @@ TrainConfig merged_config(const Checkpoint& checkpoint, const std::string& path,
   if (is_given("size")) config.size = asked.size;
   if (is_given("keep-aspect")) config.reading.keep_aspect = true;
   if (is_given("seed")) config.seed = asked.seed;
-  if (is_given("loss")) config.loss = asked.loss;
+  if (is_given("loss")) config.loss.kind = asked.loss.kind;
+  if (is_given("tversky-fn")) config.loss.tversky.fn = asked.loss.tversky.fn;
+  if (is_given("tversky-fp")) config.loss.tversky.fp = asked.loss.tversky.fp;
+  if (is_given("tversky-gamma")) config.loss.tversky.gamma = asked.loss.tversky.gamma;
+  if (is_given("focal-gamma")) config.loss.focal.gamma = asked.loss.focal.gamma;
+  if (is_given("focal-alpha")) config.loss.focal.alpha = asked.loss.focal.alpha;
+  require_options_of_loss(given, config.loss.kind);
   config.backend = asked.backend;
   config.precision = asked.precision;
   config.conv = asked.conv;

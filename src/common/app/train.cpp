@@ -177,6 +177,7 @@ bool run(const TrainConfig& given, std::optional<data::CheckDepth> depth, const 
     validate(start.config);
   }
   TrainConfig& config = start.config;
+  require_options_of_loss(options, config.loss.kind);
   require_backend(config.backend, config.precision, config.conv);
   data::Dataset dataset = open_dataset(config);
   if (config.resume.empty()) take_own_split(dataset, options, config);
@@ -268,7 +269,9 @@ void add_train_command(Command& app, int& exit_code) {
   add_named_option(*command, config->lr_schedule, "how it falls from epoch to epoch");
   command->add_option("--weight-decay", config->weight_decay, "decoupled, as in AdamW")
       ->check(number([](double value) { return value >= 0 && value <= 100; }, "from 0 to 100"));
-  add_named_option(*command, config->loss, "mean over pixels; dice is the soft Dice loss of each image");
+  add_loss_options(*command, config->loss,
+                   "bce, focal: mean over pixels; dice (soft Dice), tversky (overlap, with misses and false alarms "
+                   "weighted): mean over images");
   command->add_option("--dropout", config->network.dropout, "one rate for all levels, instead of 0.1 to 0.3 by level")
       ->check(number([](double value) { return value >= 0 && value < 1; }, "at least 0 and below 1"))
       ->default_str("");

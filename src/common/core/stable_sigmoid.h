@@ -1,4 +1,4 @@
-// The logistic function without overflow, shared by sigmoid, BCE and soft Dice on every backend.
+// The logistic function and its integral without overflow, shared by sigmoid and the losses on every backend.
 #pragma once
 
 #include <cmath>
@@ -12,6 +12,12 @@ template <class T>
 ATTNUNET_HOST_DEVICE inline T stable_sigmoid(T z) {
   const T e = std::exp(-std::abs(z));
   return (z >= T(0) ? T(1) : e) / (T(1) + e);
+}
+
+/// log(1 + e^z) = max(z, 0) + log1p(e^-|z|). Its derivative is the logistic function; log sigmoid(z) = -softplus(-z).
+template <class T>
+ATTNUNET_HOST_DEVICE inline T softplus(T z) {
+  return (z > T(0) ? z : T(0)) + std::log1p(std::exp(-std::abs(z)));
 }
 
 }  // namespace attnunet

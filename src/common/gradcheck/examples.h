@@ -45,6 +45,8 @@ std::vector<Example> examples(typename B::Device& device) {
       {"crop", crop_case<B>(device, {1, 2, 3, 1}, 3, 4, seed), {{"x", {1, 3, 4, 1}}, {"y", {1, 2, 3, 1}}}},
       {"bce", bce_case<B>(device, 1, 4, {1, 0, 0, 1}, seed), {}},
       {"dice", dice_case<B>(device, 1, 4, {1, 0, 0, 1}, seed), {}},
+      {"tversky", tversky_case<B>(device, 1, 4, {1, 0, 0, 1}, {}, seed), {}},
+      {"focal", focal_case<B>(device, 1, 4, {1, 0, 0, 1}, {}, seed), {}},
       {"double_conv",
        double_conv_case<B>(device, {1, 3, 3, 1}, 1, 0.0, Pass{}, 0, seed),
        {{"x", {1, 3, 3, 1}}, {"y", {1, 3, 3, 1}}}},

@@ -20,9 +20,11 @@
 #include "common/gradcheck/cases/double_conv.h"
 #include "common/gradcheck/cases/dropout.h"
 #include "common/gradcheck/cases/edge_pad.h"
+#include "common/gradcheck/cases/focal.h"
 #include "common/gradcheck/cases/max_pool.h"
 #include "common/gradcheck/cases/relu.h"
 #include "common/gradcheck/cases/sigmoid.h"
+#include "common/gradcheck/cases/tversky.h"
 #include "common/gradcheck/check.h"
 
 namespace attnunet::gradcheck {
@@ -51,6 +53,8 @@ std::vector<LayerCase> layer_cases(typename B::Device& device, std::uint64_t see
       crop_case<B>(device, {2, 5, 3, 2}, 8, 6, seed),
       bce_case<B>(device, 2, 35, {}, seed),
       dice_case<B>(device, 2, 35, {}, seed),
+      tversky_case<B>(device, 2, 35, {}, {}, seed),
+      focal_case<B>(device, 2, 35, {}, {}, seed),
   };
 }
 

@@ -86,7 +86,7 @@ std::string curves(const RunReport& report) {
   const auto pooled = [&](double Metrics::*metric) {
     return of("validation, pooled", [&](const EpochRow& row) { return row.val.*metric; });
   };
-  LineChart loss = both("Loss", std::string("mean of ") + name_of(report.config.loss), &Metrics::loss);
+  LineChart loss = both("Loss", std::string("mean of ") + name_of(report.config.loss.kind), &Metrics::loss);
   loss.logarithmic = true;
   LineChart iou = both("IoU", "IoU", &Metrics::iou);
   LineChart dice = both("Dice", "Dice", &Metrics::dice);

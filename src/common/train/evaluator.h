@@ -14,14 +14,14 @@ class Evaluator {
  public:
   /// For up to `most` cases of this size in batches of up to `batch` images. The dataset must outlive it. Where the
   /// cases are used again and again `cached` may hold all of them.
-  Evaluator(typename B::Device& device, const data::Dataset& dataset, const ImageSize& size, LossKind loss, Index batch,
-            Index most, const CachedCases<B>* cached = nullptr)
+  Evaluator(typename B::Device& device, const data::Dataset& dataset, const ImageSize& size, const LossConfig& loss,
+            Index batch, Index most, const CachedCases<B>* cached = nullptr)
       : feed_(device, cached, dataset, size, data::Augment::none, 0, batch, most),
         scorer_(device, loss, batch, size.pixels(), most),
         batch_(batch) {}
 
   /// The device memory of such an evaluator.
-  static Index bytes(const ImageSize& size, LossKind loss, Index batch, Index most, bool cached = false) {
+  static Index bytes(const ImageSize& size, const LossConfig& loss, Index batch, Index most, bool cached = false) {
     return BatchFeed<B>::bytes(cached, size, batch, most) + Scorer<B>::bytes(loss, batch, size.pixels(), most);
   }
 

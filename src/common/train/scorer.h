@@ -21,7 +21,7 @@ class Scorer {
   using Tape = AttentionUNetTape<B>;
 
   /// For batches of N images of P pixels, of which the last may be smaller, and scores of `images` images.
-  Scorer(typename B::Device& device, LossKind loss, Index N, Index P, Index images)
+  Scorer(typename B::Device& device, const LossConfig& loss, Index N, Index P, Index images)
       : device_(device),
         loss_(device, loss, N),
         N_(N),
@@ -30,7 +30,7 @@ class Scorer {
         host_(static_cast<std::size_t>(images * score_bytes)) {}
 
   /// The device memory of such a scorer.
-  static Index bytes(LossKind loss, Index N, Index P, Index images) {
+  static Index bytes(const LossConfig& loss, Index N, Index P, Index images) {
     return Loss<B>::bytes(loss, N) + N * P * static_cast<Index>(sizeof(T)) + images * score_bytes;
   }
 

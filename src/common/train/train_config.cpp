@@ -37,7 +37,7 @@ void for_each_deciding(Config& config, Visit visit) {
   visit("lr", config.lr);
   visit("weight-decay", config.weight_decay);
   visit("lr-schedule", config.lr_schedule);
-  visit("loss", config.loss);
+  visit("loss", config.loss.kind);
   visit("augment", config.augment);
   visit("seed", config.seed);
   visit("no-shuffle", config.no_shuffle);
@@ -58,6 +58,15 @@ void for_each_later(Config& config, Visit visit) {
   visit("intensity", config.reading.intensity.rule);
   visit("intensity-bits", config.reading.intensity.bits);
   visit("keep-aspect", config.reading.keep_aspect);
+  if (config.loss.kind == LossKind::tversky) {  // the numbers of other losses decide nothing
+    visit("tversky-fn", config.loss.tversky.fn);
+    visit("tversky-fp", config.loss.tversky.fp);
+    visit("tversky-gamma", config.loss.tversky.gamma);
+  }
+  if (config.loss.kind == LossKind::focal) {
+    visit("focal-gamma", config.loss.focal.gamma);
+    visit("focal-alpha", config.loss.focal.alpha);
+  }
 }
 
 template <class Config, class Visit>
@@ -90,10 +99,12 @@ OrderedJson to_json(const data::MaskRule& rule) {
 }
 
 OrderedJson deciding(const TrainConfig& config) {
-  const TrainConfig default_config;
+  TrainConfig default_config;
+  default_config.loss.kind = config.loss.kind;
   OrderedJson object = OrderedJson::object(), defaults = object;
   for_each_deciding(config, [&](const char* key, const auto& value) { object[key] = to_json(value); });
-  for_each_later(default_config, [&](const char* key, const auto& value) { defaults[key] = to_json(value); });
+  for_each_later(std::as_const(default_config),
+                 [&](const char* key, const auto& value) { defaults[key] = to_json(value); });
   for_each_later(config, [&](const char* key, const auto& value) {
     const OrderedJson json = to_json(value);
     if (json != defaults[key]) object[key] = json;
@@ -203,6 +214,15 @@ void validate(const TrainConfig& config) {
   require(config.lr > 0 && config.lr <= 100, "lr", number(config.lr), "above 0, at most 100");
   require(config.weight_decay >= 0 && config.weight_decay <= 100, "weight-decay", number(config.weight_decay),
           "0 to 100");
+  const TverskyOptions& tversky = config.loss.tversky;
+  require(tversky.fn >= 0 && tversky.fn <= 100, "tversky-fn", number(tversky.fn), "0 to 100");
+  require(tversky.fp >= 0 && tversky.fp <= 100, "tversky-fp", number(tversky.fp), "0 to 100");
+  require(tversky.fn + tversky.fp > 0, "tversky-fn", number(tversky.fn), "above 0 if --tversky-fp is 0");
+  require(tversky.gamma > 0 && tversky.gamma <= 100, "tversky-gamma", number(tversky.gamma), "above 0, at most 100");
+  require(config.loss.focal.gamma >= 0 && config.loss.focal.gamma <= 100, "focal-gamma",
+          number(config.loss.focal.gamma), "0 to 100");
+  require(config.loss.focal.alpha >= 0 && config.loss.focal.alpha <= 1, "focal-alpha", number(config.loss.focal.alpha),
+          "0 to 1");
   require(config.folds == 0 || (config.folds >= 2 && config.folds <= 1000), "folds", std::to_string(config.folds),
           "2 to 1000");
   require(config.fold >= 0 && config.fold < std::max(config.folds, 1), "fold", std::to_string(config.fold),
@@ -257,17 +277,19 @@ TrainConfig parse_deciding_json(const std::string& text) {
   std::set<std::string> known;
   // Checkpoints of before these existed have the defaults: float32, and auto. The oldest of them were made by products
   // alone and do not say so: resumed, they go on with other rounding.
-  std::set<std::string> newer{"precision", "conv"};
-  for_each_later(std::as_const(config), [&](const char* key, const auto&) { newer.insert(key); });
+  const std::set<std::string> newer{"precision", "conv"};
   const auto take = [&](const char* key, auto& value) {
     known.insert(key);
     if (newer.count(key) != 0 && !object.contains(key)) return;
     if (!object.contains(key) || !read(object[key], value))
       throw Error(std::string("the configuration lacks ") + key + " or has a wrong value there");
   };
+  const auto take_if_there = [&](const char* key, auto& value) {
+    if (object.contains(key)) take(key, value);
+  };
   try {
     for_each_deciding(config, take);
-    for_each_later(config, take);
+    for_each_later(config, take_if_there);
     validate(config);
   } catch (const UsageError& error) {
     throw Error(error.what());
@@ -281,7 +303,9 @@ TrainConfig parse_deciding_json(const std::string& text) {
 TrainConfig resumed_config(const TrainConfig& stored, const TrainConfig& given,
                            const std::set<std::string>& given_options) {
   static const std::set<std::string> free{"epochs", "threads", "out", "data", "quiet", "panels", "resume", "check"};
-  const OrderedJson before = everything(stored), asked = everything(given);
+  TrainConfig of_given = given;
+  if (given_options.count("loss") == 0) of_given.loss.kind = stored.loss.kind;
+  const OrderedJson before = everything(stored), asked = everything(of_given);
   for (const std::string& option : given_options) {
     if (free.count(option) != 0 || !asked.contains(option)) continue;
     const std::string key = option == "train-list" ? "train-cases" : option == "val-list" ? "val-cases" : option;

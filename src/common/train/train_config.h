@@ -33,7 +33,7 @@ struct TrainConfig {
   int epochs = 20;
   double lr = 1e-3, weight_decay = 0;
   LrSchedule lr_schedule = LrSchedule::constant;
-  LossKind loss = LossKind::bce;
+  LossConfig loss;
   data::Augment augment = data::Augment::none;
   std::uint64_t seed = 0;
   bool no_shuffle = false;

@@ -1,41 +1,21 @@
 #pragma once
 
-#include "common/gradcheck/layer_case.h"
+#include "common/gradcheck/loss_case.h"
 
 namespace attnunet::gradcheck {
 
-/// bce of N images of P pixels; input logits, output the mean loss over the images. `target`: N P values; where empty,
-/// random zeros and ones with some fractions.
+/// bce of N images of P pixels: loss_case.
 template <class B>
 LayerCase bce_case(typename B::Device& device, Index N, Index P, std::vector<double> target, std::uint64_t seed) {
-  Random random(seed);
-  LayerCase result;
-  result.name = "bce " + std::to_string(N) + " x " + std::to_string(P);
-  result.inputs = {random_array("logits", N * P, random, 0, 2)};
-  if (target.empty())
-    for (Index i = 0; i < N * P; ++i) target.push_back(i % 7 == 3 ? random.uniform() : random.below(2));
-  const Array truth{"target", std::move(target)};
-  result.forward = [&device, N, P, truth](const std::vector<Array>& inputs) {
-    const auto logits = upload<B>(device, inputs[0]);
-    const auto target = upload<B>(device, truth);
-    typename B::template Buffer<double> loss(device, N);
-    bce_forward(device, loss.data(), values(logits.data(), N * P), target.data(), N);
-    std::vector<double> host(static_cast<std::size_t>(N));
-    copy_to_host(device, host.data(), loss.data(), N);
-    double sum = 0;
-    for (const double value : host) sum += value;
-    return Forward{{{"loss", {sum / static_cast<double>(N)}}}, {}};
-  };
-  result.backward = [&device, N, P, truth](const std::vector<Array>& inputs, const std::vector<Array>& d_outputs) {
-    const auto logits = upload<B>(device, inputs[0]);
-    const auto target = upload<B>(device, truth);
-    auto d_logits = poisoned<B>(device, N * P);
-    bce_backward(device, gradients(d_logits.data(), N * P), values(logits.data(), N * P), target.data(), Write::set);
-    Array gradient = download<B>(device, "logits", d_logits);
-    for (double& value : gradient.values) value *= d_outputs[0].values[0];
-    return std::vector<Array>{gradient};
-  };
-  return result;
+  using T = typename B::Scalar;
+  return loss_case<B>(
+      device, "bce", {N, P, std::move(target)}, seed,
+      [&device, N](double* losses, Values<const T> logits, const T* truth) {
+        bce_forward(device, losses, logits, truth, N);
+      },
+      [&device](Gradients<T> d_logits, Values<const T> logits, const T* truth) {
+        bce_backward(device, d_logits, logits, truth, Write::set);
+      });
 }
 
 }  // namespace attnunet::gradcheck
