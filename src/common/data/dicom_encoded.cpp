@@ -88,8 +88,10 @@ void check_jpeg(const fs::path& path, DcmElement& element, const DicomHeader& he
 void decode_rle(const fs::path& path, DcmDataset& dataset, DicomHeader& header, int frame) {
   DcmElement* element = nullptr;
   if (dataset.findAndGetElement(DCM_PixelData, element).bad()) throw damaged(path, "its pixels cannot be decoded");
-  const auto [bytes, length] =
+  const Fragment fragment =
       fragment_of(path, pixel_sequence(path, *element, header.syntax), static_cast<unsigned long>(frame));
+  const std::uint8_t* bytes = fragment.bytes;
+  const std::size_t length = fragment.length;
   const auto word = [&](std::size_t i) {
     std::size_t value = 0;
     for (std::size_t k = 4; k-- > 0;) value = value << 8 | bytes[4 * i + k];
