@@ -7,6 +7,7 @@
 #include "common/core/error.h"
 #include "common/data/sample.h"
 #include "support/command_line.h"
+#include "support/dicom.h"
 #include "support/jpeg_writer.h"
 #include "support/png_kinds.h"
 #include "support/png_reader.h"
@@ -232,6 +233,74 @@ TEST(Convert, WhatBusiWouldTakeForAMaskIsRefused) {
       message_of<Error>([&] { convert(scan(folder.path()), TargetLayout::busi, folder / "busi"); });
   EXPECT_NE(message.find("would be taken for a mask"), std::string::npos) << message;
   EXPECT_FALSE(fs::exists(folder / "busi"));
+}
+
+/// A table whose cases have these names and, if any, these classes and parts; one image each.
+struct NamedCases {
+  TemporaryFolder folder;
+  std::string text;
+
+  explicit NamedCases(const std::string& columns) : text("image,mask" + columns + "\n") {}
+  void add(const std::string& name, const std::string& cells) {
+    write_png(folder / (name + ".png"), Grey{1, 1, {7}});
+    fs::create_directories(folder / "m");
+    write_png(folder / ("m/" + name + ".png"), Grey{1, 1, {255}});
+    text += name + ".png,m/" + name + ".png" + cells + "\n";
+  }
+  std::string error(TargetLayout layout) const {
+    write_text(folder / "set.csv", text);
+    const std::string message = message_of<Error>([&] { convert(scan(folder / "set.csv"), layout, folder / "new"); });
+    EXPECT_FALSE(fs::exists(folder / "new"));
+    return message;
+  }
+};
+
+// Names decide what a folder holds, so what another name would be needed for is refused before anything is written.
+TEST(Convert, WhatWouldBeReadBackAsSomethingElseIsRefused) {
+  NamedCases parts(",class");
+  for (const char* name : {"train", "val", "normal"})
+    parts.add(std::string("case of ") + name, std::string(",") + name);
+  for (const TargetLayout layout : {TargetLayout::busi, TargetLayout::pairs})
+    EXPECT_NE(parts.error(layout).find("the class 'train' of the case 'case of train' would be read as none"),
+              std::string::npos)
+        << parts.error(layout);
+
+  NamedCases masks("");
+  for (const char* name : {"foo", "foo_mask", "bar"}) masks.add(name, "");
+  EXPECT_NE(masks.error(TargetLayout::pairs).find("the case 'foo_mask' would not be found again"), std::string::npos)
+      << masks.error(TargetLayout::pairs);
+
+  NamedCases hidden("");
+  for (const char* name : {".hidden", "seen"}) hidden.add(name, "");
+  for (const TargetLayout layout : {TargetLayout::busi, TargetLayout::pairs, TargetLayout::nnunet})
+    EXPECT_NE(hidden.error(layout).find("the case '.hidden' would not be found again as"), std::string::npos)
+        << hidden.error(layout);
+
+  NamedCases folders(",class");
+  folders.add("a", ",images");
+  EXPECT_NE(folders.error(TargetLayout::busi).find("the class 'images'"), std::string::npos)
+      << folders.error(TargetLayout::busi);
+  NamedCases image_names(",class");
+  image_names.add("a", ",old.png");
+  EXPECT_NE(image_names.error(TargetLayout::busi).find("would not be found again"), std::string::npos)
+      << image_names.error(TargetLayout::busi);
+}
+
+// PNG files do not say how large a pixel is.
+TEST(Convert, TheSizeOfAPixelThatDicomStatesIsLost) {
+  ATTNUNET_SKIP_WITHOUT_DICOM()
+  const TemporaryFolder folder;
+  DicomItem dicom = dicom_image(2, 1, {10, 20});
+  dicom.text(0x00280030, "DS", "0.3\\0.1");
+  fs::create_directories(folder / "set/benign");
+  write_text(folder / "set/benign/a.dcm", dicom_file(dicom));
+  write_png(folder / "set/benign/a_mask.png", Grey{2, 1, {0, 255}});
+  const auto lost = [&](TargetLayout layout, const char* to) {
+    return convert(scan(folder / "set"), layout, folder / to).value_or(Conversion{}).lost;
+  };
+  EXPECT_EQ(lost(TargetLayout::nnunet, "nnunet"),
+            (std::vector<std::string>{"the classes", "the size of a pixel that DICOM files state"}));
+  EXPECT_EQ(lost(TargetLayout::busi, "busi"), std::vector<std::string>());  // the file is copied
 }
 
 }  // namespace

@@ -237,7 +237,10 @@ TEST_F(Dicom, FramesOfALoop) {
   }
   expect_refused(dicom_file(dataset), {"4 frames", "dataset"});
   const std::string message = message_of<Error>([&] { read_dicom(folder / "a.dcm", 5); });
-  EXPECT_NE(message.find("none of them frame 5"), std::string::npos) << message;
+  EXPECT_NE(message.find("has 4 frames, but no frame 5"), std::string::npos) << message;
+  write_text(folder / "a.dcm", dicom_file(dicom_image(width, height, picture(width * height))));
+  const std::string single = message_of<Error>([&] { read_dicom(folder / "a.dcm", 2); });
+  EXPECT_NE(single.find("has 1 frame, but no frame 2"), std::string::npos) << single;
 }
 
 /// PS3.5, annex G, in runs of literals: segments are planes, high bytes first.

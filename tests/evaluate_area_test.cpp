@@ -1,5 +1,6 @@
 // Areas in mm^2 in the CSV of `attnunet evaluate`.
 #include "common/data/survey.h"
+#include "common/train/checkpoint.h"
 #include "support/dicom.h"
 #include "support/predict.h"
 
@@ -33,8 +34,8 @@ struct EvaluateArea : Predict {
     for (const auto& row : rows_of(csv)) by_name[row.at("name")] = row;
     return by_name;
   }
-  static void expect_area(const std::map<std::string, std::string>& row, double truth, int pixels = 512) {
-    // Half of the 32 x 32 pixels of the network, whatever the size of the file.
+  static void expect_area(const std::map<std::string, std::string>& row, double truth) {
+    const int pixels = 512;  // half of the 32 x 32 pixels of the network, whatever the size of the file
     EXPECT_EQ(row.at("truth_pixels"), std::to_string(pixels));
     EXPECT_NEAR(std::stod(row.at("truth_mm2")), truth, 1e-6);
     EXPECT_NEAR(std::stod(row.at("predicted_mm2")), truth / pixels * std::stod(row.at("predicted_pixels")), 1e-6);
@@ -46,11 +47,23 @@ TEST_F(EvaluateArea, ByTheColumnOfTheTable) {
   const auto rows = evaluate("a.png,mask.png,0.5\nb.png,mask.png,\n");
   expect_area(rows.at("a"), 10 * 10);  // of 20 mm x 10 mm
   EXPECT_GT(std::stod(rows.at("a").at("predicted_pixels")), 0) << "nothing is predicted: the test shows little";
-  // With --keep-aspect the image is 32 x 16 of these.
-  expect_area(evaluate("a.png,mask.png,0.5\n", {"--keep-aspect"}).at("a"), 10 * 10, 256);
   EXPECT_EQ(rows.at("b").at("truth_pixels"), "512");
   EXPECT_EQ(rows.at("b").at("truth_mm2"), "");
   EXPECT_EQ(rows.at("b").at("predicted_mm2"), "");
+}
+
+TEST_F(EvaluateArea, LeavesOutThePaddingOfKeepAspect) {
+  Checkpoint all = load_checkpoint(checkpoint);
+  const TensorSpec bias = make_architecture(all.config.network).parameters.back();
+  ASSERT_EQ(bias.kind, TensorKind::bias);
+  all.parameters[static_cast<std::size_t>(bias.offset)] = 1000;  // every pixel is lesion
+  checkpoint = phantoms / "all.safetensors";
+  save_checkpoint(checkpoint, all);
+  const auto row = evaluate("a.png,mask.png,0.5\n", {"--keep-aspect"}).at("a");
+  EXPECT_EQ(row.at("truth_pixels"), "256");  // the image is 32 x 16 of the network's pixels
+  EXPECT_EQ(row.at("predicted_pixels"), "1024");
+  EXPECT_NEAR(std::stod(row.at("predicted_mm2")), 20 * 10, 1e-6);  // the whole image, and no more
+  EXPECT_NEAR(std::stod(row.at("truth_mm2")), 10 * 10, 1e-6);
 }
 
 TEST_F(EvaluateArea, ByTheSpacingOfTheFileWhichGoesFirst) {

@@ -110,11 +110,16 @@ TEST(Export, SizeThatIsNoSquare) {
   const Finished finished = attnunet_run({"export", "--checkpoint", (exported.folder / "last.safetensors").string(),
                                           "--out", exported.path, "--size", "24x40"});
   expect_success(finished);
-  EXPECT_NE(finished.out.find("24 x 40 (height x width)"), std::string::npos) << finished.out;
+  EXPECT_NE(finished.out.find("; trained at 32 x 32, exported at 24 x 40 (height x width);"), std::string::npos)
+      << finished.out;
   std::map<std::string, std::string> metadata;
   for (const Message& entry : exported.model().messages(14)) metadata[entry.text(1)] = entry.text(2);
   EXPECT_EQ(metadata.at("size"), "24x40");
   EXPECT_NE(metadata.at("preprocessing").find("24x40"), std::string::npos);
+  EXPECT_NE(exported.finished.out.find("; trained at 32 x 32;"), std::string::npos) << exported.finished.out;
+  const Exported padded(Variant::attention3, 2, {"--keep-aspect"});
+  EXPECT_NE(padded.finished.out.find("; trained at 32 x 32, exported at 32 x 32, keep-aspect;"), std::string::npos)
+      << padded.finished.out;
 }
 
 /// The shapes of the image and of the outputs, "N,1,32,32": names and numbers as the file has them.

@@ -121,6 +121,13 @@ TEST(Layouts, MissingMasksAreAllNamed) {
   expect_part(problems[1], (files.folder / "masks/c_gt.png").string());
 }
 
+TEST(Layouts, LinksToNothingAreNamed) {
+  const Files files({"benign/a.png", "benign/a_mask.png"});
+  std::filesystem::create_symlink("nowhere.png", files.folder / "benign/b.png");
+  expect_part(files.error(), "benign/b.png' is a link to a file that is not there");
+  EXPECT_EQ(files.error().find("add"), std::string::npos) << files.error();
+}
+
 TEST(Layouts, ImagesOfOneNameAreRefusedOrToldApart) {
   const Files one({"benign/a.png", "benign/a.jpg", "benign/a_mask.png"});
   expect_part(one.error(), "have one name but for the ending");
@@ -276,6 +283,11 @@ TEST(LayoutCsv, QuotedHeadersAndEverySeparator) {
   }
   // The true reasons.
   expect_part(table.error("sep=|\nimage|mask\nx/a.png|m/1.png\n"), "line 1: 'sep=|' names a separator that is not");
+  expect_part(
+      table.error("sep=;\nimage,mask\nx/a.png,m/1.png\n"),
+      "line 2: there is no column 'image' in the header 'image,mask', which is split at every ';' because line 1");
+  expect_part(table.error("sep=\t\nimage,mask\n"), "at every tab because line 1");
+  EXPECT_EQ(table.error("picture,mask\n").find("split at"), std::string::npos);
   expect_part(table.error("\"picture\",\"mask\"\n"), "there is no column 'image' in the header '\"picture\",\"mask\"'");
   expect_part(table.error("\n\"picture\";\"mask\"\n"),
               "there is no column 'image' in the header '\"picture\";\"mask\"'");
@@ -320,6 +332,8 @@ TEST(LayoutCsv, ErrorsNameTheLine) {
            {head + good + "\"x/\nlost.png\",m/2.png,b,h,val,\n", "line 3", "lost.png"},
            {head + good + "x/b.jpg,,b,h,val,\n", "line 3", "the column mask is empty"},
            {head + good + "x,m/2.png,b,h,val,\n", "line 3", "not a regular file"},
+           {head + good + "x/b.jpg,x/b.jpg,b,h,val,\n", "line 3", "are one file, 'x/b.jpg'"},
+           {head + good + "x/b.jpg,m/../x/b.jpg,b,h,val,\n", "line 3", "are one file, 'x/b.jpg'"},
            {head + good + "x/../x/a.png,m/2.png,b,h,val,\n", "line 3", "already named in line 2"},
            {head + good + "x/b.jpg,m/2.png,,h,val,\n", "line 3", "the column class is empty"},
            {head + good + "x/b.jpg,m/2.png,../b,h,val,\n", "line 3", "holds a slash"},
@@ -343,7 +357,8 @@ TEST(LayoutCsv, GroupsStayOnOneSideOfEverySplit) {
     const std::string name = "i" + std::to_string(10 + i) + ".png";
     write_png(folder / name, image);
     image.pixels.assign(64, 0);
-    text += name + "," + name + ",patient " + std::to_string((i + 2) / 4) + "\n";
+    write_png(folder / ("m" + name), image);  // black
+    text += name + ",m" + name + ",patient " + std::to_string((i + 2) / 4) + "\n";
   }
   write_text(folder / "set.csv", text);
   const Dataset dataset = scan(folder / "set.csv");

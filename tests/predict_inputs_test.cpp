@@ -20,7 +20,9 @@ TEST_F(PredictInputs, WhatIsWrongIsSaidBeforeAnyWork) {
   fs::create_directories(phantoms / "empty");
   const std::string a = images + "/a.png";
   expect_failure(predict({images}), 1, {"b/a.jpg", "b/a.png", "a_mask.png"});
-  expect_failure(predict({a, a}), 1, {"a.png"});
+  expect_failure(predict({a, a}), 1, {"a.png", "is named twice"});
+  phantom("c/d.png", 32, 32);
+  expect_failure(predict({images + "/c", images + "/c/d.png"}), 1, {"c/d.png", "is named twice"});
   expect_failure(predict({a, images + "/missing.png"}), 1, {"missing.png"});
   expect_failure(predict({a, phantoms / "empty"}), 1, {"empty", "no image"});
   expect_failure(predict({a, "--csv", phantoms / "no/t.csv"}), 1, {"t.csv"});

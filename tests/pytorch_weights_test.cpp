@@ -1,7 +1,10 @@
 // Weights that come back from PyTorch: a plain state_dict in any floating-point type, and a checkpoint without Adam's
 // moments. Their writer here knows nothing of PyTorch; tests/pytorch_reference_test.cpp lets PyTorch write them.
 #include <algorithm>
+#include <map>
+#include <set>
 
+#include "common/core/error.h"
 #include "common/io/safetensors.h"
 #include "common/train/checkpoint.h"
 #include "support/command_line.h"
@@ -140,6 +143,66 @@ TEST_F(PytorchWeights, StartANewRunButResumeNone) {
   expect_success(evaluate(trained, "trained.json"));
   expect_success(evaluate(weights, "weights.json"));
   EXPECT_EQ(read_json(phantoms / "weights.json")["overall"], read_json(phantoms / "trained.json")["overall"]);
+}
+
+// A copy with a threshold claims no more than the weights themselves: it has no training, no split and no cases.
+TEST_F(PytorchWeights, CopyWithAThresholdHasNoMetadataEither) {
+  const std::string copy = phantoms / "copy.safetensors", again = phantoms / "again.safetensors";
+  write_state_dict(weights, trained, "F32");
+  expect_failure(evaluate(weights, "w.json", {"--choose-threshold", copy, "--ignore-orientation"}), 2,
+                 {"leave out --ignore-orientation"});
+  expect_success(evaluate(
+      weights, "w.json",
+      {"--size", "24x32", "--keep-aspect", "--mask-rule", "above:127", "--choose-threshold", copy, "--min-area", "3"}));
+  Checkpoint stored = load_checkpoint(copy);
+  EXPECT_FALSE(stored.has_metadata);
+  EXPECT_TRUE(stored.threshold);
+  EXPECT_EQ(stored.min_area, 3);
+  EXPECT_EQ(stored.largest, 0);
+  EXPECT_TRUE(stored.config.size == ImageSize(24, 32));
+  EXPECT_TRUE(stored.config.reading.keep_aspect);
+  EXPECT_EQ(stored.parameters, load_checkpoint(trained).parameters);
+  std::set<std::string> keys;
+  const SafetensorsReader reader(copy);
+  for (const auto& [key, value] : reader.metadata()) keys.insert(key);
+  EXPECT_EQ(keys, (std::set<std::string>{"keep_aspect", "made_by", "min_area", "size", "threshold"}));
+
+  // The same cases are scored, in the same way.
+  const Finished evaluated = evaluate(copy, "copy.json", {"--mask-rule", "above:127"});
+  expect_success(evaluated);
+  EXPECT_NE(evaluated.out.find("no metadata of ours"), std::string::npos) << evaluated.out;
+  EXPECT_EQ(read_json(phantoms / "copy.json")["overall"], read_json(phantoms / "w.json")["overall"]);
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"info", "--checkpoint", copy},
+        {"export", "--checkpoint", copy, "--out", phantoms / "m.onnx"},
+        {"predict", "--checkpoint", copy, "--out", phantoms / "out", phantoms.data}}) {
+    const Finished finished = attnunet_run(command);
+    expect_success(finished);
+    EXPECT_NE(finished.out.find("assumed: images of 24 x 32"), std::string::npos) << finished.out;
+    EXPECT_EQ(finished.out.find("epochs"), std::string::npos) << finished.out;
+    EXPECT_TRUE(command[0] == "export" || finished.out.find("min-area 3") != std::string::npos) << finished.out;
+  }
+  expect_failure(attnunet_run({"train", "--resume", copy, "--data", phantoms.data, "--out", phantoms / "more"}), 1,
+                 {"it lacks our metadata"});
+  // The default size is no setting.
+  expect_success(evaluate(weights, "w.json", {"--choose-threshold", again}));
+  EXPECT_EQ(SafetensorsReader(again).metadata().count("size"), 0u);
+  EXPECT_TRUE(load_checkpoint(again).config.size == TrainConfig().size);
+}
+
+// Metadata of other programs is none of ours, whatever its keys.
+TEST_F(PytorchWeights, ForeignMetadataIsLeftAlone) {
+  SafetensorsReader reader(trained);
+  std::vector<StoredTensor> tensors;
+  for (const auto& [name, tensor] : reader.tensors()) tensors.push_back(tensor);
+  const auto write = [&](const std::map<std::string, std::string>& metadata) {
+    write_safetensors(weights, metadata, tensors,
+                      [&](std::size_t i, float* values) { reader.read(tensors[i], values); });
+  };
+  write({{"format", "pt"}, {"size", "large"}, {"threshold", "high"}});
+  EXPECT_FALSE(load_checkpoint(weights).threshold);
+  write({{"made_by", "attnunet evaluate --choose-threshold"}, {"size", "4"}});
+  EXPECT_NE(message_of<Error>([&] { load_checkpoint(weights); }).find("size = '4'"), std::string::npos);
 }
 
 TEST_F(PytorchWeights, OtherNetworksAreRefusedByName) {

@@ -179,7 +179,7 @@ TEST_F(SeenImages, OneCaseRemoved) {
   expect_undisturbed(evaluate({"--data", copy}));
   remove_case(case_of(data::scan(copy), list.val[0]));
   const Evaluated less = evaluate({"--data", copy});
-  EXPECT_NE(first_line(less.out).find(": 1 of the " + std::to_string(list.val.size()) + " recorded cases are missing"),
+  EXPECT_NE(first_line(less.out).find(": 1 of the " + std::to_string(list.val.size()) + " recorded cases is missing"),
             std::string::npos)
       << less.out;
   EXPECT_EQ(less.json["missing"], 1);
@@ -273,13 +273,16 @@ TEST_F(SeenImages, TestCasesOfTheDataset) {
   EXPECT_EQ(all.seen.size(), 20u);
   EXPECT_EQ(all.out.find("not recorded"), std::string::npos) << all.out;
   EXPECT_EQ(evaluate({"--subset", "test", "--split", "grouped"}, last).seen, test.seen);
+  expect_failure(
+      attnunet_run({"evaluate", "--checkpoint", checkpoint, "--subset", "test", "--data", *phantoms / "parted"}), 1,
+      {"records no test cases; --split grouped --subset test scores those that"});
   // Wherever they are now.
   fs::rename(*phantoms / "parted/test", *phantoms / "only-test");
   EXPECT_EQ(evaluate({"--subset", "test", "--data", *phantoms / "only-test"}, last).json["overall"],
             test.json["overall"]);
   // A checkpoint of a dataset without any, of this dataset.
   expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--subset", "test"}), 1,
-                 {"records no test cases", "--split grouped --subset test"});
+                 {"records no test cases, and " + phantoms->data + " names none: --split random --subset all"});
   expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--subset", "test", "--seed", "0"}), 1,
                  {"no test cases", "a folder called test"});
 }

@@ -210,6 +210,17 @@ TEST(Split, NothingLeftOrImpossibleIsRefused) {
   EXPECT_THROW(make(dataset, SplitKind::paper, 0, 2, 1), UsageError);
 }
 
+TEST(Split, PaperNamesTheGroupsIfTheyLeaveNothing) {
+  const TemporaryFolder root;
+  Dataset dataset = noise_dataset(root.path(), {{"benign", numbers(0, 5)}});
+  const auto message = [&] { return message_of<Error>([&] { make(dataset, SplitKind::paper); }); };
+  EXPECT_NO_THROW(make(dataset, SplitKind::paper));
+  for (Case& one : dataset.cases) one.group = "p";
+  EXPECT_NE(message().find("no validation case is left"), std::string::npos) << message();
+  EXPECT_NE(message().find("--split paper puts all of a group where its first case is"), std::string::npos)
+      << message();
+}
+
 TEST(Split, PaperValidatesOnNoBenignCaseOfBusi) {
   const auto root = shared_data() / "busi-256";
   ATTNUNET_SKIP_WITHOUT(root);

@@ -84,6 +84,36 @@ TEST_F(Predict, UsesTheThresholdOfTheCheckpoint) {
                  {"--choose-threshold", "a name of its own"});
 }
 
+// The copy keeps the checkpoint's own settings, so a threshold that was chosen with others would not fit.
+TEST_F(Predict, ThresholdsAreChosenWithTheSettingsOfTheCheckpoint) {
+  const std::string chosen = phantoms / "chosen.safetensors";
+  const auto choose = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"evaluate", "--checkpoint", checkpoint, "--choose-threshold", chosen});
+    return attnunet_run(arguments);
+  };
+  using Words = std::vector<std::string>;
+  for (const Words& option :
+       {Words{"--size", "16"}, {"--keep-aspect"}, {"--mask-rule", "nonzero"}, {"--ignore-orientation"}}) {
+    expect_failure(choose(option), 2, {"--choose-threshold", "leave out " + option[0]});
+    EXPECT_FALSE(std::filesystem::exists(chosen)) << option[0];
+  }
+  expect_failure(choose({"--size", "16", "--keep-aspect"}), 2, {"leave out --size, --keep-aspect"});
+  expect_success(choose({"--size", "32", "--mask-rule", "auto"}));  // the checkpoint's own
+}
+
+TEST_F(Predict, NoThresholdIsChosenWithoutALesion) {
+  const std::string chosen = phantoms / "chosen.safetensors", other = phantoms / "healthy";
+  for (const char* name : {"a", "b"}) {
+    std::filesystem::create_directories(other + "/normal");
+    const std::string path = other + "/normal/" + name;
+    data::write_png(path + ".png", data::make_phantom("normal", 32, 32, 7, static_cast<std::uint32_t>(*name)).image);
+    data::write_png(path + "_mask.png", data::Grey{32, 32, std::vector<std::uint8_t>(32 * 32)});
+  }
+  expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--data", other, "--choose-threshold", chosen}),
+                 1, {"--choose-threshold needs lesions", "all 2 cases are empty"});
+  EXPECT_FALSE(std::filesystem::exists(chosen));
+}
+
 // What a checkpoint states for predict: stored, printed, used, overridden, and known to export and info.
 TEST_F(Predict, UsesThePartsThatTheCheckpointKeeps) {
   const std::string chosen = phantoms / "chosen.safetensors", csv = phantoms / "t.csv";

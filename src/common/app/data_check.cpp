@@ -9,6 +9,7 @@
 
 #include "common/app/dataset.h"
 #include "common/app/options.h"
+#include "common/core/counted.h"
 #include "common/data/check.h"
 #include "common/data/file_tree.h"
 #include "common/io/atomic_file.h"
@@ -166,9 +167,9 @@ void print(const data::CheckResult& result, const Summary& summary, const std::o
   facts.add({"lesions under 1 % of the image", listed(summary.tiny_lesions)});
   facts.add({"empty masks though not normal", listed(summary.odd_empty)});
   facts.add({"normal images with a lesion", listed(summary.odd_lesions)});
-  facts.add({"near-duplicates", std::to_string(result.groups.size()) + " groups with " +
+  facts.add({"near-duplicates", counted(result.groups.size(), "group", "groups") + " with " +
                                     std::to_string(grouped_images(result)) + " images, " +
-                                    std::to_string(result.pairs.size()) + " pairs"});
+                                    counted(result.pairs.size(), "pair", "pairs")});
   if (leak) facts.add({"leakage of the split", leakage_text(*leak)});
   facts.print();
 

@@ -95,8 +95,31 @@ PresentCases::Part subset_of(const PresentCases& present, Subset subset) {
   no_such_value(subset);
 }
 
-/// `pixel_mm2`: the area of a pixel of the network's image; 0: unknown.
-std::string csv_row(const data::Case& one, const ImageScore& score, double pixel_mm2, Seen seen) {
+/// The picture within the network's image, without the padding of --keep-aspect.
+struct Picture {
+  data::Region region;
+  double pixel_mm2 = 0;        ///< the area of a pixel of the network's image; 0: unknown
+  std::int64_t predicted = 0;  ///< pixels marked in the region
+};
+
+Picture picture_of(const data::Extent& extent, const TrainConfig& config) {
+  Picture picture;
+  picture.region = data::fitted_region(extent.width, extent.height, config.size, config.reading.keep_aspect);
+  if (extent.mm2() > 0)
+    picture.pixel_mm2 = extent.mm2() / (static_cast<double>(picture.region.width) * picture.region.height);
+  return picture;
+}
+
+std::int64_t count_marked(const float* logits, const ImageSize& size, const data::Region& region) {
+  std::int64_t marked = 0;
+  for (int y = region.top; y < region.top + region.height; ++y) {
+    const float* row = logits + Index{y} * size.width + region.left;
+    marked += std::count_if(row, row + region.width, [](float logit) { return logit > 0; });
+  }
+  return marked;
+}
+
+std::string csv_row(const data::Case& one, const ImageScore& score, const Picture& picture, Seen seen) {
   const Metrics m = image_metrics(score);
   std::string row = csv_text(one.name) + "," + csv_text(one.class_name);
   for (double value : {m.loss, m.accuracy, m.iou, m.dice, m.precision, m.recall, m.specificity}) {
@@ -106,9 +129,10 @@ std::string csv_row(const data::Case& one, const ImageScore& score, double pixel
   }
   const std::int64_t truth = score.counts.tp + score.counts.fn, predicted = score.counts.tp + score.counts.fp;
   row += "," + std::to_string(truth) + "," + std::to_string(predicted);
-  for (const std::int64_t pixels : {truth, predicted}) {
+  for (const std::int64_t pixels : {truth, picture.predicted}) {  // a mask has no lesion in the padding
     char text[40] = ",";
-    if (pixel_mm2 > 0) std::snprintf(text, sizeof text, ",%.9g", static_cast<double>(pixels) * pixel_mm2);
+    if (picture.pixel_mm2 > 0)
+      std::snprintf(text, sizeof text, ",%.9g", static_cast<double>(pixels) * picture.pixel_mm2);
     row += text;
   }
   return row + "," + name_of(seen) + "\n";
@@ -126,7 +150,7 @@ struct Evaluation {
   std::vector<Seen> seen;         ///< of each case
   bool listed = false;            ///< the checkpoint has a case list
   bool recorded = false;          ///< the cases are those that it records for the subset
-  std::vector<double> pixel_mm2;  ///< of each case: the area of a pixel of the network's image; 0: unknown
+  std::vector<Picture> pictures;  ///< of each case
   TrainConfig config;
   ImageReports images;
   SetReport overall;
@@ -215,12 +239,21 @@ void choose_recorded(Evaluation& evaluation, const CaseList& list, std::optional
   const std::string how_all = "--split random --subset all scores all " + cases_here;
   PresentCases::Part part = subset_of(present, evaluation.subset);
   const std::string recorded = std::to_string(part.cases.size() + part.missing) + " recorded cases";
-  if (part.cases.empty() && part.missing == 0)
-    throw Error("the checkpoint records no " + subset + " cases; " + others + ": --split grouped --subset " + subset +
+  if (part.cases.empty() && part.missing == 0) {
+    const std::vector<data::Case>& cases = evaluation.dataset.cases;
+    const bool names_test_cases =
+        std::any_of(cases.begin(), cases.end(), [](const data::Case& one) { return one.part == data::Part::test; });
+    if (evaluation.subset == Subset::test && !names_test_cases)
+      throw Error("the checkpoint records no test cases, and " + root + " names none: " + how_all);
+    throw Error("the checkpoint records no " + subset + " cases; " +
+                (present.others > 0 ? others + ": " : std::string()) + "--split grouped --subset " + subset +
                 " scores those that " + root + " names, " + how_all);
+  }
   if (part.cases.empty())
     throw Error("none of the " + recorded + " of subset " + subset + " is in " + root + "; " + others + ": " + how_all);
-  if (part.missing > 0) evaluation.note = std::to_string(part.missing) + " of the " + recorded + " are missing";
+  if (part.missing > 0)
+    evaluation.note =
+        std::to_string(part.missing) + " of the " + recorded + (part.missing == 1 ? " is" : " are") + " missing";
   if (present.others > 0)
     evaluation.note += (evaluation.note.empty() ? "" : "; ") + others + " and not scored (" + how_all + ")";
   evaluation.cases = std::move(part.cases);
@@ -236,6 +269,33 @@ void require_unseen(const Evaluation& evaluation) {
   throw Error("--choose-threshold is for images that were not trained on, and " + std::to_string(counts.trained) +
               " of these " + std::to_string(counts.images) +
               " were; leave out --classes, --split, --folds, --seed and lists, or name other lists");
+}
+
+/// predict reads images as the copy says: a threshold that was chosen in another way would not fit. Weights without
+/// metadata leave open how their masks are read, and the copy keeps the size that was given.
+void require_settings_of_copy(const Checkpoint& checkpoint, const TrainConfig& config) {
+  const data::Reading &reading = config.reading, &own = checkpoint.config.reading;
+  const bool has_metadata = checkpoint.has_metadata;
+  std::string differ;
+  for (const auto& [differs, option] :
+       {std::pair{has_metadata && !(config.size == checkpoint.config.size), "--size"},
+        {has_metadata && reading.keep_aspect != own.keep_aspect, "--keep-aspect"},
+        {has_metadata && !(reading.mask_rule == own.mask_rule), "--mask-rule"},
+        {reading.files.ignore_orientation != own.files.ignore_orientation, "--ignore-orientation"}})
+    if (differs) differ += std::string(differ.empty() ? "" : ", ") + option;
+  if (!differ.empty())
+    throw UsageError(
+        "--choose-threshold chooses with the checkpoint's own settings, which predict will use: leave out " + differ);
+}
+
+/// Without a lesion the best threshold is any that marks nothing.
+void require_lesions(const Evaluation& evaluation) {
+  const std::vector<ImageScore>& scores = evaluation.images.scores;
+  if (std::any_of(scores.begin(), scores.end(),
+                  [](const ImageScore& score) { return score.counts.tp + score.counts.fn > 0; }))
+    return;
+  throw Error("--choose-threshold needs lesions, and the masks of all " + std::to_string(scores.size()) +
+              " cases are empty; score cases with lesions, or say with --mask-rule what is lesion");
 }
 
 void print_head(const Evaluation& evaluation) {
@@ -263,6 +323,7 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   evaluation.subset = options.subset;
   evaluation.listed = checkpoint.case_list.has_value();
   evaluation.config = merged_config(checkpoint, path, options.config, given);
+  if (!options.choose_threshold.empty()) require_settings_of_copy(checkpoint, evaluation.config);
   evaluation.assumed = assumptions(checkpoint, evaluation.config.size);
   evaluation.stored = marking_text(checkpoint);
   std::optional<data::Fingerprints> prints;
@@ -282,35 +343,31 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   find_intensity_range(evaluation.dataset, evaluation.config, survey, evaluation.cases);
   warn_beyond_range(evaluation.config, survey, evaluation.cases);
   for (const std::size_t one : evaluation.cases) {
-    const data::Extent& extent = survey.extents[one];
-    double pixel_mm2 = 0;
-    if (extent.mm2() > 0) {
-      const data::Region region = data::fitted_region(extent.width, extent.height, evaluation.config.size,
-                                                      evaluation.config.reading.keep_aspect);
-      pixel_mm2 = extent.mm2() / (static_cast<double>(region.width) * region.height);
-    }
-    evaluation.pixel_mm2.push_back(pixel_mm2);
+    evaluation.pictures.push_back(picture_of(survey.extents[one], evaluation.config));
   }
   catch_interrupts();
   ImageReports& images = evaluation.images;
   ThresholdChoice choice;
   images.scores = scores_of(checkpoint, evaluation.config, evaluation.dataset, evaluation.cases,
-                            [&](std::size_t, const float* logits, const float* truth) {
+                            [&](std::size_t place, const float* logits, const float* truth) {
                               const ImageSize size = evaluation.config.size;
                               images.see(logits, truth, size);
+                              Picture& picture = evaluation.pictures[place];
+                              picture.predicted = count_marked(logits, size, picture.region);
                               if (!options.choose_threshold.empty())
                                 choice.see(logits, truth, static_cast<std::size_t>(size.pixels()));
                             });
   if (images.scores.size() < evaluation.cases.size()) return evaluation;
   report_sets(evaluation, options, *prints);
   if (!options.choose_threshold.empty()) {
+    require_lesions(evaluation);
     evaluation.chosen = choice.best();
     checkpoint.threshold = evaluation.chosen->threshold;
     if (given.count("min-area") != 0) checkpoint.min_area = options.min_area;
     if (given.count("largest") != 0) checkpoint.largest = options.largest;
     if (!checkpoint.has_metadata) {
       checkpoint.config.size = evaluation.config.size;
-      checkpoint.config.reading = evaluation.config.reading;
+      checkpoint.config.reading.keep_aspect = evaluation.config.reading.keep_aspect;
     }
     save_checkpoint(options.choose_threshold, checkpoint);
   }
@@ -452,7 +509,7 @@ bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
         "predicted_mm2,seen\n";
     const Evaluation& one = evaluations[0];
     for (std::size_t i = 0; i < one.cases.size(); ++i)
-      csv += csv_row(one.dataset.cases[one.cases[i]], one.images.scores[i], one.pixel_mm2[i], one.seen[i]);
+      csv += csv_row(one.dataset.cases[one.cases[i]], one.images.scores[i], one.pictures[i], one.seen[i]);
     write_file_atomically(options.csv, csv);
   }
   return true;

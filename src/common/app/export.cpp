@@ -86,6 +86,7 @@ void describe(onnx::Model& model, const Checkpoint& checkpoint) {
 void run(const ExportOptions& options) {
   Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   const NetworkConfig& config = checkpoint.config.network;
+  const std::string trained_at = images_text(checkpoint.config);
   if (options.size) {
     require_size(config, *options.size);
     checkpoint.config.size = *options.size;
@@ -113,9 +114,13 @@ void run(const ExportOptions& options) {
   std::printf("ONNX opset %d, %zu operations, %s weights, %s bytes; batch norm is folded into the convolutions\n",
               onnx::opset, model.nodes.size(), grouped(numbers).c_str(),
               grouped(static_cast<Index>(file.size())).c_str());
-  std::printf("input   image [N,1,%s,%s], grey in [0, 1]; %s at %s; height and width are multiples of %lld\n",
-              height.c_str(), width.c_str(), checkpoint.has_metadata ? "trained" : "taken to be trained",
-              images_text(checkpoint.config).c_str(), static_cast<long long>(config.multiple()));
+  // Without metadata, what is given counts as what it was trained at.
+  const std::string exported_at = images_text(checkpoint.config);
+  const std::string sizes = !checkpoint.has_metadata    ? "taken to be trained at " + exported_at
+                            : exported_at == trained_at ? "trained at " + trained_at
+                                                        : "trained at " + trained_at + ", exported at " + exported_at;
+  std::printf("input   image [N,1,%s,%s], grey in [0, 1]; %s; height and width are multiples of %lld\n", height.c_str(),
+              width.c_str(), sizes.c_str(), static_cast<long long>(config.multiple()));
   std::printf("output  logits, probability [N,1,%s,%s]; a pixel is lesion where the logit is above %s\n",
               height.c_str(), width.c_str(), logit_text(checkpoint).c_str());
   std::printf("%s\n", options.dynamic ? "N, height and width are free"

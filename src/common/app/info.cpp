@@ -74,17 +74,18 @@ void print_checkpoint(const std::string& path, std::optional<Variant> variant, s
   const TrainConfig& config = checkpoint.config;
   std::printf("%s\n\n", path.c_str());
   std::printf("network        %s, base %d\n", name_of(config.network.variant), config.network.base);
+  const std::string marking = marking_text(checkpoint);
   if (checkpoint.has_metadata) {
     std::printf("image size     %s\n", images_text(config).c_str());
     std::printf("trained        %d of %d epochs, %lld batches of the next, %lld steps in all\n", checkpoint.epoch,
                 config.epochs, static_cast<long long>(checkpoint.batch), static_cast<long long>(checkpoint.step));
     if (checkpoint.epoch > 0) std::printf("best so far    validation IoU %.4f\n", checkpoint.best_val_iou);
     std::printf("cases          %s\n", cases_text(checkpoint.case_list).c_str());
-    const std::string marking = marking_text(checkpoint);
     std::printf("for predict    %s\n", marking.empty() ? "threshold 0.5" : marking.c_str());
     std::printf("configuration  %s\n\n", deciding_json(config).c_str());
   } else {
-    std::printf("trained        unknown; %s\n\n", assumptions(checkpoint, config.size).c_str());
+    std::printf("trained        unknown; %s\n", assumptions(checkpoint, config.size).c_str());
+    std::printf("for predict    %s\n\n", marking.empty() ? "threshold 0.5" : marking.c_str());
   }
   const Architecture architecture = make_architecture(config.network);
   Table table({"tensor", "shape", "min", "max", "rms"}, 2);

@@ -59,9 +59,9 @@ const char* part_folder(Part part) {
 }
 
 /// The folder of a case's class; "" if no case has one.
-std::string class_folder(const Case& one, bool has_classes) {
+std::string class_folder(const Case& one, bool classes) {
   if (!one.class_name.empty()) return in_one_name(one.class_name);
-  return has_classes ? "unclassified" : "";
+  return classes ? "unclassified" : "";
 }
 
 /// Whether a copy of the file would be read differently: its pixels are wanted as they are stored, but it says how they
@@ -112,12 +112,16 @@ void plan_nnunet(const Case& one, std::vector<NewFile>& plan) {
   plan.push_back({Work::labels, &one, {}, "labels" + ending + name + ".png"});
 }
 
+bool has_classes(const Dataset& dataset) {
+  return std::any_of(dataset.cases.begin(), dataset.cases.end(),
+                     [](const Case& one) { return !one.class_name.empty(); });
+}
+
 std::vector<NewFile> plan_of(const Dataset& dataset, TargetLayout layout) {
-  const bool has_classes =
-      std::any_of(dataset.cases.begin(), dataset.cases.end(), [](const Case& one) { return !one.class_name.empty(); });
+  const bool classes = has_classes(dataset);
   std::vector<NewFile> plan;
   for (const Case& one : dataset.cases) {
-    const std::string part = part_folder(one.part), folder = class_folder(one, has_classes);
+    const std::string part = part_folder(one.part), folder = class_folder(one, classes);
     switch (layout) {
       case TargetLayout::busi:
         plan_busi(one, joined(part, folder), plan);
@@ -138,6 +142,69 @@ std::vector<NewFile> plan_of(const Dataset& dataset, TargetLayout layout) {
                   quoted(file.to) + "; rename one of them");
   }
   return plan;
+}
+
+/// The new folder as walk() will find it.
+FileTree tree_of(const std::vector<NewFile>& plan, const fs::path& root) {
+  FileTree tree;
+  tree.root = root;
+  std::map<std::string, std::set<std::string>> files, folders;
+  tree.folders[""];
+  for (const NewFile& file : plan) {
+    std::string folder;
+    for (const fs::path& part : fs::path(file.to)) {
+      const std::string name = part.string(), path = joined(folder, name);
+      if (is_hidden(name)) break;
+      if (path == file.to) {
+        files[folder].insert(name);
+      } else {
+        folders[folder].insert(name);
+        if (has_image_name(name)) break;  // not walked
+        tree.folders[path];
+        folder = path;
+      }
+    }
+  }
+  for (auto& [path, folder] : tree.folders) {
+    folder.files.assign(files[path].begin(), files[path].end());
+    folder.folders.assign(folders[path].begin(), folders[path].end());
+  }
+  return tree;
+}
+
+/// Throws Error naming a case that would not be found again as it is: names decide what is an image, a mask, a class
+/// or a part of the split.
+void require_read_back(const Dataset& dataset, TargetLayout layout, const std::vector<NewFile>& plan) {
+  Layout ignored{};
+  const Found found = scan_tree(tree_of(plan, ""), ignored);
+  std::map<fs::path, const Case*> by_image;
+  for (const FoundCase& one : found.cases) by_image[one.one.image] = &one.one;
+  std::map<const Case*, std::vector<fs::path>> files;  // the image, then the masks
+  for (const NewFile& file : plan) files[file.one].push_back(file.to);
+  const std::string otherwise = ", or choose another layout";
+  const Case* lost = nullptr;  // one named as a mask if there is one: it may hide the others
+  for (const Case& one : dataset.cases)
+    if (by_image.count(files[&one][0]) == 0 && (lost == nullptr || !masked_name(one.name, {"_mask"}).empty()))
+      lost = &one;
+  if (lost != nullptr)
+    throw Error("the case " + quoted(lost->name) + " would not be found again as " + quoted(files[lost][0]) +
+                "; rename " + quoted(lost->image) + otherwise);
+  const bool nnunet = layout == TargetLayout::nnunet, classes = has_classes(dataset);
+  for (const Case& one : dataset.cases) {
+    const Case& again = *by_image[files[&one][0]];
+    const std::set<fs::path> masks(files[&one].begin() + 1, files[&one].end());
+    if (std::set<fs::path>(again.masks.begin(), again.masks.end()) != masks)
+      throw Error("the case " + quoted(one.name) + " would be found again with other masks; rename " +
+                  quoted(one.image) + otherwise);
+    if (!nnunet && again.class_name != class_folder(one, classes))
+      throw Error("the class " + quoted(one.class_name) + " of the case " + quoted(one.name) + " would be read as " +
+                  (again.class_name.empty() ? "none" : quoted(again.class_name)) + "; rename the class" + otherwise);
+    const Part part = nnunet && one.part != Part::test ? Part::none : one.part;
+    if (again.part != part)
+      throw Error("the case " + quoted(one.name) +
+                  " would be found again in another part of the split; rename its class " + quoted(one.class_name) +
+                  otherwise);
+  }
 }
 
 bool is_png(const fs::path& path) {
@@ -201,10 +268,7 @@ std::string nnunet_description(const Dataset& dataset) {
 }
 
 /// The range of intensities of the whole dataset: one image never decides for itself.
-void find_range(Dataset& dataset, Conversion& done) {
-  std::vector<std::size_t> cases(dataset.cases.size());
-  std::iota(cases.begin(), cases.end(), std::size_t{0});
-  const std::vector<int> largest = survey(dataset, cases, all_cores(), CheckDepth::headers).largest;
+void find_range(Dataset& dataset, const std::vector<int>& largest, Conversion& done) {
   done.largest = *std::max_element(largest.begin(), largest.end());
   if (done.largest == 0) return;
   done.intensity.bits = range_bits(done.largest);
@@ -259,9 +323,22 @@ std::optional<Conversion> convert(const Dataset& given, TargetLayout layout, con
   if (!below.empty() && *below.begin() != "..")
     throw Error(quoted(out) +
                 " lies in the dataset, whose files would be mixed with the new ones; name another folder");
-  if (std::any_of(plan.begin(), plan.end(),
-                  [](const NewFile& file) { return file.work == Work::grey_image || file.work == Work::channel; }))
-    find_range(dataset, done);
+  const auto is_written = [](const NewFile& file) {
+    return file.work == Work::grey_image || file.work == Work::channel;
+  };
+  if (std::any_of(plan.begin(), plan.end(), is_written)) {
+    std::vector<std::size_t> cases(dataset.cases.size());
+    std::iota(cases.begin(), cases.end(), std::size_t{0});
+    const Survey found = survey(dataset, cases, all_cores(), CheckDepth::headers);
+    find_range(dataset, found.largest, done);
+    // The new PNG files do not say it.
+    if (std::any_of(plan.begin(), plan.end(), [&](const NewFile& file) {
+          const auto place = static_cast<std::size_t>(file.one - dataset.cases.data());
+          return is_written(file) && file.one->mm_per_pixel == 0 && found.extents[place].mm2() > 0;
+        }))
+      done.lost.push_back("the size of a pixel that DICOM files state");
+  }
+  require_read_back(dataset, layout, plan);
   FolderInTheMaking folder(target);
   std::set<fs::path> folders;
   for (const NewFile& file : plan) folders.insert((folder.path() / file.to).parent_path());
@@ -279,7 +356,8 @@ std::optional<Conversion> convert(const Dataset& given, TargetLayout layout, con
   folder.finish();
   done.written = static_cast<std::size_t>(std::count(written.begin(), written.end(), 1));
   done.copied = plan.size() - done.written;
-  done.lost = lost_in(dataset, layout);
+  const std::vector<std::string> lost = lost_in(dataset, layout);
+  done.lost.insert(done.lost.begin(), lost.begin(), lost.end());
   return done;
 }
 

@@ -42,7 +42,8 @@ struct Conversion {
 
 /// Writes to the folder `out`, which is new or empty: all of it, or nothing if that fails or is interrupted
 /// (signals.h; then there is no result). Throws Error naming the file if one cannot be read or written, `out` holds
-/// something, or two cases would have one file.
+/// something, two cases would have one file, or a case would be read back as something else because of its name or that
+/// of its class.
 std::optional<Conversion> convert(const Dataset& dataset, TargetLayout layout, const std::filesystem::path& out);
 
 }  // namespace data

@@ -38,28 +38,6 @@ bool is_image(const fs::path& file) {
   return begins_as_dicom(file);
 }
 
-/// The layout of the root, or of the only folder in it, and so on.
-Found find_layout(const FileTree& tree, Layout& layout) {
-  const std::pair<Layout, Found (*)(const FileTree&, const std::string&)> scanners[] = {
-      {Layout::nnunet, scan_nnunet}, {Layout::busi, scan_busi}, {Layout::pairs, scan_pairs}, {Layout::busi, scan_flat}};
-  std::string base;
-  for (auto here = tree.folders.find(base); here != tree.folders.end(); here = tree.folders.find(base)) {
-    // A layout without a case may still say why there is none.
-    std::optional<Found> without_cases;
-    for (const auto& [kind, scanner] : scanners) {
-      Found found = scanner(tree, base);
-      if (found.cases.empty() && (without_cases || found.problems.empty())) continue;
-      layout = kind;
-      if (!found.cases.empty()) return found;
-      without_cases = std::move(found);
-    }
-    if (without_cases) return *without_cases;
-    if (here->second.folders.size() != 1) break;
-    base = joined(base, here->second.folders[0]);
-  }
-  return {};
-}
-
 /// A folder that cannot be read is an error if cases are expected in it; else it is left out.
 void note_unreadable(const FileTree& tree, std::vector<std::string>& left_out) {
   for (const auto& [folder, reason] : tree.unreadable) {
@@ -73,7 +51,7 @@ void note_unreadable(const FileTree& tree, std::vector<std::string>& left_out) {
 
 Found scan_folder(Dataset& dataset) {
   const FileTree tree = walk(dataset.root);
-  Found found = find_layout(tree, dataset.layout);
+  Found found = scan_tree(tree, dataset.layout);
   for (const auto& [folder, inside] : tree.folders)
     for (const std::string& file : inside.files)
       if (found.understood.count(joined(folder, file)) == 0) dataset.left_out.push_back(joined(folder, file));
@@ -134,6 +112,27 @@ Error first_problem(const Found& found, const fs::path& root) {
 }
 
 }  // namespace
+
+Found scan_tree(const FileTree& tree, Layout& layout) {
+  const std::pair<Layout, Found (*)(const FileTree&, const std::string&)> scanners[] = {
+      {Layout::nnunet, scan_nnunet}, {Layout::busi, scan_busi}, {Layout::pairs, scan_pairs}, {Layout::busi, scan_flat}};
+  std::string base;
+  for (auto here = tree.folders.find(base); here != tree.folders.end(); here = tree.folders.find(base)) {
+    // A layout without a case may still say why there is none.
+    std::optional<Found> without_cases;
+    for (const auto& [kind, scanner] : scanners) {
+      Found found = scanner(tree, base);
+      if (found.cases.empty() && (without_cases || found.problems.empty())) continue;
+      layout = kind;
+      if (!found.cases.empty()) return found;
+      without_cases = std::move(found);
+    }
+    if (without_cases) return *without_cases;
+    if (here->second.folders.size() != 1) break;
+    base = joined(base, here->second.folders[0]);
+  }
+  return {};
+}
 
 const std::vector<std::string>& class_names() {
   static const std::vector<std::string> names{"benign", "malignant", "normal"};
@@ -198,6 +197,10 @@ std::string masked_name(const std::string& stem, const std::vector<std::string>&
 }
 
 std::string no_mask_problem(const fs::path& image, const fs::path& mask) {
+  std::error_code failure;
+  if (fs::is_symlink(image, failure) && !fs::exists(image, failure))
+    return "the image " + quoted(image) +
+           " is a link to a file that is not there; put the file there or remove the link";
   return "the image " + quoted(image) + " has no mask; add " + quoted(mask) +
          " (all black where there is no lesion) or remove the image";
 }

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <system_error>
 
+#include "common/core/counted.h"
 #include "common/core/error.h"
 #include "common/core/quoting.h"
 #include "common/data/dicom_file.h"
@@ -173,8 +174,8 @@ RawImage read_dicom(const fs::path& path, int frame) {
     throw Error(quoted(path) + " has " + std::to_string(header.frames) +
                 " frames; a dataset takes images: write those it should have into files of their own");
   if (frame > header.frames)
-    throw Error(quoted(path) + " has " + std::to_string(header.frames) + " frames, none of them frame " +
-                std::to_string(frame));
+    throw Error(quoted(path) + " has " + counted(static_cast<std::size_t>(header.frames), "frame", "frames") +
+                ", but no frame " + std::to_string(frame));
   // As DCMTK decodes and as it shows it, 16 bits each, and the samples.
   const std::int64_t bytes = std::int64_t{header.width} * header.height * header.samples * 6;
   return with_memory(path, header.width, header.height, bytes,

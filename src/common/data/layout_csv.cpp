@@ -106,7 +106,7 @@ class CsvTable {
     for (const char* needed : {"image", "mask"})
       if (columns_.count(needed) == 0)
         throw Error(line_of(file_, header.line) + ": there is no column '" + needed + "' in the header " +
-                    quoted_excerpt(line_in(text, header.line)) +
+                    quoted_excerpt(line_in(text, header.line)) + stated_text(separators) +
                     "; the columns image and mask are needed, class, group, split and mm_per_pixel are read too");
     const std::vector<TableRow> rows = table_rows(file_, text, separator_, text.size());
     width_ = header.cells.size();
@@ -136,6 +136,13 @@ class CsvTable {
                   " names a separator that is not read; use a comma, a semicolon or a tab");
     text.erase(0, end);
     return named;
+  }
+
+  /// For errors: what the first line says of the separator.
+  static std::string stated_text(const std::string& separator) {
+    if (separator.empty()) return "";
+    return ", which is split at every " + (separator == "\t" ? "tab" : "'" + separator + "'") +
+           " because line 1 says so";
   }
 
   /// The header, split by that of the separators which finds the most known columns in it.
@@ -219,6 +226,10 @@ class CsvTable {
       throw Error("it has " + std::to_string(row.cells.size()) + " cells but the header " + std::to_string(width_) +
                   "; put cells that hold a separator in quotation marks");
     const fs::path image = file_in(row, "image"), mask = file_in(row, "mask");
+    std::error_code ignored;
+    if (fs::equivalent(image, mask, ignored))
+      throw Error("the image and the mask are one file, " + quoted_excerpt(cell(row, "image")) +
+                  "; name the image in the one column and its mask in the other");
     const fs::path from_folder = folder_.empty() ? image : image.lexically_relative(folder_);
     const std::string place = plain_path(from_folder.empty() ? image : from_folder);
     const auto [named, is_new] = named_.emplace(image.lexically_normal(), row.line);

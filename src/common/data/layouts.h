@@ -41,6 +41,10 @@ Found scan_flat(const FileTree& tree, const std::string& base);
 Found scan_pairs(const FileTree& tree, const std::string& base);
 Found scan_nnunet(const FileTree& tree, const std::string& base);
 
+/// What the first of these finds that has a case, in the root or in the only folder in it, and so on; which one it was
+/// becomes `layout`.
+Found scan_tree(const FileTree& tree, Layout& layout);
+
 /// Throws Error naming the line if the file is no table with the columns image and mask; what is wrong with single
 /// rows becomes a problem. All files must exist.
 Found scan_csv(const std::filesystem::path& file);

@@ -410,7 +410,11 @@ Split make_split(const Dataset& dataset, const SplitOptions& options, Fingerprin
   for (const auto& [cases, purpose] : {std::pair{&split.train, "training"}, std::pair{&split.val, "validation"}})
     if (cases->empty())
       throw Error("no " + std::string(purpose) + " case is left of the " + std::to_string(dataset.cases.size()) +
-                  " cases of " + quoted(dataset.root) + "; use another split, other classes or more cases");
+                  " cases of " + quoted(dataset.root) +
+                  (options.kind == SplitKind::paper && has_groups(dataset)
+                       ? ": --split paper puts all of a group where its first case is"
+                       : "") +
+                  "; use another split, other classes or more cases");
   return split;
 }
 

@@ -130,6 +130,9 @@ Inputs find_inputs(const std::vector<std::string>& given, const fs::path& out, i
   std::map<fs::path, const Input*> by_name;
   for (const Input& input : inputs.images) {
     const auto [other, is_new] = by_name.emplace(input.name, &input);
+    std::error_code ignored;
+    if (!is_new && fs::equivalent(other->second->file, input.file, ignored))
+      throw Error(quoted(input.file) + " is named twice, by itself or by its folder; name it once");
     if (!is_new)
       throw Error(quoted(other->second->file) + " and " + quoted(input.file) + " would both be " +
                   quoted(out / (input.name.string() + "_mask.png")) + "; rename one or give them separate runs");

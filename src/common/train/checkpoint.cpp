@@ -16,6 +16,8 @@ namespace attnunet {
 namespace {
 
 const std::string adam_m_prefix = "adam.m.", adam_v_prefix = "adam.v.";
+// Marks a copy of weights that came without our metadata: it holds what predict needs and claims no training.
+const std::string copy_key = "made_by", copy_maker = "attnunet evaluate --choose-threshold";
 
 // A tensor of the file and where it is in a checkpoint.
 template <class Values>
@@ -103,6 +105,31 @@ class Metadata {
   const std::map<std::string, std::string>& strings_;
 };
 
+std::map<std::string, std::string> metadata_of_run(const Checkpoint& checkpoint) {
+  const TrainConfig& config = checkpoint.config;
+  std::map<std::string, std::string> metadata{{"variant", name_of(config.network.variant)},
+                                              {"base", std::to_string(config.network.base)},
+                                              {"size", text_of(config.size)},
+                                              {"seed", std::to_string(config.seed)},
+                                              {"epoch", std::to_string(checkpoint.epoch)},
+                                              {"step", std::to_string(checkpoint.step)},
+                                              {"batch", std::to_string(checkpoint.batch)},
+                                              {"sums", checkpoint.sums.to_text()},
+                                              {"cases", checkpoint.cases},
+                                              {"best_val_iou", hex(checkpoint.best_val_iou)},
+                                              {"config", deciding_json(config)}};
+  if (checkpoint.case_list) metadata["case_list"] = checkpoint.case_list->to_text();
+  return metadata;
+}
+
+std::map<std::string, std::string> metadata_of_copy(const Checkpoint& checkpoint) {
+  const TrainConfig& config = checkpoint.config;
+  std::map<std::string, std::string> metadata{{copy_key, copy_maker}};
+  if (!(config.size == TrainConfig().size)) metadata["size"] = text_of(config.size);
+  if (config.reading.keep_aspect) metadata["keep_aspect"] = "yes";
+  return metadata;
+}
+
 // False for what other programs write: no metadata, or their own (safetensors.torch adds "format").
 bool has_our_metadata(const SafetensorsReader& reader) {
   return reader.metadata().count("config") != 0 || reader.metadata().count("variant") != 0;
@@ -132,6 +159,29 @@ NetworkConfig network_of_tensors(const SafetensorsReader& reader) {
   return network;
 }
 
+void read_marking(const Metadata& metadata, Checkpoint& checkpoint) {
+  if (metadata.has("threshold"))
+    checkpoint.threshold = metadata.number("threshold", [](double value) { return value > 0 && value < 1; });
+  for (const auto& [key, value] : {std::pair{"min_area", &checkpoint.min_area}, {"largest", &checkpoint.largest}})
+    if (metadata.has(key)) *value = metadata.integer(key, data::largest_image);
+}
+
+// Of weights without our metadata. Foreign metadata is left alone.
+void read_copy(const Metadata& metadata, Checkpoint& checkpoint) {
+  if (!metadata.has(copy_key) || metadata.text(copy_key) != copy_maker) return;
+  read_marking(metadata, checkpoint);
+  if (metadata.has("size")) {
+    const std::optional<ImageSize> size = parse_image_size(metadata.text("size"));
+    if (!size || !size_complaint(*size, checkpoint.config.network.multiple()).empty())
+      throw Error("its metadata has size = " + quoted_excerpt(metadata.text("size")));
+    checkpoint.config.size = *size;
+  }
+  if (metadata.has("keep_aspect")) {
+    metadata.expect("keep_aspect", "yes");
+    checkpoint.config.reading.keep_aspect = true;
+  }
+}
+
 void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
   checkpoint.config = parse_deciding_json(metadata.text("config"));
   metadata.expect("variant", name_of(checkpoint.config.network.variant));
@@ -148,10 +198,7 @@ void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
   checkpoint.best_val_iou = metadata.number("best_val_iou", [](double value) {
     return (value >= 0 && value <= 1) || value == -std::numeric_limits<double>::infinity();
   });
-  if (metadata.has("threshold"))
-    checkpoint.threshold = metadata.number("threshold", [](double value) { return value > 0 && value < 1; });
-  for (const auto& [key, value] : {std::pair{"min_area", &checkpoint.min_area}, {"largest", &checkpoint.largest}})
-    if (metadata.has(key)) *value = metadata.integer(key, data::largest_image);
+  read_marking(metadata, checkpoint);
   checkpoint.case_list = metadata.case_list();
   // What was trained before case lists knew no --intensity either: of 16 bits the high byte was used.
   data::Intensity& intensity = checkpoint.config.reading.intensity;
@@ -221,20 +268,9 @@ Checkpoint initial_checkpoint(const TrainConfig& config) {
 }
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
-  const TrainConfig& config = checkpoint.config;
-  const Architecture architecture = make_architecture(config.network);
-  std::map<std::string, std::string> metadata{{"variant", name_of(config.network.variant)},
-                                              {"base", std::to_string(config.network.base)},
-                                              {"size", text_of(config.size)},
-                                              {"seed", std::to_string(config.seed)},
-                                              {"epoch", std::to_string(checkpoint.epoch)},
-                                              {"step", std::to_string(checkpoint.step)},
-                                              {"batch", std::to_string(checkpoint.batch)},
-                                              {"sums", checkpoint.sums.to_text()},
-                                              {"cases", checkpoint.cases},
-                                              {"best_val_iou", hex(checkpoint.best_val_iou)},
-                                              {"config", deciding_json(config)}};
-  if (checkpoint.case_list) metadata["case_list"] = checkpoint.case_list->to_text();
+  const Architecture architecture = make_architecture(checkpoint.config.network);
+  std::map<std::string, std::string> metadata =
+      checkpoint.has_metadata ? metadata_of_run(checkpoint) : metadata_of_copy(checkpoint);
   if (checkpoint.threshold) metadata["threshold"] = hex(*checkpoint.threshold);
   if (checkpoint.min_area > 0) metadata["min_area"] = std::to_string(checkpoint.min_area);
   if (checkpoint.largest > 0) metadata["largest"] = std::to_string(checkpoint.largest);
@@ -251,10 +287,12 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, std::optional<Vari
   return naming_the_file(path, [&] {
     Checkpoint checkpoint;
     checkpoint.has_metadata = has_our_metadata(reader);
-    if (checkpoint.has_metadata)
+    if (checkpoint.has_metadata) {
       read_metadata(Metadata(reader.metadata()), checkpoint);
-    else
+    } else {
       checkpoint.config.network = network_of_tensors(reader);
+      read_copy(Metadata(reader.metadata()), checkpoint);
+    }
     const NetworkConfig& network = checkpoint.config.network;
     if ((variant && *variant != network.variant) || (base && *base != network.base))
       throw Error(std::string("it holds ") + name_of(network.variant) + " with base " + std::to_string(network.base) +

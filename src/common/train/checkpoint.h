@@ -42,7 +42,9 @@ struct Checkpoint {
   Index min_area = 0, largest = 0;  ///< which parts of a mask stay (predict/components.h); 0: all
   /// Flat buffers of Architecture, in our layout; gaps hold zeros. Adam's moments are empty if the file lacks them.
   std::vector<float> parameters, statistics, adam_m, adam_v;
-  /// False if the file had none: then the network is that of its tensors, and all else in here has its default.
+  /// False if the file had none: then the network is that of its tensors, and all else in here has its default. A copy
+  /// that evaluate --choose-threshold made of such a file has none either, but the size and keep_aspect that were given
+  /// and what predict needs.
   bool has_metadata = true;
 };
 
