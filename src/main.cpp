@@ -3,12 +3,14 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <new>
 #include <string>
 
 #include "common/app/parser.h"
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 #include "common/io/signals.h"
 
 namespace {
@@ -42,6 +44,8 @@ int main(int argc, char** argv) {
     return fail(wrong_usage, error.what());
   } catch (const std::bad_alloc&) {
     return fail(failed, "not enough memory: smaller images, --batch or --size need less");
+  } catch (const std::filesystem::filesystem_error& error) {
+    return fail(failed, quoted(error.path1()) + ": " + error.code().message() + "; check the path");
   } catch (const std::exception& error) {
     return fail(failed, error.what());
   }

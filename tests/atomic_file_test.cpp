@@ -1,7 +1,9 @@
 #include "common/io/atomic_file.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -41,6 +43,40 @@ TEST(AtomicFile, WritesAndReplaces) {
   write_file_atomically(folder / "a", std::string("n\0w", 3));
   EXPECT_EQ(read_text(folder / "a"), std::string("n\0w", 3));
   EXPECT_EQ(files_in(folder.path()), 1u);
+}
+
+TEST(AtomicFile, WhatIsNoFileIsWrittenTo) {
+  const TemporaryFolder folder;
+  const std::string pipe = folder / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  write_file_atomically(pipe, "text");
+  char text[8] = {};
+  EXPECT_EQ(read(reader, text, sizeof text), 4);
+  close(reader);
+  EXPECT_STREQ(text, "text");
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  write_file_atomically("/dev/null", "text");
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+}
+
+TEST(AtomicFile, LinksAreFollowed) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "other");
+  for (const char* target : {"other/real", "new"}) {
+    SCOPED_TRACE(target);
+    fs::remove(folder / "link");
+    fs::create_symlink(target, folder / "link");
+    for (const char* contents : {"first", "second"}) {
+      write_file_atomically(folder / "link", contents);
+      EXPECT_TRUE(fs::is_symlink(folder / "link"));
+      EXPECT_EQ(read_text(folder / target), contents);
+    }
+  }
+  fs::create_symlink("loop", folder / "loop");
+  const std::string message = message_of<Error>([&] { write_file_atomically(folder / "loop", ""); });
+  EXPECT_NE(message.find("symbolic links"), std::string::npos) << message;
 }
 
 TEST(AtomicFile, LongNamesDoNotMakeTheTemporaryNameTooLong) {

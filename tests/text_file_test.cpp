@@ -1,5 +1,7 @@
 #include "common/io/text_file.h"
 
+#include <sys/stat.h>
+
 #include "common/core/error.h"
 #include "support/files.h"
 
@@ -38,6 +40,8 @@ TEST(TextFile, WhatCannotBeReadIsNamed) {
   EXPECT_NE(message("missing").find("cannot read the list '" + (folder / "missing").string() + "': No such file"),
             std::string::npos);
   EXPECT_NE(message("").find("Is a directory; name a text file"), std::string::npos) << message("");
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);  // without a writer: opening it would wait
+  EXPECT_NE(message("pipe").find("a pipe or a device"), std::string::npos) << message("pipe");
   write_text(folder / "odd",
              "\xff\xfe"
              "abc");

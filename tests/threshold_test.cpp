@@ -81,7 +81,7 @@ TEST_F(Predict, UsesTheThresholdOfTheCheckpoint) {
       attnunet_run({"evaluate", "--checkpoint", checkpoint, "--choose-threshold", chosen, "--subset", "all"}), 2,
       {"--choose-threshold", "--subset val"});
   expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--choose-threshold", checkpoint}), 2,
-                 {"--choose-threshold", "a name of its own"});
+                 {"--choose-threshold", "choose another name"});
 }
 
 // The copy keeps the checkpoint's own settings, so a threshold that was chosen with others would not fit.

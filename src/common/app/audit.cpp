@@ -8,6 +8,7 @@
 #include <set>
 
 #include "common/app/dataset.h"
+#include "common/app/inputs_kept.h"
 #include "common/app/options.h"
 #include "common/app/scores.h"
 #include "common/app/seen.h"
@@ -207,6 +208,8 @@ bool run(const AuditOptions& options, const std::set<std::string>& given) {
   }
   validate(config);
   data::Dataset dataset = find_dataset(config);
+  keep_inputs({{"--json", options.json}}, {options.checkpoint});
+  keep_dataset({{"--json", options.json}}, dataset);
   data::SplitOptions paper;
   paper.kind = data::SplitKind::paper;
   const data::Split split = data::make_split(dataset, paper);

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "common/app/command.h"
+#include "common/app/inputs_kept.h"
 #include "common/app/seen.h"
 #include "common/core/error.h"
 #include "common/io/atomic_file.h"
@@ -237,6 +238,11 @@ std::string configurations(const std::vector<Run>& runs) {
 
 void compare(const std::vector<std::string>& folders, const std::string& out) {
   const std::vector<Run> runs = read_runs(folders);
+  for (const std::string& folder : folders) {
+    const fs::path run = folder;
+    keep_inputs({{"--out", out}},
+                {run / "config.json", run / "metrics.csv", run / "last.safetensors", run / "best.safetensors"});
+  }
   for (const Run& run : runs) warn_of_run(run);
   std::string body = "<h1>" + std::to_string(runs.size()) + " runs</h1>\n";
   body += report::html_section("Results", results(runs));

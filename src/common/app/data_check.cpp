@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "common/app/dataset.h"
+#include "common/app/inputs_kept.h"
 #include "common/app/options.h"
 #include "common/core/counted.h"
 #include "common/data/check.h"
@@ -248,12 +249,15 @@ std::optional<data::Leakage> find_leakage(data::CheckResult& result, TrainConfig
 void run(const DataCheckOptions& options, const std::set<std::string>& given) {
   validate(options.config);
   require_dataset(options.config);
+  const std::vector<Output> outputs{{"--json", options.json}, {"--html", options.html}};
+  keep_inputs(outputs, {options.config.data});
   // Made before the work: a file that cannot be written shows now.
   std::optional<AtomicFile> json_file, html_file;
   if (!options.json.empty()) json_file.emplace(options.json);
   if (!options.html.empty()) html_file.emplace(options.html);
 
   data::CheckResult result = data::check(options.config.data, options.config.classes, options.config.reading);
+  keep_dataset(outputs, result.dataset);
   TrainConfig config = options.config;
   take_own_split(result.dataset, given, config);
   std::optional<data::Leakage> leak;

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "common/app/dataset.h"
+#include "common/app/inputs_kept.h"
 #include "common/app/options.h"
 #include "common/core/error.h"
 #include "common/core/in_parallel.h"
@@ -120,6 +121,7 @@ bool run(const DataShowOptions& options) {
       throw Error(quoted(dataset.cases[first->second].image) + " and " + quoted(dataset.cases[one].image) +
                   " would both become " + quoted(path) + "; rename one of them, or choose --cases");
   }
+  keep_dataset({{"--sheet", options.sheet}}, dataset);
   if (!options.sheet.empty()) AtomicFile(options.sheet);  // whether it can be written; leaves nothing
 
   catch_interrupts();

@@ -12,11 +12,13 @@
 #include <optional>
 
 #include "common/app/dataset.h"
+#include "common/app/inputs_kept.h"
 #include "common/app/options.h"
 #include "common/app/scores.h"
 #include "common/app/seen.h"
 #include "common/app/set_report.h"
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 #include "common/data/fingerprint.h"
 #include "common/data/fit.h"
 #include "common/io/atomic_file.h"
@@ -52,6 +54,10 @@ struct EvaluateOptions {
   int pool_batch = 8;
   TrainConfig config;  // of what is given on the command line
 };
+
+std::vector<Output> outputs_of(const EvaluateOptions& options) {
+  return {{"--json", options.json}, {"--csv", options.csv}, {"--choose-threshold", options.choose_threshold}};
+}
 
 std::vector<std::size_t> subset_of(const data::Dataset& dataset, Subset subset, TrainConfig& config,
                                    data::Fingerprints& prints) {
@@ -335,6 +341,7 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
     prints.emplace(evaluation.dataset);
     evaluation.cases = subset_of(evaluation.dataset, options.subset, evaluation.config, *prints);
   }
+  keep_dataset(outputs_of(options), evaluation.dataset);
   evaluation.seen = seen_by(checkpoint.case_list, *prints, evaluation.cases);
   if (!options.choose_threshold.empty()) require_unseen(evaluation);
   print_head(evaluation);
@@ -463,6 +470,22 @@ void require_writable(const std::vector<std::string>& files) {
     if (!file.empty()) all.emplace_back(file);
 }
 
+/// The file of --choose-threshold may be an earlier one of its kind, but no model of a run.
+void require_replaceable(const std::string& file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return;
+  const auto was_chosen = [&] {
+    try {
+      return load_checkpoint(file).threshold.has_value();
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  if (!was_chosen())
+    throw UsageError("--choose-threshold: " + quoted(file) +
+                     " is there already, and --choose-threshold did not write " + "it; choose another name");
+}
+
 /// False where interrupted.
 bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
   require_backend(options.config.backend, options.config.precision, options.config.conv);
@@ -472,10 +495,8 @@ bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
     throw UsageError("--csv is of one checkpoint: leave it out, or name one --checkpoint");
   if (options.choose_threshold.empty() && (given.count("min-area") != 0 || given.count("largest") != 0))
     throw UsageError("--min-area and --largest are kept, for predict, in the file of --choose-threshold: name one");
-  std::error_code none;
-  if (!options.choose_threshold.empty() &&
-      std::filesystem::equivalent(options.choose_threshold, options.checkpoints[0], none))
-    throw UsageError("--choose-threshold writes a copy of the checkpoint: give the copy a name of its own");
+  keep_inputs(outputs_of(options), {options.checkpoints.begin(), options.checkpoints.end()});
+  if (!options.choose_threshold.empty()) require_replaceable(options.choose_threshold);
   require_writable({options.json, options.csv, options.choose_threshold});
 
   std::vector<Evaluation> evaluations;

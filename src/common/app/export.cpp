@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "common/app/backend.h"
+#include "common/app/inputs_kept.h"
 #include "common/core/build.h"
 #include "common/export/network_graph.h"
 #include "common/io/atomic_file.h"
@@ -84,6 +85,7 @@ void describe(onnx::Model& model, const Checkpoint& checkpoint) {
 }
 
 void run(const ExportOptions& options) {
+  keep_inputs({{"--out", options.out}}, {options.checkpoint});
   Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   const NetworkConfig& config = checkpoint.config.network;
   const std::string trained_at = images_text(checkpoint.config);

@@ -11,6 +11,7 @@
 
 #include "common/app/backend.h"
 #include "common/app/dataset.h"
+#include "common/app/inputs_kept.h"
 #include "common/app/options.h"
 #include "common/core/counted.h"
 #include "common/core/in_parallel.h"
@@ -239,6 +240,9 @@ bool run(PredictOptions options, const std::set<std::string>& given) {
   const Inputs found = find_inputs(options.inputs, options.out, options.frame);
   if (!found.left_out.empty()) std::printf("%s\n", data::left_out_text(found.left_out).c_str());
   const std::vector<Input>& inputs = found.images;
+  std::vector<fs::path> read{options.checkpoint};
+  for (const Input& input : inputs) read.push_back(input.file);
+  keep_inputs({{"--csv", options.csv}}, read);
   make_folders(options.out, inputs, longest_ending(options.results));
   std::optional<AtomicFile> csv_file;
   if (!options.csv.empty()) csv_file.emplace(options.csv);

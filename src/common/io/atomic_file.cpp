@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <mutex>
 #include <set>
 #include <system_error>
@@ -65,6 +66,15 @@ void sync_folder(const std::filesystem::path& path) {
   if (code != 0 && code != EINVAL) throw file_error("cannot sync the folder of", path, code);
 }
 
+// A device, a pipe or a socket; also a file that the shell has opened as our standard output or error, which goes on
+// being written to.
+bool is_stream(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const std::filesystem::file_status status = std::filesystem::status(path, ignored);
+  const bool is_there = std::filesystem::exists(status) && !std::filesystem::is_directory(status);
+  return is_there && (!std::filesystem::is_regular_file(status) || path == "/dev/stdout" || path == "/dev/stderr");
+}
+
 // The files that this process is writing. Two of one name would take each other's temporary file away.
 class FilesInWork {
  public:
@@ -99,6 +109,19 @@ AtomicFile::AtomicFile(std::filesystem::path path, Durability durability)
   std::error_code status;
   if (std::filesystem::is_directory(path_, status)) throw file_error("cannot write", path_, EISDIR);
   if (status == std::errc::filename_too_long) throw file_error("cannot write", path_, ENAMETOOLONG);
+  if (is_stream(path_)) {
+    // Not opened anew: what is printed and what is written here then follow each other in one file.
+    descriptor_ = path_ == "/dev/stdout"   ? dup(STDOUT_FILENO)
+                  : path_ == "/dev/stderr" ? dup(STDERR_FILENO)
+                                           : open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (descriptor_ < 0) throw file_error("cannot write", path_, errno);
+    return;
+  }
+  for (int links = 0; std::filesystem::is_symlink(path_, status); ++links) {
+    constexpr int most_links = 40;  // as the system allows
+    if (links == most_links) throw file_error("cannot write", path_, ELOOP);
+    path_ = folder_of(path_) / std::filesystem::read_symlink(path_);
+  }
   const std::filesystem::path temporary =
       std::filesystem::absolute(folder_of(path_) / temporary_name(path_.filename().string())).lexically_normal();
   if (!files_in_work().add(temporary))
@@ -122,6 +145,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::write(const void* data, std::size_t bytes) {
+  if (temporary_.empty()) std::fflush(stdout);
   const char* next = static_cast<const char*>(data);
   while (bytes > 0) {
     // Linux writes at most 2 GB at once.
@@ -134,9 +158,10 @@ void AtomicFile::write(const void* data, std::size_t bytes) {
 }
 
 void AtomicFile::commit() {
-  const bool synced = durability_ == Durability::synced;
+  const bool synced = durability_ == Durability::synced && !temporary_.empty();
   if (synced && fsync(descriptor_) != 0) throw file_error("cannot write", path_, errno);
   if (close(std::exchange(descriptor_, -1)) != 0) throw file_error("cannot write", path_, errno);
+  if (temporary_.empty()) return;
   if (rename(temporary_.c_str(), path_.c_str()) != 0) throw file_error("cannot write", path_, errno);
   files_in_work().remove(std::exchange(temporary_, {}));
   if (synced) sync_folder(path_);

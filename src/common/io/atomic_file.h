@@ -3,6 +3,8 @@
 // The bytes go to a temporary file in the same folder, are synced to the disk, and the temporary is renamed over the
 // target (rename replaces atomically within a file system); then the folder is synced, so that the new name survives a
 // power cut as well. Files that are easily made again may go without the two syncs, which take milliseconds each.
+// A symbolic link is followed: the file that it names is replaced, the link stays. What is no file but a device, a pipe
+// or a socket (/dev/stdout, /dev/null) is written to as it is.
 // A process must ignore SIGXFSZ for a file size limit to be an error here instead of its end.
 #pragma once
 
@@ -24,8 +26,8 @@ enum class Durability {
 
 class AtomicFile {
  public:
-  /// Makes the temporary file. Every member throws Error naming the file if the system refuses. Throws too if the path
-  /// is a folder, or if this process is writing a file of that name already.
+  /// Makes the temporary file, or opens what is no file. Every member throws Error naming the file if the system
+  /// refuses. Throws too if the path is a folder, or if this process is writing a file of that name already.
   explicit AtomicFile(std::filesystem::path path, Durability durability = Durability::synced);
   /// Without commit: removes the temporary, the old file stays.
   ~AtomicFile();
@@ -39,7 +41,8 @@ class AtomicFile {
   void commit(const std::string& contents);
 
  private:
-  std::filesystem::path path_, temporary_;
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;  ///< empty if path_ is no file and is written to directly
   Durability durability_;
   int descriptor_ = -1;
 };

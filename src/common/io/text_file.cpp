@@ -83,9 +83,15 @@ std::string text_of_file(const std::filesystem::path& path, const std::string& w
   const auto fail = [&](const std::string& reason) {
     return Error("cannot read " + what + " " + quoted(path) + ": " + reason + "; " + hint);
   };
+  std::error_code failure;
+  const std::filesystem::file_status status = std::filesystem::status(path, failure);
+  if (!std::filesystem::exists(status) || std::filesystem::is_directory(status))
+    throw fail(std::strerror(failure ? failure.value() : std::filesystem::exists(status) ? EISDIR : ENOENT));
+  // To open a named pipe would wait for its writer.
+  if (!std::filesystem::is_regular_file(status)) throw fail("it is a pipe or a device, not a file");
   errno = 0;
   std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path)) throw fail(std::strerror(errno == 0 ? EISDIR : errno));
+  if (!file) throw fail(std::strerror(errno == 0 ? EIO : errno));
   constexpr std::size_t largest = std::size_t{64} << 20;
   std::string bytes;
   char block[1 << 14];

@@ -16,7 +16,7 @@ std::string decoded_text(const std::string& bytes);
 std::string trimmed(const std::string& text);
 
 /// The contents of a file, decoded. Throws Error naming it as `what` ("the list"), with `hint` (what to name instead),
-/// if it cannot be read, is a folder or larger than 64 MiB.
+/// if it cannot be read, is a folder, a pipe or a device, or larger than 64 MiB.
 std::string text_of_file(const std::filesystem::path& path, const std::string& what, const std::string& hint);
 
 }  // namespace attnunet
