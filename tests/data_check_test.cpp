@@ -129,6 +129,15 @@ TEST(DataCheck, DuplicatesAndTheirConflicts) {
   EXPECT_NEAR(other["mask_iou"].get<double>(), 18.0 / 22, 1e-12);
 }
 
+TEST(DataCheck, OnePairIsOneGroup) {
+  const Folder set;
+  set.add("benign", 1, 1, rows(10, 20));
+  set.add("benign", 2, 1, rows(10, 20));
+  const Finished finished = attnunet_run({"data", "check", "--data", set.root.string()});
+  expect_success(finished);
+  EXPECT_NE(finished.out.find(" 1 group with 2 images, 1 pair\n"), std::string::npos) << finished.out;
+}
+
 TEST(DataCheck, LeakageOfLists) {
   const Folder set;
   for (int n = 1; n <= 6; ++n) set.add("benign", n, n <= 2 ? 1 : n, rows(10, 20));

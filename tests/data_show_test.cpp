@@ -58,10 +58,11 @@ TEST(DataShow, OutlinesTheTrueMaskAndLeavesTheRest) {
 TEST(DataShow, PicturesOfOneNameAreRefused) {
   const TemporaryFolder folder;
   std::string text = "image,mask\n";
+  data::write_png(folder / "mask.png", data::Grey{1, 1, {0}});
   for (const char* name : {"x/a", "y/a", "x_a"}) {
     fs::create_directories((folder / name).parent_path());
     data::write_png(folder / (name + std::string(".png")), data::Grey{1, 1, {0}});
-    text += name + std::string(".png,") + name + ".png\n";
+    text += name + std::string(".png,mask.png\n");
   }
   write_text(folder / "set.csv", text);
   const std::string out = (folder / "shown").string();

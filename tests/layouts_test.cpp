@@ -121,6 +121,14 @@ TEST(Layouts, MissingMasksAreAllNamed) {
   expect_part(problems[1], (files.folder / "masks/c_gt.png").string());
 }
 
+TEST(Layouts, ClassesWithCommasCanBeChosen) {
+  const Files files({"a,b/1.png", "a,b/1_mask.png", "c/2.png", "c/2_mask.png", "d/3.png", "d/3_mask.png"});
+  EXPECT_EQ(files.scanned({"a", "b"}).cases.size(), 1u);  // as --classes a,b is split
+  EXPECT_EQ(files.scanned({"d", "a", "b", "c"}).cases.size(), 3u);
+  EXPECT_EQ(files.scanned({"c", "d"}).cases.size(), 2u);
+  expect_part(files.error({"a", "c"}), "has no class 'a'");
+}
+
 TEST(Layouts, LinksToNothingAreNamed) {
   const Files files({"benign/a.png", "benign/a_mask.png"});
   std::filesystem::create_symlink("nowhere.png", files.folder / "benign/b.png");

@@ -190,6 +190,17 @@ TEST(TrainCommand, NoEpochsWritesTheInitialCheckpointOnly) {
   EXPECT_FALSE(fs::exists(phantoms / "run/best.safetensors"));
 }
 
+// Another dataset is refused before anything is said of its files and cases.
+TEST(TrainCommand, ResumingWithAnotherDatasetGivesNoWarnings) {
+  const PhantomFolder phantoms;
+  expect_success(attnunet_run(phantoms.train(phantoms / "run")));
+  data::synthesize(phantoms / "other", 10, 32, 8);
+  const Finished resumed = attnunet_run({"train", "--resume", phantoms / "run/last.safetensors", "--epochs", "3",
+                                         "--data", phantoms / "other", "--threads", "1"});
+  expect_failure(resumed, 1, {phantoms / "other", "are not those the checkpoint was trained with"});
+  EXPECT_EQ(resumed.out.find("warning"), std::string::npos) << resumed.out;
+}
+
 // A whole run in the simulator; --resume keeps its backend, evaluate takes the one that is asked for.
 TEST(TrainCommand, TrainsInTheSimulator) {
   const PhantomFolder phantoms;

@@ -132,8 +132,9 @@ void warn_of_classes_without_validation(const data::Dataset& dataset, const data
 }
 
 /// The split of a dataset whose files have all been looked at, and which now knows its range of intensities.
+/// `recorded`: for require_cases.
 data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::optional<data::CheckDepth> depth,
-                          data::Fingerprints& prints) {
+                          data::Fingerprints& prints, const std::string& recorded) {
   // A split by near-duplicates reads every image, so bad files must be known before. Lists may leave files out.
   std::optional<data::Split> split;
   if (!config.train_list.empty() || !config.train_cases.empty()) split = split_of(dataset, config, prints);
@@ -149,6 +150,7 @@ data::Split checked_split(data::Dataset& dataset, TrainConfig& config, std::opti
     std::printf("checked the headers of %zu files (%.1f MB); --check full reads all of them\n", survey.files,
                 static_cast<double>(survey.bytes) / 1e6);
   if (!split) split = split_of(dataset, config, prints);
+  require_cases(recorded, dataset, *split);  // else the warnings would be about another dataset
   find_intensity_range(dataset, config, survey, split->train);
   warn_beyond_range(config, survey, data::all_cases(*split));
   warn_of_classes_without_validation(dataset, *split);
@@ -182,7 +184,7 @@ bool run(const TrainConfig& given, std::optional<data::CheckDepth> depth, const 
   data::Dataset dataset = open_dataset(config);
   if (config.resume.empty()) take_own_split(dataset, options, config);
   data::Fingerprints prints(dataset);
-  const data::Split split = checked_split(dataset, config, depth, prints);
+  const data::Split split = checked_split(dataset, config, depth, prints, start.cases);
   config.files = data::hash_of_file_sizes(dataset, data::all_cases(split));
   if (!config.resume.empty()) warn_of_other_files(config);
 

@@ -76,6 +76,20 @@ void make_names_unique(std::vector<FoundCase>& cases) {
       throw Error("two cases would be called " + quoted(one.one.name) + "; rename " + quoted(one.one.image));
 }
 
+/// Names were split at commas; those of classes whose names hold one are put together again.
+std::vector<std::string> with_commas(const std::vector<std::string>& names, const std::set<std::string>& known) {
+  std::vector<std::string> result;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    std::string name = names[i];
+    std::size_t last = i;
+    while (known.count(name) == 0 && last + 1 < names.size()) name += "," + names[++last];
+    const bool found = known.count(name) != 0;
+    result.push_back(found ? name : names[i]);
+    if (found) i = last;
+  }
+  return result;
+}
+
 /// Drops what is of other classes.
 void select_classes(Found& found, const std::vector<std::string>& classes, const fs::path& root) {
   if (classes.empty()) return;
@@ -85,13 +99,14 @@ void select_classes(Found& found, const std::vector<std::string>& classes, const
   known.erase("");
   std::string names;
   for (const std::string& name : known) names += (names.empty() ? "" : ", ") + one_line(name);
-  for (const std::string& name : classes) {
+  const std::vector<std::string> chosen = with_commas(classes, known);
+  for (const std::string& name : chosen) {
     if (known.count(name) != 0) continue;
     throw UsageError("the dataset " + quoted(root) + " has no class " + quoted(name) + "; " +
                      (names.empty() ? "it has no classes: leave out --classes" : "choose --classes from " + names));
   }
   const auto other = [&](const std::string& name) {
-    return std::find(classes.begin(), classes.end(), name) == classes.end();
+    return std::find(chosen.begin(), chosen.end(), name) == chosen.end();
   };
   const auto drop = [](auto& from, const auto& dropped) {
     from.erase(std::remove_if(from.begin(), from.end(), dropped), from.end());

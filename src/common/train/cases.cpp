@@ -5,6 +5,7 @@
 
 #include "common/core/error.h"
 #include "common/core/quoting.h"
+#include "common/train/checkpoint.h"
 
 namespace attnunet {
 namespace {
@@ -58,6 +59,12 @@ data::Split split_of(const data::Dataset& dataset, TrainConfig& config, data::Fi
     config.val_cases = names_of(dataset, split.val);
   }
   return split;
+}
+
+void require_cases(const std::string& recorded, const data::Dataset& dataset, const data::Split& split) {
+  if (!recorded.empty() && recorded != hash_of_cases(names_of(dataset, split.train), names_of(dataset, split.val)))
+    throw Error("the cases in " + dataset.root.string() +
+                " are not those the checkpoint was trained with; name its dataset with --data");
 }
 
 data::Split split_of(const data::Dataset& dataset, TrainConfig& config) {

@@ -22,6 +22,9 @@ data::Split split_of(const data::Dataset& dataset, TrainConfig& config);
 /// names without dashes).
 void take_own_split(const data::Dataset& dataset, const std::set<std::string>& given, TrainConfig& config);
 
+/// Throws Error if a checkpoint was trained with other cases; `recorded`: its hash_of_cases, "" before there is one.
+void require_cases(const std::string& recorded, const data::Dataset& dataset, const data::Split& split);
+
 /// The names of the cases at those indices.
 std::vector<std::string> names_of(const data::Dataset& dataset, const std::vector<std::size_t>& cases);
 

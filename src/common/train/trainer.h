@@ -145,11 +145,8 @@ Trainer<B>::Trainer(typename B::Device& device, const data::Dataset& dataset, co
       divergence_(device),
       evaluator_(device, dataset, start.config.size, start.config.loss, tape_.batch,
                  static_cast<Index>(split.val.size()), is_cached() ? &cached_ : nullptr) {
-  const std::string cases = hash_of_cases(names_of(dataset, split.train), names_of(dataset, split.val));
-  if (!state_.cases.empty() && state_.cases != cases)
-    throw Error("the cases in " + dataset.root.string() +
-                " are not those the checkpoint was trained with; name its dataset with --data");
-  state_.cases = cases;
+  require_cases(state_.cases, dataset, split);
+  state_.cases = hash_of_cases(names_of(dataset, split.train), names_of(dataset, split.val));
   if (state_.epoch > state_.config.epochs)
     throw UsageError("--epochs " + std::to_string(state_.config.epochs) + " is out of range: the checkpoint has done " +
                      std::to_string(state_.epoch) + " epochs already");
