@@ -147,7 +147,7 @@ TEST(Export, HeightAndWidthAreNumbersUnlessDynamic) {
     std::string shape, said;
   } const cases[] = {
       {Variant::attention4, {}, "N,1,32,32", "N is free, height and width are fixed"},
-      {Variant::attention3, {"--size", "20"}, "N,1,24,24", "trained at 20 x 20"},
+      {Variant::attention3, {"--size", "20"}, "N,1,24,24", "trained at 32 x 32, exported at 20 x 20"},
       {Variant::attention4, {"--size", "36x60"}, "N,1,48,64", "multiples of 16"},
       {Variant::attention4, {"--dynamic"}, "N,1,H,W", "N, height and width are free"},
       {Variant::attention3, {"--dynamic", "--size", "20"}, "N,1,H,W", "N, height and width are free"},
