@@ -1,4 +1,4 @@
-// Compressed pixels of DICOM files, so far as DCMTK's own decoders do not do.
+// Compressed pixels of DICOM files: what DCMTK's own decoders get wrong or do not check.
 #pragma once
 
 #include "common/data/dicom_file.h"

@@ -145,7 +145,7 @@ std::string list_of(const std::vector<int>& values) {
   return text;
 }
 
-/// Throws where the values may be label numbers, of which some would be lost as too dark: 0, 1 and 255; 0, 100 and 200.
+/// Throws if the values may be label numbers, of which some would be lost as too dark: 0, 1 and 255; 0, 100 and 200.
 /// The darkest value is the background. Values of smooth edges are no labels, nor are those of lossy compression.
 void refuse_labels_beside_bright(const RawImage& image, const Plane& plane, const std::vector<int>& nonzero, int half,
                                  const std::filesystem::path& path) {

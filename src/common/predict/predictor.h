@@ -31,7 +31,7 @@ class Predictor {
       : Predictor(device, checkpoint, make_architecture(checkpoint.config.network), N, layer, tta, host_bytes) {}
 
   /// Of images [n, height, width], 0 to 1, 1 <= n <= N; without maps where they are not asked for. go_on is asked
-  /// between passes; where it says no, the result is empty.
+  /// between passes; if it says no, the result is empty.
   std::vector<report::Explanation> run(const std::vector<float>& images, const std::function<bool()>& go_on) {
     const auto pixels = static_cast<std::size_t>(size_.pixels()), n = images.size() / pixels;
     std::vector<report::Explanation> result;

@@ -26,7 +26,7 @@ class Evaluator {
   }
 
   /// The scores of the cases (indices into the dataset), in their order. The tape is planned for at least the batch;
-  /// one planned for training does as well. go_on(images done) is asked after each batch: where it says no, the scores
+  /// one planned for training does as well. go_on(images done) is asked after each batch: if it says no, the scores
   /// are those so far.
   std::vector<ImageScore> run(
       AttentionUNet<B>& network, AttentionUNetTape<B>& tape, const std::vector<std::size_t>& cases,

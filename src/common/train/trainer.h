@@ -67,9 +67,9 @@ struct TrainCallbacks {
   std::function<bool()> interrupted = [] { return false; };  ///< asked between steps
 };
 
-/// A new run: initial weights of the seed, or those of the checkpoint config.init: its parameters and running
-/// statistics alone, and in the case list, else empty, what it was trained on. Throws Error where that is a checkpoint
-/// of another network.
+/// A new run: initial weights of the seed, or those of the checkpoint config.init, of which it takes parameters
+/// and running statistics. The case list is empty but for what that checkpoint was trained on. Throws Error if that is
+/// a checkpoint of another network.
 Checkpoint new_run(const TrainConfig& config);
 
 template <class B>
