@@ -9,7 +9,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 // One parameter's trajectory by the textbook formula, with mhat and vhat.
 struct Scalar {
@@ -112,5 +112,5 @@ TYPED_TEST(AdamAgainstCpu, Close) {
     }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

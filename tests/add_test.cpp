@@ -7,7 +7,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class AddGradient : public BackendTest<B> {};
@@ -48,5 +48,5 @@ TYPED_TEST(AddAgainstCpu, EqualToTheBit) {
                       gradcheck::add_case<CpuLike<TypeParam>>(cpu, n, 2));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

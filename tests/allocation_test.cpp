@@ -58,7 +58,7 @@ int posix_memalign(void** result, std::size_t alignment, std::size_t bytes) {
 #endif
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class Allocation : public BackendTest<B> {};
@@ -111,5 +111,5 @@ TYPED_TEST(Allocation, NoneFromTheSecondStepOn) {
 #endif
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

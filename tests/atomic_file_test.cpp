@@ -10,7 +10,7 @@
 #include "support/files.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -49,12 +49,12 @@ TEST(AtomicFile, WhatIsNoFileIsWrittenTo) {
   const TemporaryFolder folder;
   const std::string pipe = folder / "pipe";
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
-  const int reader = open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
   ASSERT_GE(reader, 0);
   write_file_atomically(pipe, "text");
   char text[8] = {};
-  EXPECT_EQ(read(reader, text, sizeof text), 4);
-  close(reader);
+  EXPECT_EQ(::read(reader, text, sizeof text), 4);
+  ::close(reader);
   EXPECT_STREQ(text, "text");
   EXPECT_TRUE(fs::is_fifo(pipe));
   write_file_atomically("/dev/null", "text");
@@ -174,5 +174,5 @@ TEST(AtomicFile, ReadOnlyFolder) {
   EXPECT_EQ(files_in(folder.path()), 1u);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -6,7 +6,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class AttentionGateGradient : public SmallNetworkTest<B> {};
@@ -26,5 +26,5 @@ TYPED_TEST(AttentionGateGradient, OpenGatePassesTheSkip) {
   EXPECT_EQ(gate.forward(gate.inputs).outputs[0].values, gate.inputs[1].values);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -8,7 +8,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 struct {
   Index pixels, C;
@@ -110,5 +110,5 @@ TYPED_TEST(AttentionMultiplyAgainstCpu, ProductsEqualSumsClose) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -7,7 +7,7 @@
 #include "support/layer_cases.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 NetworkConfig config_of(Variant variant, int base) {
   NetworkConfig config;
@@ -156,5 +156,5 @@ TYPED_TEST(TrainingGradients, AreThoseOfPassesThatSaveAll) {
   EXPECT_TRUE(std::any_of(gradients[0].begin(), gradients[0].end(), [](T value) { return value != 0; }));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

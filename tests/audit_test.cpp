@@ -9,7 +9,7 @@
 #include "support/json.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 /// Share of lesion of each case at a size, in case order.
 std::vector<double> lesion_shares(const data::Dataset& dataset, int size) {
@@ -110,5 +110,5 @@ TEST(Audit, WhatPredictingNothingScoresOnBusi) {
   expect("training", "accuracy", 0.9068);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

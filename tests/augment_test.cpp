@@ -8,7 +8,7 @@
 #include "support/files.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 using Pixels = std::vector<std::uint8_t>;
 
@@ -130,5 +130,5 @@ TEST(Augment, OutsideIsEdgeAndNoLesion) {
   EXPECT_GT(outside, 100);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

@@ -16,7 +16,7 @@
 #include "support/training.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using gradcheck::Array;
 
@@ -329,5 +329,5 @@ TEST(FloatReferenceAgreement, LossCurvesOnPhantoms) {
   expect_same_curves<Cpu<float>, Cpu<float>>(gemm, reference);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 std::vector<std::uint8_t> bytes(const std::string& text) {
   return {text.begin(), text.end()};
@@ -33,5 +33,5 @@ TEST(Base64, WhatIsNone) {
     EXPECT_FALSE(bytes_of_base64(text)) << text;
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -7,7 +7,7 @@
 #include "support/backends.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class BatchInput : public BackendTest<B> {
@@ -69,5 +69,5 @@ TYPED_TEST(BatchInput, ByIndexTwiceTheSameToo) {
   this->check({2}, {2});
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

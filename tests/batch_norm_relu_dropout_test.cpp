@@ -6,7 +6,7 @@
 #include "support/layer_cases.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using gradcheck::Array;
 using gradcheck::download;
@@ -340,5 +340,5 @@ TYPED_TEST(BatchNormReluDropoutAgainstCpu, PlainAndTunedKernelsAgree) {
     }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -9,7 +9,7 @@
 #include "support/reference.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using gradcheck::Array;
 using gradcheck::LayerCase;
@@ -357,5 +357,5 @@ TYPED_TEST(CombineChannelStatistics, LargeMeanAndRaggedChunks) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

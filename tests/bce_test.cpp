@@ -7,7 +7,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class BceGradient : public BackendTest<B> {};
@@ -99,5 +99,5 @@ TYPED_TEST(BceAgainstCpu, Close) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

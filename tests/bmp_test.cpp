@@ -9,7 +9,7 @@
 #include "support/files.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 using Values = std::vector<std::uint16_t>;
 
@@ -246,5 +246,5 @@ TEST(Bmp, HugeClaimsAreRefusedBeforeAllocating) {
   expect_refused(bmp(header(40, 5, INT32_MIN, 24), "", "pixels"), "limit of 268435456");
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

@@ -8,7 +8,7 @@
 #include "common/scores/quantile.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using Groups = std::vector<std::vector<std::size_t>>;
 
@@ -71,5 +71,5 @@ TEST(Bootstrap, TheSeedDecides) {
   EXPECT_LT(a.iou.low, a.iou.high);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -5,7 +5,7 @@
 #include "common/core/random.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 TEST(Calibration, ByHand) {
   Calibration pixels;
@@ -49,5 +49,5 @@ TEST(Calibration, HonestAndOverconfidentProbabilities) {
   EXPECT_NEAR(overconfident.expected_error(), 0.25, 0.01);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

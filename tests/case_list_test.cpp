@@ -6,7 +6,7 @@
 #include "support/png_reader.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 RecordedCase recorded(const std::string& name, const std::string& hash) {
   RecordedCase one{name, "benign", hash, {}, Seen::no};
@@ -213,5 +213,5 @@ TEST(SeenWarnings, SayWhatIsKnown) {
   EXPECT_NE(both[1].find("not known whether 17 of 20 validation images"), std::string::npos) << both[1];
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -11,7 +11,7 @@
 #include "support/text.h"
 
 namespace attnunet::report {
-namespace {
+namespace TEST_FILE {
 
 const double nan = std::numeric_limits<double>::quiet_NaN();
 
@@ -141,5 +141,5 @@ TEST(HistogramChart, BarsAreAsHighAsTheirCounts) {
   EXPECT_EQ(data_of(html)["series"][1]["values"], (nlohmann::json{"2", "0", "0"}));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::report

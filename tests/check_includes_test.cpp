@@ -3,7 +3,7 @@
 #include "support/process.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 Finished check(const std::filesystem::path& tree) {
   return run_process({source_folder() + "/tools/check_includes.sh", tree.string()});
@@ -83,5 +83,5 @@ TEST_F(Tree, TableThatPointsUp) {
   expect_problems({"src/README.md lists high for low, but low comes first"});
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

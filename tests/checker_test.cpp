@@ -10,7 +10,7 @@
 #include "support/layer_cases.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using gradcheck::Array;
 using gradcheck::LayerCase;
@@ -179,5 +179,5 @@ TYPED_TEST(Checker, CloseRejectsEmptyAndDifferentLengths) {
   EXPECT_FALSE(close(three, three, everywhere(two, 1)));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

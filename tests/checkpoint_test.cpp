@@ -10,7 +10,7 @@
 #include "support/files.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 TrainConfig small_config(Variant variant = Variant::attention3) {
   TrainConfig config;
@@ -290,5 +290,5 @@ TEST(Checkpoint, CasesHash) {
   EXPECT_NE(hash, hash_of_cases({"ab"}, {"c"}));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

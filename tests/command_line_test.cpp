@@ -10,7 +10,7 @@
 #include "support/json.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 TEST(CommandLine, HelpAndVersion) {
   expect_success(attnunet_run({"--help"}));
@@ -366,5 +366,5 @@ TEST(CommandLine, OutputThatCannotBeWrittenIsAnError) {
   expect_failure(finished, 1, {"standard output"});
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -6,7 +6,7 @@
 #include "support/command_line.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -83,5 +83,5 @@ TEST_F(CompareCommand, FoldersThatHoldNoRun) {
   expect_failure(attnunet_run({"compare", a, a, "--out", phantoms / "none/x.html"}), 1, {"none/x.html"});
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

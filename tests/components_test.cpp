@@ -8,7 +8,7 @@
 #include "support/predict.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 /// Rows of '#' and '.'.
 data::Grey mask_of(const std::vector<std::string>& rows) {
@@ -87,5 +87,5 @@ TEST_F(Predict, WhatIsLeftOfAMaskIsInAllResults) {
   expect_failure(predict({images, "--min-area", "-1"}), 2, {"--min-area"});
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -10,7 +10,7 @@
 #include "support/linear.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class ConcatGradient : public BackendTest<B> {};
@@ -94,5 +94,5 @@ TYPED_TEST(ConcatAgainstCpu, EqualToTheBit) {
                       gradcheck::concat_case<CpuLike<TypeParam>>(cpu, s.pixels, s.Ca, s.Cb, 2));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

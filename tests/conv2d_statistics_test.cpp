@@ -8,7 +8,7 @@
 #include "support/reference.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using gradcheck::Array;
 using gradcheck::download;
@@ -201,5 +201,5 @@ TYPED_TEST(Conv2dStatistics, WorksOnColumnsOfAWiderTensor) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -10,7 +10,7 @@
 #include "support/tensor_core.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using gradcheck::Array;
 using gradcheck::random_array;
@@ -309,5 +309,5 @@ TEST(TensorCoreLayers, ThinOnesAndFloat32StayExact) {
   EXPECT_FALSE(on_tensor_cores(Precision::float32, Conv2dGeometry{1, 1, 1, 32, 32, 3}));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

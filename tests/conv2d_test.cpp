@@ -17,7 +17,7 @@
 #include "support/winograd.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using CpuFastMethodsOfBoth = Joined<CpuFastMethods<float>, CpuFastMethods<double>>::type;
 using Doubles = Joined<DoubleBackends, CpuMethods<double>>::type;
@@ -32,7 +32,7 @@ constexpr bool on_cpu = std::is_same<typename B::Device, cpu::Device>::value;
 
 // Of the sum of |terms|: in float32 as derived, in double the same with its unit roundoff.
 template <class T>
-std::vector<double> bounds(const Array& sums_of_magnitudes, Index length) {
+std::vector<double> bounds_of(const Array& sums_of_magnitudes, Index length) {
   std::vector<double> result;
   for (double sum : sums_of_magnitudes.values)
     result.push_back(float_bound(sum, static_cast<double>(length)) * (sizeof(T) == 8 ? 0x1p-29 : 1));
@@ -53,7 +53,7 @@ struct Terms {
   Index length;
   template <class T>
   std::vector<double> bounds() const {
-    return attnunet::bounds<T>(magnitudes, length);
+    return bounds_of<T>(magnitudes, length);
   }
 };
 
@@ -85,7 +85,7 @@ GradientTerms backward_terms(const Device& device, const Conv2dGeometry& g, cons
 template <class T>
 std::vector<double> added_bounds(Terms dx, const Array& before) {
   for (std::size_t i = 0; i < before.values.size(); ++i) dx.magnitudes.values[i] += std::abs(before.values[i]);
-  return bounds<T>(dx.magnitudes, dx.length + 1);
+  return bounds_of<T>(dx.magnitudes, dx.length + 1);
 }
 
 struct Data {
@@ -494,5 +494,5 @@ TEST(Conv2dMethod, FollowsTheDeviceAndTheShape) {
   EXPECT_EQ(cpu::conv2d_method(reference, {1, 8, 8, 16, 16, 1}), ConvMethod::reference);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

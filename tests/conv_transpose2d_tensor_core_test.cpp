@@ -7,7 +7,7 @@
 #include "support/tensor_core.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using gradcheck::Array;
 using gradcheck::random_array;
@@ -159,5 +159,5 @@ TEST(TensorCoreLayers, ThinTransposedOnesStayExact) {
   EXPECT_FALSE(on_tensor_cores(Precision::float32, ConvTranspose2dGeometry{1, 1, 1, 2, 2}));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -14,7 +14,7 @@
 #include "support/reference.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using gradcheck::Array;
 using gradcheck::random_array;
@@ -364,5 +364,5 @@ TYPED_TEST(ConvTranspose2dThreads, GiveTheSameBits) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

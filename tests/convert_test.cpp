@@ -13,7 +13,7 @@
 #include "support/png_reader.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -303,5 +303,5 @@ TEST(Convert, TheSizeOfAPixelThatDicomStatesIsLost) {
   EXPECT_EQ(lost(TargetLayout::busi, "busi"), std::vector<std::string>());  // the file is copied
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

@@ -7,7 +7,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class CropGradient : public BackendTest<B> {};
@@ -60,5 +60,5 @@ TYPED_TEST(CropAgainstCpu, EqualToTheBit) {
   check({2, 3, 5, 1}, 3, 5);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -7,7 +7,7 @@
 #include "support/json.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using Json = nlohmann::json;
 using Names = std::vector<std::string>;
@@ -239,5 +239,5 @@ TEST(DataCheck, Busi) {
   EXPECT_EQ(found["leakage"]["with_twin"], 43);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

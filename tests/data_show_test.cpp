@@ -11,7 +11,7 @@
 #include "support/command_line.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -148,5 +148,5 @@ TEST(ContactSheet, PutsEveryPictureInItsPlace) {
   EXPECT_NE(message.find("--count"), std::string::npos) << message;
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -7,7 +7,7 @@
 #include "support/files.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 using Pixels = std::vector<std::uint8_t>;
 
@@ -115,5 +115,5 @@ TEST(Busi, OriginalsResizeToBusi256) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

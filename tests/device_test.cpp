@@ -10,7 +10,7 @@
 #include "support/backends.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class DeviceCopies : public BackendTest<B> {};
@@ -43,5 +43,5 @@ TYPED_TEST(DeviceCopies, HostMemoryMayBeReusedAtOnce) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

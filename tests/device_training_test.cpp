@@ -72,7 +72,7 @@ struct TestDevice<apart::Backend> : apart::Device {
   explicit TestDevice(int threads = 2) : apart::Device(threads) {}
 };
 
-namespace {
+namespace TEST_FILE {
 
 class DeviceTraining : public TrainingTest<apart::Backend> {
  protected:
@@ -242,5 +242,5 @@ TEST(DeviceMemory, TheMessageGivesNeedAndFreeAmount) {
             "training needs 12.3 GiB of device memory, 7.9 GiB are free: use a smaller --batch, --size or --base");
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -7,7 +7,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class DiceGradient : public BackendTest<B> {};
@@ -101,5 +101,5 @@ TYPED_TEST(DiceAgainstCpu, Close) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

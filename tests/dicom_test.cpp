@@ -13,7 +13,7 @@
 #include "support/dicom.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -564,5 +564,5 @@ TEST_F(DicomMask, OfAFileThatSaysLittle) {
   EXPECT_EQ(new_dicom_uids().series.rfind("1.", 0), 0u);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

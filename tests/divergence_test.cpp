@@ -6,7 +6,7 @@
 #include "support/backends.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
 
@@ -69,5 +69,5 @@ TYPED_TEST(LateCopy, HasTheValueOfItsStart) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -13,7 +13,7 @@
 #include "support/text.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -128,5 +128,5 @@ TEST(Docs, EveryFormulaHasItsTestAndEveryTestItsPage) {
     EXPECT_FALSE(matches(read(page_of(layer)), R"(`Formula\.(\w+)`)").empty()) << layer << ".md names no formula";
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

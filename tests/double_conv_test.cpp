@@ -6,7 +6,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class DoubleConvGradient : public SmallNetworkTest<B> {};
@@ -22,5 +22,5 @@ TYPED_TEST(DoubleConvGradient, MatchesNumeric) {
   check({3, 1, 4, 2}, 5, 0.1);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -12,7 +12,7 @@
 #include "support/linear.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class DropoutGradient : public BackendTest<B> {};
@@ -94,5 +94,5 @@ TYPED_TEST(DropoutAgainstCpu, EqualToTheBit) {
                         gradcheck::dropout_case<CpuLike<TypeParam>>(cpu, n, {rate, key}, 2));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -7,7 +7,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class EdgePadGradient : public BackendTest<B> {};
@@ -70,5 +70,5 @@ TYPED_TEST(EdgePadAgainstCpu, EqualToTheBit) {
   check({2, 3, 5, 1}, 3, 5);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -14,7 +14,7 @@
 #include "support/json.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -130,5 +130,5 @@ TEST_F(EpochFilesTest, AFileWhereTheFolderShouldBe) {
   expect_failure(attnunet_run(phantoms.train(phantoms / "run")), 1, {"run/epochs"});
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

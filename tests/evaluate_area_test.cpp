@@ -5,7 +5,7 @@
 #include "support/predict.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 using data::Grey;
@@ -86,5 +86,5 @@ TEST_F(EvaluateArea, HeadersAloneTellTheSameExtent) {
     EXPECT_EQ(data::survey(dataset, {0}, 1, depth).extents.at(0).mm2(), 200);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -8,7 +8,7 @@
 #include "support/json.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using Json = nlohmann::json;
 
@@ -188,5 +188,5 @@ TEST_F(EvaluateCommand, FoldsGiveMeanAndDeviation) {
                  {"--pool-batch", "1 to 4096"});
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

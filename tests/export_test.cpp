@@ -12,7 +12,7 @@
 #include "support/python.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using onnx_interpreter::Graph;
 using onnx_interpreter::Tensor;
@@ -297,5 +297,5 @@ TEST(Export, TooLargeForTheFormatIsAnError) {
   EXPECT_NE(message_of<Error>([&] { onnx::serialise(model); }).find("2 GiB"), std::string::npos);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

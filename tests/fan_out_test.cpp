@@ -50,7 +50,7 @@ struct Backend : Cpu<double> {
 
 }  // namespace mutant
 
-namespace {
+namespace TEST_FILE {
 
 bool passes(mutant::Dropped dropped, Variant variant = Variant::attention3) {
   mutant::Device device(dropped);
@@ -78,5 +78,5 @@ TEST(FanOut, EveryShareOfAPlainUNetIsNeeded) {
   EXPECT_FALSE(passes(mutant::Dropped::concat_of_skip, Variant::unet3));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -8,7 +8,7 @@
 #include "support/png_reader.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 TEST(Fingerprint, IsOfSizeAndPixels) {
   const Grey image{3, 2, {1, 2, 3, 4, 5, 6}};
@@ -76,5 +76,5 @@ TEST(Fingerprint, AnUnreadableImageStopsNoOther) {
   message_of<Error>([&] { prints.thumbnails(); });
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

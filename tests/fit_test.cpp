@@ -8,7 +8,7 @@
 #include "support/files.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 void expect_region(const Region& region, int left, int top, int width, int height) {
   EXPECT_EQ(region.left, left);
@@ -116,5 +116,5 @@ TEST(Fit, CasesAreFittedAsTheirReadingSays) {
   EXPECT_EQ(std::count(sample.mask.pixels.begin(), sample.mask.pixels.end(), 1), 16 * 8);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

@@ -152,7 +152,7 @@ struct Backend : Cpu<double> {
 
 }  // namespace perturbed
 
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class FloatNetwork : public SmallNetworkTest<B> {
@@ -230,5 +230,5 @@ TYPED_TEST(LowPrecisionNetwork, ForwardWithinRounding) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -8,7 +8,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 // The defaults; an exponent below 1, whose power has no derivative at 0; none at all; lesion pixels alone.
 const FocalOptions focal_options[] = {{}, {0.5, 0.6}, {0, 0.25}, {3, 1}};
@@ -134,5 +134,5 @@ TYPED_TEST(FocalAgainstCpu, Close) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -27,7 +27,7 @@ struct Backend : Cpu<double> {
 
 }  // namespace counting
 
-namespace {
+namespace TEST_FILE {
 
 using gradcheck::Array;
 using gradcheck::download;
@@ -236,5 +236,5 @@ TEST(FoldedParameters, StayCurrentWhileParametersAreOnlyRead) {
   EXPECT_EQ(device.folds, 2 * all);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

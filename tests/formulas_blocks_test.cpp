@@ -6,7 +6,7 @@
 #include "support/reference.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using B = Cpu<double>;
 using Values = std::vector<double>;
@@ -159,5 +159,5 @@ TEST(Formula, AttentionGateBackward) {
   expect_formula(at.gradient("x"), plus(at.weighted(at.dy.values), at.wx.dx(db)));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -4,7 +4,7 @@
 #include "support/formula.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 // A layer with inputs x, w, b, its output, and the gradients that an upstream dy gives.
 template <class Geometry>
@@ -151,5 +151,5 @@ TEST(Formula, ConvTranspose2dDx) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

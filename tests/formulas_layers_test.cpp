@@ -13,7 +13,7 @@
 #include "support/formula.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using B = Cpu<double>;
 
@@ -255,5 +255,5 @@ TEST(Formula, CropDx) {
                  }));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

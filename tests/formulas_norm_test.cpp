@@ -7,7 +7,7 @@
 #include "support/formula.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using B = Cpu<double>;
 using gradcheck::download;
@@ -364,5 +364,5 @@ TEST(Formula, Conv2dStatisticsDw) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -7,7 +7,7 @@
 #include "support/formula.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using B = Cpu<double>;
 using gradcheck::download;
@@ -430,5 +430,5 @@ TEST(Formula, Divergence) {
   EXPECT_EQ(first, 2);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -5,7 +5,7 @@
 #include "support/files.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 struct Outcome {
   int code;
@@ -84,5 +84,5 @@ TEST_F(GetBusi, LeavesNothingWhereFetchingOrUnpackingFails) {
   expect_nothing_left();
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

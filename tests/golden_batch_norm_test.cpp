@@ -7,7 +7,7 @@
 #include "support/golden.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class GoldenBatchNorm : public BackendTest<B> {
@@ -52,5 +52,5 @@ TYPED_TEST(GoldenBatchNorm, RunningStatisticsAndInference) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

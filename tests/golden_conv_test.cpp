@@ -10,7 +10,7 @@
 #include "support/golden.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class GoldenConv : public BackendTest<B> {};
@@ -43,5 +43,5 @@ TYPED_TEST(GoldenConv, ConvTranspose2d) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

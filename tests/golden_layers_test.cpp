@@ -5,7 +5,7 @@
 #include "support/layer_cases.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class GoldenLayers : public BackendTest<B> {};
@@ -142,5 +142,5 @@ TYPED_TEST(GoldenLayers, Adam) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -5,7 +5,7 @@
 #include "support/layer_cases.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using gradcheck::Array;
 
@@ -206,5 +206,5 @@ TYPED_TEST(GoldenNetwork, Training) {
     expect_golden(run.part(run.network.statistics(), spec), golden.array("after." + spec.name), 1);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

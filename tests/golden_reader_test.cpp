@@ -4,7 +4,7 @@
 #include "support/golden.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 TEST(GoldenReader, ReadsShapesAndNumbers) {
   const Golden golden = read_golden("dropout");
@@ -52,5 +52,5 @@ TEST(GoldenReader, BoundRejects) {
   EXPECT_FALSE(accepted({1, -2}));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -11,7 +11,7 @@
 #include "support/networks.h"
 
 namespace attnunet::report {
-namespace {
+namespace TEST_FILE {
 
 constexpr int levels = 3, height = 17, width = 24;  // padded to 24 x 24
 constexpr Index images = 2;
@@ -191,5 +191,5 @@ TEST(GradcamMap, IsItsDefinition) {
   EXPECT_EQ(score_gradient({-1, 0}), (std::vector<float>{0.5f, 0.5f}));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::report

@@ -9,7 +9,7 @@
 #include "common/core/random.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using Mask = std::vector<std::uint8_t>;
 
@@ -116,5 +116,5 @@ TEST(Hausdorff, KnownValues) {
   EXPECT_FALSE(hausdorff95(empty, empty, side, side).has_value());
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace attnunet::report {
-namespace {
+namespace TEST_FILE {
 
 std::vector<std::uint8_t> bytes(const std::string& text) {
   return {text.begin(), text.end()};
@@ -52,5 +52,5 @@ TEST(Html, PagesNeedNothingElse) {
     EXPECT_EQ(page.find(outside), std::string::npos) << outside;
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::report

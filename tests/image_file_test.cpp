@@ -14,7 +14,7 @@
 #include "support/png_reader.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -236,5 +236,5 @@ TEST(ImageFile, ScrambledFilesAreAnImageOrAnError) {
   EXPECT_GT(errors, 50);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

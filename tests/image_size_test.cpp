@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 TEST(ImageSize, TextsGoThereAndBack) {
   EXPECT_EQ(text_of(256), "256");
@@ -41,5 +41,5 @@ TEST(ImageSize, SentencesSayWhichSideIsWhich) {
   EXPECT_EQ(described({192, 256}), "192 x 256 (height x width)");
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

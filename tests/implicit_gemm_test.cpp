@@ -12,7 +12,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using gradcheck::Array;
 using gradcheck::download;
@@ -334,5 +334,5 @@ TYPED_TEST(ImplicitGemm, SaysWhatIsTooLarge) {
                Error);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

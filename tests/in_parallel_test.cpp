@@ -9,7 +9,7 @@
 #include <fstream>
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 /// Room for a few more threads, whose stacks are 8 MiB.
 void leave_little_room() {
@@ -33,5 +33,5 @@ TEST(InParallel, GoesOnWithTheThreadsThatThereAre) {
   EXPECT_EXIT(work_with_little_room(), testing::ExitedWithCode(0), "");
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

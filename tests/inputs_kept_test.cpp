@@ -4,7 +4,7 @@
 #include "support/predict.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -80,5 +80,5 @@ TEST_F(InputsKept, LoopsOfLinksAreNamed) {
   EXPECT_EQ(finished.err.find("filesystem error"), std::string::npos) << finished.err;
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -7,7 +7,7 @@
 #include "support/command_line.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 Finished run_with_set(const std::string& set, std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {"/usr/bin/env", "ATTNUNET_CPU=" + set, program()});
@@ -78,5 +78,5 @@ TEST(InstructionSet, ChangesATrainingByRoundingOnlyAndNeverByThreads) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -6,7 +6,7 @@
 #include "support/png_reader.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 using Pixels = std::vector<std::uint8_t>;
 
@@ -94,5 +94,5 @@ TEST(Intensity, PngStatesItsSignificantBits) {
   EXPECT_EQ(read_png(folder / "b.png").significant_bits, 0);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

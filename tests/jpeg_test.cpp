@@ -12,7 +12,7 @@
 #include "support/jpeg_writer.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 constexpr int width = 37, height = 29;
 
@@ -180,5 +180,5 @@ TEST(Jpeg, ThousandsOfScansAreRefused) {
   expect_refused(bytes + "\xff\xd9", "scans");
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

@@ -12,7 +12,7 @@
 #include "support/training.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -67,5 +67,5 @@ TEST(Kill, TheResumedRunHasTheBitsOfTheUndisturbedOne) {
   std::printf("%d kills in %d runs; %d left a file unfinished\n", kills, rounds, of_a_checkpoint);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -5,7 +5,7 @@
 #include "common/nn/architecture.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 NetworkConfig network(Variant variant, int base) {
   NetworkConfig config;
@@ -183,5 +183,5 @@ TEST(LayerList, OnlyTheImageNeedsNoGradient) {
     EXPECT_EQ(layer.input_gradient, layer.name != "pad" && layer.name != "encoder.0.conv1") << layer.name;
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -3,7 +3,7 @@
 #include "support/json.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
@@ -99,5 +99,5 @@ TEST(LayoutCommands, DataShowWritesCasesOfOneNameIntoFilesOfTheirOwn) {
   EXPECT_EQ(pictures, 35u);  // 15 of them twice
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -9,7 +9,7 @@
 #include "support/files.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 using Names = std::vector<std::string>;
 
@@ -396,5 +396,5 @@ TEST(LayoutCsv, GroupsStayOnOneSideOfEverySplit) {
   expect_part(message_of<Error>([&] { make_split(dataset, options); }), "part the group 'patient 0'");
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace attnunet::report {
-namespace {
+namespace TEST_FILE {
 
 TEST(LesionTable, MeasuresBoxCentroidAndProbability) {
   //  . . . . .
@@ -54,5 +54,5 @@ TEST(LesionTable, AreaOfPixelsThatAreNotSquare) {
       << "the columns that scripts rely on come first";
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::report

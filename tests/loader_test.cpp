@@ -8,7 +8,7 @@
 #include "support/files.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 /// `count` cases of 12 x 10 noise.
 Dataset noise_dataset(const std::filesystem::path& root, int count) {
@@ -159,5 +159,5 @@ TEST(Loader, ReusesItsBuffers) {
   EXPECT_EQ(places[0], places[1]);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

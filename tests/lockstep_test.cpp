@@ -8,7 +8,7 @@
 #include "support/lockstep_operations.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class Companion>
 class Lockstep : public BackendTest<Companion> {
@@ -196,5 +196,5 @@ TYPED_TEST(Lockstep, FindsASmallError) {
                [&] { this->run_inference(Variant::attention3, 2, 1, 16, 8); });
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

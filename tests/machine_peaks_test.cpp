@@ -6,7 +6,7 @@
 #include "support/backends.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class MeasuredPeaks : public BackendTest<B> {};
@@ -22,5 +22,5 @@ TYPED_TEST(MeasuredPeaks, AreNumbersOfAMachine) {
   EXPECT_LT(peaks.gigabytes_second, most);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

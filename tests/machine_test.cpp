@@ -9,7 +9,7 @@
 #include "support/command_line.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -131,5 +131,5 @@ TEST(Machine, WhatDoesNotFitIntoMemoryIsRefused) {
   expect_failure(attnunet_run(bench), 1, {"bench needs", "of memory", "are free"});
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -8,7 +8,7 @@
 #include "support/png_reader.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 using Pixels = std::vector<std::uint8_t>;
 using Bytes = std::vector<unsigned char>;
@@ -299,5 +299,5 @@ TEST(MaskRule, TextGoesBothWays) {
     EXPECT_NE(message_of<UsageError>([&] { parse_mask_rule(text); }).find("--mask-rule"), std::string::npos) << text;
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

@@ -9,7 +9,7 @@
 #include "support/tolerance.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class T>
 class MatrixProduct : public ::testing::Test {
@@ -69,5 +69,5 @@ TYPED_TEST(MatrixProduct, MatchesTheDefinition) {
     }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

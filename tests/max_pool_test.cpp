@@ -11,7 +11,7 @@
 #include "support/linear.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 const Shape shapes[] = {{2, 6, 8, 3}, {1, 2, 2, 1}, {3, 5, 7, 2}, {1, 4, 10, 17}, {2, 3, 2, 1}};
 
@@ -136,5 +136,5 @@ TYPED_TEST(MaxPoolAgainstCpu, AddsTheSame) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -9,7 +9,7 @@
 #include "support/files.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 void read(MemoryPlan& plan, const void* tensor) {
   plan.operation("read", {{tensor, true, false}});
@@ -155,5 +155,5 @@ TEST(MemoryPlan, NothingIsOverwrittenWhileItIsNeeded) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

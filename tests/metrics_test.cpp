@@ -9,7 +9,7 @@
 #include "support/files.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 PixelCounts counts(std::int64_t tp, std::int64_t fp, std::int64_t fn, std::int64_t tn, std::int64_t keras_tp = 0,
                    std::int64_t keras_fp = 0) {
@@ -124,5 +124,5 @@ TEST(LearningRate, Schedules) {
   EXPECT_GT(learning_rate(LrSchedule::poly, 0.1, 9, 10), 0);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -14,7 +14,7 @@
 #include "support/files.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class E>
 class NamesOf : public ::testing::Test {};
@@ -45,5 +45,5 @@ TYPED_TEST(NamesOf, NumberThatIsNoValueIsRefused) {
   for (const int number : {-1, 100}) EXPECT_THROW(name_of(static_cast<TypeParam>(number)), std::logic_error) << number;
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -13,7 +13,7 @@
 #include "support/layer_cases.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using gradcheck::Array;
 using gradcheck::download;
@@ -420,7 +420,7 @@ template <class B>
 class NotFiniteConv : public BackendTest<B> {
  protected:
   /// Of the products of rounded operands finite numbers are not compared closely.
-  static constexpr double tolerance = rounds_operands<B> ? 0.05 : attnunet::tolerance<B>;
+  static constexpr double tolerated = rounds_operands<B> ? 0.05 : tolerance<B>;
 };
 TYPED_TEST_SUITE(NotFiniteConv, ConvBackends);
 
@@ -494,7 +494,7 @@ TYPED_TEST(NotFiniteConv, ConvTranspose2d) {
       golden.tensors[weights] = conv_transpose_weights_to_ours(golden.at(weights));
     SCOPED_TRACE(planted);
     expect_case<TypeParam>(gradcheck::conv_transpose2d_case<Code<TypeParam>>(this->device, g, true, 1), golden,
-                           {"x", "w", "b"}, this->tolerance);
+                           {"x", "w", "b"}, this->tolerated);
   }
 }
 
@@ -508,7 +508,7 @@ TYPED_TEST(NotFiniteConv, Conv2d) {
       for (const char* weights : {"w", "dw"}) golden.tensors[weights] = conv_weights_to_ours(golden.at(weights));
       if (by_winograd(this->device, g)) continue;  // spreads: the tests above
       const auto layer = gradcheck::conv2d_case<Code<TypeParam>>(this->device, g, true, 1);
-      expect_case<TypeParam>(layer, golden, {"x", "w", "b"}, this->tolerance);
+      expect_case<TypeParam>(layer, golden, {"x", "w", "b"}, this->tolerated);
     }
 }
 
@@ -533,5 +533,5 @@ TYPED_TEST(NotFiniteNetwork, EveryParameterReachesTheLogits) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

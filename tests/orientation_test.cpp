@@ -11,7 +11,7 @@
 #include "support/predict.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 /// A case of 4 x 2 stored pixels: a JPEG image, dark but for one pixel, and a mask as PNG or JPEG.
 Case make_case(const TemporaryFolder& folder, int image_orientation, int mask_orientation) {
@@ -78,5 +78,5 @@ TEST(Orientation, ACheckpointStatesItIfItIsIgnored) {
   EXPECT_TRUE(parse_deciding_json(deciding_json(config)).reading.files.ignore_orientation);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

@@ -9,7 +9,7 @@
 #include "support/files.h"
 
 namespace attnunet::report {
-namespace {
+namespace TEST_FILE {
 
 /// Grey 100; the lesion is the left half, the prediction the upper half.
 data::Sample sample_of(const ImageSize& size) {
@@ -151,5 +151,5 @@ TEST(Panel, FileNamesArePlainAndDiffer) {
   EXPECT_LT(file_names({std::string(300, 'a')})[0].size(), 200u);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::report

@@ -8,7 +8,7 @@
 #include "support/files.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 double share(const Grey& mask) {
   double sum = 0;
@@ -98,5 +98,5 @@ TEST(Phantom, NothingIsOverwritten) {
   EXPECT_EQ(read_text(folder / "file"), "keep");
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

@@ -5,7 +5,7 @@
 #include "common/core/random.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 void expect_words(const PhiloxWords& actual, std::uint32_t w0, std::uint32_t w1, std::uint32_t w2, std::uint32_t w3) {
   EXPECT_EQ(actual.word[0], w0);
@@ -50,5 +50,5 @@ TEST(Random, MomentsAreRight) {
   for (const int count : counts) EXPECT_NEAR(count, n / 3.0, 5 * 150);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -10,7 +10,7 @@
 #include "support/networks.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class PlanningBackend : public BackendTest<B> {
@@ -142,5 +142,5 @@ TYPED_TEST(PlanningBackend, AsksForTheWorkspaceOfTheRealOperation) {
   EXPECT_LT(this->plan.bytes() - this->plan.workspace_offset(), bytes + 256);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

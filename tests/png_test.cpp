@@ -14,7 +14,7 @@
 #include "support/png_reader.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 /// `raw` is in the file's own colour type and depth.
 void write_raw(const std::filesystem::path& path, const std::vector<unsigned char>& raw, unsigned width,
@@ -295,5 +295,5 @@ TEST(Png, FullDiskKeepsTheEarlierFile) {
   EXPECT_EQ(files_in(folder), 1);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

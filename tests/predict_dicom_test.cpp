@@ -8,7 +8,7 @@
 #include "support/predict.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 using data::Grey;
@@ -166,5 +166,5 @@ TEST_F(PredictSpacing, AreasByTheSizeOfAPixel) {
     expect_failure(predict({images, "--mm-per-pixel", size}), 2, {"--mm-per-pixel", "above 0 and up to 100"});
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

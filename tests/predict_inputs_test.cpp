@@ -7,7 +7,7 @@
 #include "support/predict.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -195,5 +195,5 @@ TEST_F(Predict, ImagesThatDoNotFitIntoMemory) {
                  {"prediction needs 125", "GiB of memory", "--batch"});
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

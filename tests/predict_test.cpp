@@ -13,7 +13,7 @@
 #include "common/predict/symmetries.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 using data::Grey;
@@ -327,5 +327,5 @@ TEST_F(Predict, GradCamOfANamedLayer) {
                  {"encoder.3", "encoder.0", "encoder.2", "bottleneck", "decoder.2", "decoder.0"});
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -9,7 +9,7 @@
 #include "support/python.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 class PytorchReference : public ::testing::Test {
  protected:
@@ -151,5 +151,5 @@ TEST_F(PytorchReference, AgreesOnEvaluation) {
   EXPECT_NE(wrong.out.find("DIFFERS"), std::string::npos) << wrong.out;
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

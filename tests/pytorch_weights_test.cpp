@@ -11,7 +11,7 @@
 #include "support/json.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class Stored>
 std::string bytes_of(Stored value) {
@@ -215,5 +215,5 @@ TEST_F(PytorchWeights, OtherNetworksAreRefusedByName) {
   expect_failure(predict(weights, "out"), 1, {weights, "it lacks tensor encoder.0.bn1.weight"});
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

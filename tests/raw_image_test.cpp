@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 using Values = std::vector<std::uint16_t>;
 
@@ -56,5 +56,5 @@ TEST(RawImage, TheChannelsOfAPixelStayTogether) {
   EXPECT_EQ(shown.samples, (Values{4, 5, 6, 1, 2, 3}));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

@@ -12,7 +12,7 @@
 #include "support/png_reader.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -350,5 +350,5 @@ TEST(ReadingCommand, KeepAspectIsTheCheckpoints) {
   EXPECT_TRUE(load_checkpoint(run).config.reading.keep_aspect);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -17,7 +17,7 @@
 #include "support/backends.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 std::vector<float> random_floats(Index n, std::uint64_t seed, double mean = 0) {
   Random random(seed);
@@ -210,5 +210,5 @@ TEST(Reference, Dropout) {
       });
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

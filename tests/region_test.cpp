@@ -17,7 +17,7 @@
 #include "support/json.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -152,5 +152,5 @@ TEST(RegionOfCases, ATrainingOnFramesIsThatOnTheirPictures) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

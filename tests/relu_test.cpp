@@ -7,7 +7,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class ReluGradient : public BackendTest<B> {};
@@ -77,5 +77,5 @@ TYPED_TEST(ReluAgainstCpu, EqualToTheBit) {
                       gradcheck::relu_case<CpuLike<TypeParam>>(cpu, n, 2));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

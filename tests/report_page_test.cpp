@@ -10,7 +10,7 @@
 #include "support/text.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -98,5 +98,5 @@ TEST(ReportPage, OfARunHasACurvePointAnEpochAndNoErrors) {
   EXPECT_EQ(count(compared.dom, "<polyline"), 9 * 2);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

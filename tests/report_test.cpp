@@ -10,7 +10,7 @@
 #include "support/files.h"
 
 namespace attnunet::report {
-namespace {
+namespace TEST_FILE {
 
 EpochRow row(int epoch, double value) {
   EpochRow r;
@@ -254,5 +254,5 @@ TEST_F(ReportFolder, MetricsAreReadBack) {
   EXPECT_NE(message_of<Error>([&] { read_metrics(folder / "none"); }).find("none"), std::string::npos);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::report

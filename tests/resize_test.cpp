@@ -4,7 +4,7 @@
 #include "support/png_reader.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 TEST(Resize, BilinearEqualsPillowToTheByte) {
   const auto folder = std::filesystem::path(source_folder()) / "tests" / "golden" / "resize";
@@ -38,5 +38,5 @@ TEST(Resize, NearestTakesThePixelUnderTheCentre) {
   EXPECT_EQ(resize_nearest(column, 2, 2).pixels, (std::vector<std::uint8_t>{2, 2, 4, 4}));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

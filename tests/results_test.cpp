@@ -10,7 +10,7 @@
 #include "support/png_reader.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using data::Grey;
 
@@ -136,5 +136,5 @@ TEST(Results, OddPicturesComeBackToWhereTheyWere) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -11,7 +11,7 @@
 #include "support/files.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -293,5 +293,5 @@ TEST(RunFolder, WhatAKilledProcessLeftIsRemoved) {
   EXPECT_TRUE(fs::exists(run.path() / "last.safetensors.tmp")) << "not ours";
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -8,7 +8,7 @@
 #include "support/files.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 // A file of that header (its true length in front, unless said otherwise) and so many bytes of data.
 void write_raw(const std::filesystem::path& path, const std::string& header, std::size_t data_bytes) {
@@ -204,5 +204,5 @@ TEST(Safetensors, LyingHeaders) {
   reject(objects, "object");
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

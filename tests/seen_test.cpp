@@ -14,7 +14,7 @@
 #include "support/png_reader.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
@@ -470,5 +470,5 @@ TEST_F(SeenImages, AuditAndCompare) {
             std::string::npos);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -10,7 +10,7 @@
 #include "support/backends.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class SegmentationCounts : public BackendTest<B> {
@@ -112,5 +112,5 @@ TYPED_TEST(SegmentationCountsAgainstCpu, Equal) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace attnunet::app {
-namespace {
+namespace TEST_FILE {
 
 // 2 rows of 8: the two pixels are 5 columns apart. In 8 rows of 2 they would be 2 rows and a column apart.
 TEST(SetReport, DistancesInWhatIsNoSquare) {
@@ -16,5 +16,5 @@ TEST(SetReport, DistancesInWhatIsNoSquare) {
   EXPECT_DOUBLE_EQ(*images.hd95[0], 5);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::app

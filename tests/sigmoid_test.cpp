@@ -7,7 +7,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class SigmoidGradient : public BackendTest<B> {};
@@ -73,5 +73,5 @@ TYPED_TEST(SigmoidAgainstCpu, Close) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

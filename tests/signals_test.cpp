@@ -4,7 +4,7 @@
 #include <signal.h>
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 TEST(Signals, SetAFlagHoweverOften) {
   signal(SIGHUP, SIG_DFL);
@@ -57,5 +57,5 @@ TEST(Signals, AreAsUsualAgain) {
   EXPECT_EQ(signal(SIGINT, SIG_DFL), SIG_DFL);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -7,7 +7,7 @@
 #include "support/files.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 using Groups = std::vector<std::vector<std::size_t>>;
 
@@ -106,5 +106,5 @@ TEST(Similarity, GroupsOfBusi) {
   EXPECT_EQ(count(0.98), (std::pair<std::size_t, std::size_t>{83, 189}));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

@@ -7,7 +7,7 @@
 #include "cuda/reduce.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using namespace cuda;
 
@@ -332,5 +332,5 @@ TEST(SimulatorFaultDeathTest, Races) {
 
 #endif
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -9,7 +9,7 @@
 #include "common/data/similarity.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 constexpr std::size_t sketched_pixels = std::size_t{thumbnail_size} * thumbnail_size;
 
@@ -73,5 +73,5 @@ TEST(Sketch, AlwaysTheSameBits) {
   EXPECT_EQ((std::vector<int>(sketch.begin(), sketch.begin() + 4)), (std::vector<int>{65, 133, 22, 32}));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

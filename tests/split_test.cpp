@@ -10,7 +10,7 @@
 #include "support/files.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 using Counts = std::map<std::string, int>;
 
@@ -259,5 +259,5 @@ TEST(Split, GroupedMeetsTheTargetsOfBusi) {
               std::binary_search(split.val.begin(), split.val.end(), pair.b));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

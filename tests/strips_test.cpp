@@ -5,7 +5,7 @@
 #include <vector>
 
 namespace attnunet::cpu {
-namespace {
+namespace TEST_FILE {
 
 const std::vector<Index> pixel_counts = {1, 2, 15, 16, 17, 4095, 4097, 100003};
 const std::vector<Index> channel_counts = {1, 2, 3, 64, 128, 129, 255, 256, 257, 600};
@@ -67,5 +67,5 @@ TEST(Strips, AreSummedOverTheirPixels) {
     }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::cpu

@@ -11,7 +11,7 @@
 #include "support/png_kinds.h"
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -137,5 +137,5 @@ TEST_F(SurveyTest, LargestValuesOfDeepImages) {
     EXPECT_EQ(look(depth).largest, (std::vector<int>{0, 3000, 0, 0}));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

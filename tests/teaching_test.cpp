@@ -11,7 +11,7 @@
 #include "support/networks.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 TEST(Teaching, OneLayerAlone) {
   const Finished finished = attnunet_run({"gradcheck", "--layer", "relu"});
@@ -98,5 +98,5 @@ TEST(Teaching, EveryLayerAndBlockHasItsDerivation) {
     EXPECT_EQ(std::count(names.begin(), names.end(), name), 1) << name;
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

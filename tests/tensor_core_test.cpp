@@ -7,7 +7,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 using namespace cuda::test_kernels;
 
@@ -208,5 +208,5 @@ TEST(AsyncCopySimulated, MisalignedCopiesAreReported) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

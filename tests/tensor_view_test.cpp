@@ -7,7 +7,7 @@
 #include "cpu/operations.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class From, class To>
 constexpr bool converts = std::is_convertible<From, To>::value;
@@ -134,5 +134,5 @@ TEST(TensorView, OperationsRefuseTensorsThatDoNotFit) {
   EXPECT_THROW(concat_backward(device, dx, dx, gradients(none, 6, 5)), std::logic_error);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

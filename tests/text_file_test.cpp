@@ -6,7 +6,7 @@
 #include "support/files.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 std::string wide(const std::vector<int>& units, bool big_endian) {
   std::string bytes;
@@ -48,5 +48,5 @@ TEST(TextFile, WhatCannotBeReadIsNamed) {
   EXPECT_NE(message("odd").find("ends within a letter"), std::string::npos);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

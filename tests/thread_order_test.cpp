@@ -7,7 +7,7 @@
 #include "support/simulator.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 template <class B>
 class ThreadOrder : public ::testing::Test {
@@ -61,5 +61,5 @@ TYPED_TEST(ThreadOrder, Networks) {
 }
 #endif
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

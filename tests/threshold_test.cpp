@@ -10,7 +10,7 @@
 #include "support/predict.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 // Counted out for every candidate by itself.
 TEST(ThresholdChoice, IsTheBestOfAllCandidates) {
@@ -164,5 +164,5 @@ TEST_F(Predict, UsesThePartsThatTheCheckpointKeeps) {
   EXPECT_EQ(marking_text(load_checkpoint(phantoms / "on/last.safetensors")), "");
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -11,7 +11,7 @@
 #endif
 
 namespace attnunet::data {
-namespace {
+namespace TEST_FILE {
 
 using Values = std::vector<std::uint16_t>;
 
@@ -367,5 +367,5 @@ TEST(Tiff, TheVersionIsNamed) {
 
 #endif
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet::data

@@ -15,7 +15,7 @@
 #include "support/png_reader.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -592,5 +592,5 @@ TEST_F(BadDataset, LossThatIsNotFiniteKeepsTheCheckpoint) {
   expect_success(attnunet_run({"info", "--checkpoint", phantoms / "run/last.safetensors"}));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -8,7 +8,7 @@
 #include "support/json.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 // Every deciding option away from its default, but for --conv: of that cuda-sim has the default only.
 TrainConfig unusual() {
@@ -349,5 +349,5 @@ TEST(TrainConfig, Resumed) {
   EXPECT_NO_THROW(resumed_config(stored, given, {"train-list"}));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -9,7 +9,7 @@
 #include "support/training.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 using TrainerTest = TrainingTest<Cpu<float>>;
@@ -448,5 +448,5 @@ TYPED_TEST(TrainerOnBackend, WeightsThatAreNotFiniteAreNotSaved) {
   EXPECT_EQ(load_checkpoint(run.last()).parameters, start.parameters);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

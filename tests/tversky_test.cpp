@@ -9,7 +9,7 @@
 #include "support/expect.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 // The defaults; an exponent above 1 and equal weights; the plain loss, with more weight on false positives.
 const TverskyOptions tversky_options[] = {{}, {0.5, 0.5, 1.5}, {0.2, 1, 1}};
@@ -194,5 +194,5 @@ TYPED_TEST(TverskyAgainstCpu, Close) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

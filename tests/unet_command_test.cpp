@@ -4,7 +4,7 @@
 #include "support/json.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 struct UNetCommand : testing::Test {
   PhantomFolder phantoms;
@@ -69,5 +69,5 @@ TEST_F(UNetCommand, OtherCommandsKnowIt) {
   EXPECT_EQ(read_text(onnx).find("Attention"), std::string::npos);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -5,7 +5,7 @@
 #include "support/command_line.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -82,5 +82,5 @@ TEST_F(Unwritable, ReadOnlyRunIsNotContinuedAndKeepsItsFiles) {
   expect_success(attnunet_run(resume));
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

@@ -8,7 +8,7 @@
 #include "support/command_line.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 /// libgomp's GOMP_SPINCOUNT in a program that is started with these variables set, and without ours.
 std::string spin_count(std::vector<std::string> command, const std::vector<std::string>& variables = {}) {
@@ -61,5 +61,5 @@ TEST(WaitPolicy, IsTheUsersIfOneIsSet) {
   }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

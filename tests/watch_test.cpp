@@ -6,7 +6,7 @@
 #include "support/training.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 namespace fs = std::filesystem;
 
@@ -128,5 +128,5 @@ TEST(TrainCommandWatch, ChangesAreReported) {
   EXPECT_NE(resumed.out.find("warning: files of"), std::string::npos) << resumed.out;
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

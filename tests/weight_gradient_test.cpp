@@ -10,7 +10,7 @@
 #include "support/backends.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 TEST(WeightGradient, PartsCoverEverythingOnce) {
   for (const Index size : {1, 5, 64, 1000})
@@ -107,5 +107,5 @@ TYPED_TEST(BiasGradient, IsTheColumnSum) {
     }
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

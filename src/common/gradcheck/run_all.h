@@ -75,8 +75,8 @@ std::vector<LayerCase> network_cases(typename B::Device& device, std::uint64_t s
       attention_gate_case<B>(device, {2, 6, 9, 4}, seed),
       network(Variant::attention3, 16, 24),
       network(Variant::attention4, 29, 46),
-      network(Variant::unet3, 16, 24),
-      network(Variant::unet4, 29, 46),
+      network(Variant::unet3, 16, 8),
+      network(Variant::unet4, 15, 30),
   };
 }
 
