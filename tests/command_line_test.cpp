@@ -172,12 +172,18 @@ TEST(CommandLine, MethodsOfConvolutionThatOnlyTheCpuHas) {
 
 // Both networks too, most of whose layers are too narrow here for auto to take anything but direct. The numbers are the
 // same in both, their rounding is not, and so the errors shown.
+// Every layer and block that a method changes. tools/soak.sh checks the networks by each as well, which takes a minute.
 TEST(CommandLine, GradcheckByOtherMethodsOfConvolution) {
   std::set<std::string> outputs;
   for (const char* conv : {"reference", "gemm", "winograd"}) {
-    const Finished finished = attnunet_run({"gradcheck", "--conv", conv});
-    expect_success(finished);
-    outputs.insert(finished.out);
+    std::string output;
+    for (const char* layer : {"conv2d", "conv_transpose2d", "conv2d_statistics", "batch_norm", "batch_norm_relu_dropout",
+                              "dropout", "double_conv", "attention_gate"}) {
+      const Finished finished = attnunet_run({"gradcheck", "--conv", conv, "--layer", layer});
+      expect_success(finished);
+      output += finished.out;
+    }
+    outputs.insert(output);
   }
   EXPECT_EQ(outputs.size(), 3u);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What shows only after hours: every fuzz target of tests/fuzz for an hour, then 200 kills of a training
-# (tests/kill_test.cpp). Takes about as many hours as there are targets for each core. CI does the same for seconds:
+# What takes longer than `make test` may: the gradients of every layer and network by each method of convolution (a
+# minute), every fuzz target of tests/fuzz for an hour, then 200 kills of a training (tests/kill_test.cpp). Takes about as many hours as there are targets for each core. CI does the same for seconds:
 #   SOAK_FUZZ_SECONDS=3600  for each target
 #   SOAK_KILLS=200          0 leaves them out
 #   SOAK_TARGETS="image dicom safetensors lists csv command_line"
@@ -31,6 +31,10 @@ mkdir -p "$found/image" "$found/safetensors"
 cp "$made/data/benign/benign (1).png" "$found/image/phantom.png"
 cp tests/golden/images/*.jpg tests/golden/images/*.bmp "$found/image/"
 cp "$made/run/last.safetensors" "$found/safetensors/checkpoint"
+
+for conv in reference gemm winograd; do
+  "$build/attnunet" gradcheck --conv "$conv" > build-fuzz/gradcheck.log || { cat build-fuzz/gradcheck.log; exit 1; }
+done
 
 # A checkpoint of the smallest network has 120 kB; the rest is told in much less. DCMTK reserves what a length in a
 # deflated file claims, up to 4 GiB, but does not touch it; the limit of memory that is used stays.
