@@ -143,6 +143,11 @@ TEST(Report, CommandRepeatsTheConfiguration) {
   config.folds = 5;
   EXPECT_TRUE(has(repeat_command(config), "--folds 5 --fold 0"));
   EXPECT_FALSE(has(repeat_command(config), "--split"));
+  EXPECT_FALSE(has(repeat_command(config), "--test"));
+  config.test_part = 0.2;
+  EXPECT_TRUE(has(repeat_command(config), "--test-part 0.2"));
+  config.test_cases = {"benign (1)"};
+  EXPECT_FALSE(has(repeat_command(config), "--test-cases"));
 }
 
 class ReportFolder : public ::testing::Test {

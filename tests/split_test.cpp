@@ -114,6 +114,131 @@ TEST(Split, FoldsHoldEveryCaseOnce) {
   EXPECT_EQ(times, std::vector<int>(dataset.cases.size(), 1));
 }
 
+Split with_test_part(const Dataset& dataset, SplitKind kind, double part, std::uint64_t seed, int folds = 0,
+                     int fold = 0) {
+  SplitOptions options;
+  options.kind = kind;
+  options.seed = seed;
+  options.folds = folds;
+  options.fold = fold;
+  options.test_part = part;
+  return make_split(dataset, options);
+}
+
+void expect_every_case_in_one_of_three(const Dataset& dataset, const Split& split) {
+  Split joined = split;
+  joined.val.insert(joined.val.end(), split.test.begin(), split.test.end());
+  std::sort(joined.val.begin(), joined.val.end());
+  expect_every_case_once(dataset, joined);
+  EXPECT_TRUE(std::is_sorted(split.val.begin(), split.val.end()));
+  EXPECT_TRUE(std::is_sorted(split.test.begin(), split.test.end()));
+}
+
+TEST(Split, TestPartIsDrawnBeforeValidation) {
+  const TemporaryFolder root;
+  const Dataset dataset = noise_dataset(root.path(), {{"benign", numbers(0, 23)}, {"normal", numbers(50, 14)}});
+  for (const SplitKind kind : {SplitKind::random, SplitKind::grouped}) {
+    const Split split = with_test_part(dataset, kind, 0.3, 5);
+    expect_every_case_in_one_of_three(dataset, split);
+    EXPECT_EQ(counts(dataset, split.test), (Counts{{"benign", 7}, {"normal", 4}}));  // round(6.9), round(4.2)
+    EXPECT_EQ(counts(dataset, split.val), (Counts{{"benign", 3}, {"normal", 2}}));   // of 16 and 10
+    EXPECT_EQ(with_test_part(dataset, kind, 0.3, 5).test, split.test);
+    EXPECT_NE(with_test_part(dataset, kind, 0.3, 6).test, split.test);
+    const Split without = with_test_part(dataset, kind, 0, 5);
+    EXPECT_EQ(without.val, make(dataset, kind, 5).val);
+    EXPECT_TRUE(without.test.empty());
+  }
+}
+
+TEST(Split, GroupsAreOnOneSideOfAllThreeParts) {
+  const TemporaryFolder root;
+  const Dataset dataset = noise_dataset(root.path(), {{"benign", {1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 7, 8, 20}},
+                                                      {"normal", {31, 31, 32, 32, 33, 33, 34, 35, 36, 20}}});
+  const auto groups = near_duplicate_groups(Fingerprints(dataset).thumbnails(), near_duplicate_threshold);
+  ASSERT_EQ(groups.size(), 7u);
+  const auto expect_whole = [&](const Split& split) {
+    expect_every_case_in_one_of_three(dataset, split);
+    for (const auto& group : groups)
+      for (const auto* part : {&split.train, &split.val, &split.test}) {
+        const auto inside = std::count_if(group.begin(), group.end(), [&](std::size_t i) {
+          return std::binary_search(part->begin(), part->end(), i);
+        });
+        EXPECT_TRUE(inside == 0 || inside == static_cast<std::ptrdiff_t>(group.size()));
+      }
+  };
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const Split split = with_test_part(dataset, SplitKind::grouped, 0.25, seed);
+    expect_whole(split);
+    EXPECT_GE(split.test.size(), 5u);
+    EXPECT_LE(split.test.size(), 7u);
+  }
+  std::vector<int> times(dataset.cases.size(), 0);
+  for (int fold = 0; fold < 3; ++fold) {
+    const Split split = with_test_part(dataset, SplitKind::grouped, 0.33, 2, 3, fold);
+    expect_whole(split);
+    EXPECT_EQ(split.test, make(dataset, SplitKind::grouped, 2, 3, fold).val);  // the same folds
+    EXPECT_GE(split.val.size(), 2u);
+    EXPECT_LE(split.val.size(), 4u);
+    for (const std::size_t i : split.test) ++times[i];
+  }
+  EXPECT_EQ(times, std::vector<int>(dataset.cases.size(), 1));
+}
+
+TEST(Split, TestPartThatDoesNotGo) {
+  const TemporaryFolder root;
+  const Dataset dataset = noise_dataset(root.path(), {{"benign", numbers(0, 5)}});
+  const auto expect_error = [&](SplitOptions options, const std::string& reason) {
+    const std::string message = message_of<UsageError>([&] { make_split(dataset, options); });
+    EXPECT_NE(message.find(reason), std::string::npos) << message;
+  };
+  SplitOptions options;
+  options.test_part = 0.2;
+  for (const SplitKind kind : {SplitKind::paper, SplitKind::dataset}) {
+    options.kind = kind;
+    expect_error(options, std::string("--split ") + name_of(kind));
+  }
+  options.kind = SplitKind::grouped;
+  options.folds = 3;
+  expect_error(options, "1/3");
+  options.folds = 0;
+  options.train_list = options.val_list = "list";
+  expect_error(options, "--test-list");
+  options = {};
+  options.test_list = "list";
+  expect_error(options, "--train-list");
+  options = {};
+  options.test_part = 0.05;  // of 5 cases: none
+  EXPECT_NE(message_of<Error>([&] { make_split(dataset, options); }).find("no test case"), std::string::npos);
+}
+
+TEST(Split, TestList) {
+  const TemporaryFolder root;
+  const Dataset dataset = noise_dataset(root.path(), {{"benign", numbers(0, 5)}});
+  SplitOptions options;
+  options.train_list = root / "train.txt";
+  options.val_list = root / "val.txt";
+  options.test_list = root / "test.txt";
+  write_text(options.train_list, "benign (0)\n");
+  write_text(options.val_list, "benign (4)\n");
+  write_text(options.test_list, "benign (3)\nbenign (1)\n");
+  const Split split = make_split(dataset, options);
+  EXPECT_EQ(split.train, (std::vector<std::size_t>{0}));
+  EXPECT_EQ(split.val, (std::vector<std::size_t>{4}));
+  EXPECT_EQ(split.test, (std::vector<std::size_t>{1, 3}));
+
+  Dataset patients = dataset;
+  patients.cases[3].group = patients.cases[4].group = "p";
+  const std::string parted = message_of<Error>([&] { make_split(patients, options); });
+  EXPECT_NE(parted.find("'benign (4)' validates and 'benign (3)' tests"), std::string::npos) << parted;
+  Dataset own = dataset;
+  own.cases[2].part = Part::test;
+  EXPECT_EQ(make_split(own, options).test, split.test);
+  write_text(options.test_list, "benign (0)\n");
+  EXPECT_NE(message_of<Error>([&] { make_split(dataset, options); }).find("already named"), std::string::npos);
+  write_text(options.test_list, "\n");
+  EXPECT_NE(message_of<Error>([&] { make_split(dataset, options); }).find("no test case"), std::string::npos);
+}
+
 TEST(Split, ListsAreReadAndTheirErrorsNamed) {
   const TemporaryFolder root;
   const Dataset dataset = noise_dataset(root.path(), {{"benign", numbers(0, 4)}, {"normal", {10}}});

@@ -121,6 +121,22 @@ TEST(TrainConfig, NumbersOfLosses) {
   EXPECT_EQ(focal.focal.alpha, 0.75);
 }
 
+// A checkpoint of a run without a test part has the bytes that it always had.
+TEST(TrainConfig, TestPart) {
+  TrainConfig config;
+  config.test_part = 0.2;
+  EXPECT_EQ(parse_json(deciding_json(config))["test-part"], 0.2);
+  EXPECT_EQ(parse_deciding_json(deciding_json(config)).test_part, 0.2);
+  EXPECT_THROW(resumed_config(config, TrainConfig(), {"test-part"}), UsageError);
+  EXPECT_EQ(resumed_config(config, config, {"test-part"}).test_part, 0.2);
+  TrainConfig lists = unusual();
+  lists.test_cases = {"normal (3)"};
+  EXPECT_EQ(parse_deciding_json(deciding_json(lists)).test_cases, lists.test_cases);
+  EXPECT_THROW(resumed_config(lists, unusual(), {"test-list"}), UsageError);
+  EXPECT_NO_THROW(resumed_config(lists, lists, {"test-list"}));
+  EXPECT_FALSE(parse_json(deciding_json(unusual())).contains("test-cases"));
+}
+
 TEST(TrainConfig, RoundTrip) {
   for (const TrainConfig& config :
        {TrainConfig(), unusual(), by_winograd(), not_square(), with_tversky(), with_focal()}) {
@@ -224,6 +240,11 @@ TEST(TrainConfig, OutOfRange) {
   reject("fold", [](TrainConfig& c) { c.folds = 3, c.fold = 3; });
   reject("train-list", [](TrainConfig& c) { c.train_list = "a"; });
   reject("folds", [](TrainConfig& c) { c.folds = 3, c.train_list = "a", c.val_list = "b"; });
+  for (double part : {nan, -0.1, 0.91}) reject("test-part", [&](TrainConfig& c) { c.test_part = part; });
+  reject("test-part", [](TrainConfig& c) { c.test_part = 0.2, c.split = data::SplitKind::paper; });
+  reject("test-part", [](TrainConfig& c) { c.test_part = 0.2, c.folds = 3; });
+  reject("test-part", [](TrainConfig& c) { c.test_part = 0.2, c.train_cases = {"a"}; });
+  reject("test-list", [](TrainConfig& c) { c.test_list = "a"; });
   reject("init", [](TrainConfig& c) { c.init = "a", c.resume = "b"; });
   TrainConfig small;
   small.network.variant = Variant::attention3;

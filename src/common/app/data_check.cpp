@@ -120,14 +120,21 @@ std::string percent(std::size_t part, std::size_t whole) {
   return fixed(100.0 * static_cast<double>(part) / static_cast<double>(whole), 1) + " %";
 }
 
-std::string leakage_text(const data::Leakage& leak) {
-  return std::to_string(leak.twins) + " of " + std::to_string(leak.val) + " validation images (" +
-         percent(leak.twins, leak.val) + ") have a twin among " + std::to_string(leak.train) +
-         " training images at correlation > " + fixed(data::near_duplicate_threshold, 2) + ", " +
-         std::to_string(leak.close) + " (" + percent(leak.close, leak.val) + ") at > " + fixed(data::close_twin, 2);
+/// Of images `here`, say "validation", by images `others`.
+std::string leakage_text(const data::Leakage& leak, const std::string& here, const std::string& others) {
+  return std::to_string(leak.twins) + " of " + std::to_string(leak.val) + " " + here + " images (" +
+         percent(leak.twins, leak.val) + ") have a twin among " + std::to_string(leak.train) + " " + others +
+         " images at correlation > " + fixed(data::near_duplicate_threshold, 2) + ", " + std::to_string(leak.close) +
+         " (" + percent(leak.close, leak.val) + ") at > " + fixed(data::close_twin, 2);
 }
 
-void print(const data::CheckResult& result, const Summary& summary, const std::optional<data::Leakage>& leak) {
+/// Of the validation cases by the training cases; if there are test cases, of them by both.
+struct SplitLeakage {
+  data::Leakage val;
+  std::optional<data::Leakage> test;
+};
+
+void print(const data::CheckResult& result, const Summary& summary, const std::optional<SplitLeakage>& leak) {
   const std::vector<data::Case>& cases = result.dataset.cases;
   warn_of_empty_classes(summary.class_lesions);
   std::printf("%s\n\n", result.dataset.root.c_str());
@@ -171,7 +178,9 @@ void print(const data::CheckResult& result, const Summary& summary, const std::o
   facts.add({"near-duplicates", counted(result.groups.size(), "group", "groups") + " with " +
                                     std::to_string(grouped_images(result)) + " images, " +
                                     counted(result.pairs.size(), "pair", "pairs")});
-  if (leak) facts.add({"leakage of the split", leakage_text(*leak)});
+  if (leak) facts.add({"leakage of the split", leakage_text(leak->val, "validation", "training")});
+  if (leak && leak->test)
+    facts.add({"leakage of the test part", leakage_text(*leak->test, "test", "training and validation")});
   facts.print();
 
   if (!result.conflicts.empty()) {
@@ -187,7 +196,7 @@ void print(const data::CheckResult& result, const Summary& summary, const std::o
   for (const std::string& problem : result.problems) std::printf("  %s\n", problem.c_str());
 }
 
-Json to_json(const data::CheckResult& result, const Summary& summary, const std::optional<data::Leakage>& leak) {
+Json to_json(const data::CheckResult& result, const Summary& summary, const std::optional<SplitLeakage>& leak) {
   const std::vector<data::Case>& cases = result.dataset.cases;
   Json groups = Json::array(), conflicts = Json::array(), sizes = Json::array();
   for (const auto& group : result.groups) groups.push_back(names_of(result.dataset, group));
@@ -226,18 +235,26 @@ Json to_json(const data::CheckResult& result, const Summary& summary, const std:
               {"conflicts", conflicts},
               {"problems", result.problems}};
   if (leak)
-    object["leakage"] = {{"training_cases", leak->train},
-                         {"validation_cases", leak->val},
-                         {"with_twin", leak->twins},
-                         {"with_twin_0.98", leak->close}};
+    object["leakage"] = {{"training_cases", leak->val.train},
+                         {"validation_cases", leak->val.val},
+                         {"with_twin", leak->val.twins},
+                         {"with_twin_0.98", leak->val.close}};
+  if (leak && leak->test)
+    object["leakage_of_test"] = {{"other_cases", leak->test->train},
+                                 {"test_cases", leak->test->val},
+                                 {"with_twin", leak->test->twins},
+                                 {"with_twin_0.98", leak->test->close}};
   return object;
 }
 
 /// Of the split that was asked for. One that cannot be made (a list names unknown cases, an image cannot be read) is a
 /// problem among others.
-std::optional<data::Leakage> find_leakage(data::CheckResult& result, TrainConfig config) {
+std::optional<SplitLeakage> find_leakage(data::CheckResult& result, TrainConfig config) {
   try {
-    return data::leakage(result.pairs, split_of(result.dataset, config));
+    const data::Split split = split_of(result.dataset, config);
+    SplitLeakage leak{data::leakage(result.pairs, split.train, split.val), std::nullopt};
+    if (!split.test.empty()) leak.test = data::leakage(result.pairs, data::all_cases(split), split.test);
+    return leak;
   } catch (const UsageError&) {
     throw;
   } catch (const Error& failure) {
@@ -260,8 +277,9 @@ void run(const DataCheckOptions& options, const std::set<std::string>& given) {
   keep_dataset(outputs, result.dataset);
   TrainConfig config = options.config;
   take_own_split(result.dataset, given, config);
-  std::optional<data::Leakage> leak;
-  const bool asked = given.count("split") + given.count("folds") + given.count("train-list") > 0;
+  std::optional<SplitLeakage> leak;
+  const bool asked =
+      given.count("split") + given.count("folds") + given.count("train-list") + given.count("test-part") > 0;
   if (asked || config.split == data::SplitKind::dataset) leak = find_leakage(result, config);
   const Summary summary = summary_of(result);
   print(result, summary, leak);
@@ -278,8 +296,8 @@ void add_data_check_command(Command& data) {
   const auto options = std::make_shared<DataCheckOptions>();
   Command* command = data.add_subcommand(
       "check",
-      "What is odd in a dataset. With --split, --folds or lists: how many validation images have a twin among "
-      "the training images. Exit code 0 whatever it finds.");
+      "What is odd in a dataset. With --split, --folds, --test-part or lists: how many validation images have a twin "
+      "among the training images, and how many test images among all others. Exit code 0 whatever it finds.");
   add_data_options(*command, options->config);
   command->get_option("--split")->default_str("");  // none is looked at if none is given
   command->add_option("--seed", options->config.seed, "of the split")->check(whole_number(0, largest_seed));

@@ -70,8 +70,8 @@ std::vector<std::size_t> subset_of(const data::Dataset& dataset, Subset subset, 
       std::vector<std::size_t> cases = split_of(dataset, config, prints).test;
       if (cases.empty())
         throw Error(dataset.root.string() +
-                    " has no test cases: put them in a folder called test, or name them in the column split of a CSV "
-                    "file");
+                    " has no test cases: draw some with --test-part, name them with --test-list or in the column "
+                    "split of a CSV file, or put them in a folder called test");
       return cases;
     }
     case Subset::all:
@@ -168,7 +168,9 @@ struct Evaluation {
 std::vector<std::size_t> pooling_order(const Evaluation& evaluation) {
   const TrainConfig& config = evaluation.config;
   const Subset subset = evaluation.subset;
-  const std::string& list = subset == Subset::val ? config.val_list : config.train_list;
+  const std::string& list = subset == Subset::val    ? config.val_list
+                            : subset == Subset::test ? config.test_list
+                                                     : config.train_list;
   std::vector<std::size_t> order(evaluation.cases.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   if (list.empty() || subset == Subset::all) return order;
@@ -210,7 +212,8 @@ void report_sets(Evaluation& evaluation, const EvaluateOptions& options, data::F
 
 /// Whether the command line chooses cases, so that those of the checkpoint are not asked for.
 bool chooses_cases(const std::set<std::string>& given) {
-  for (const char* option : {"classes", "split", "folds", "fold", "train-list", "val-list", "seed"})
+  for (const char* option :
+       {"classes", "split", "folds", "fold", "train-list", "val-list", "test-list", "test-part", "seed"})
     if (given.count(option) != 0) return true;
   return false;
 }
@@ -274,7 +277,7 @@ void require_unseen(const Evaluation& evaluation) {
   if (evaluation.recorded || counts.trained == 0) return;
   throw Error("--choose-threshold is for images that were not trained on, and " + std::to_string(counts.trained) +
               " of these " + std::to_string(counts.images) +
-              " were; leave out --classes, --split, --folds, --seed and lists, or name other lists");
+              " were; leave out --classes, --split, --folds, --test-part, --seed and lists, or name other lists");
 }
 
 /// predict reads images as the copy says: a threshold that was chosen in another way would not fit. Weights without

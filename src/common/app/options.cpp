@@ -215,9 +215,16 @@ void add_data_options(Command& command, TrainConfig& config) {
       "the default where it has them");
   command.add_option("--folds", config.folds, "cross-validation with this many folds, instead of --split")
       ->check(whole_number(2, 1000));
-  command.add_option("--fold", config.fold, "the fold that validates, from 0 on")->check(whole_number(0, 999));
+  command.add_option("--fold", config.fold, "the fold that validates, from 0 on; with --test-part it tests")
+      ->check(whole_number(0, 999));
   command.add_option("--train-list", config.train_list, "file with the names of the training cases, one a line");
   command.add_option("--val-list", config.val_list, "file with the names of the validation cases");
+  command.add_option("--test-list", config.test_list, "file with the names of the test cases, beside the other two");
+  command
+      .add_option("--test-part", config.test_part,
+                  "share of each class that is kept for testing, drawn before the validation cases; with --folds K the "
+                  "fold, 1/K, and a fifth of the rest validates")
+      ->check(number([](double value) { return value >= 0 && value <= 0.9; }, "from 0 to 0.9"));
 }
 
 void add_component_options(Command& command, Index& min_area, Index& largest, const std::string& more) {

@@ -74,7 +74,7 @@ void add_loss_options(Command& command, LossConfig& loss, const std::string& hel
 void require_options_of_loss(const std::set<std::string>& given, LossKind loss);
 
 /// Where cases come from: --data, --mask-rule, --ignore-orientation, --classes, --split, --folds, --fold, --train-list,
-/// --val-list.
+/// --val-list, --test-list, --test-part.
 void add_data_options(Command& command, TrainConfig& config);
 
 constexpr std::uint64_t largest_seed = std::numeric_limits<std::uint64_t>::max();

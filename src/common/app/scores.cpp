@@ -50,17 +50,22 @@ TrainConfig merged_config(const Checkpoint& checkpoint, const std::string& path,
                           const std::set<std::string>& given) {
   TrainConfig config = checkpoint.config;
   const auto is_given = [&](const char* name) { return given.count(name) != 0; };
-  const bool lists = is_given("train-list") || is_given("val-list"), folds = is_given("folds");
+  const bool lists = is_given("train-list") || is_given("val-list") || is_given("test-list");
+  const bool folds = is_given("folds");
   if (is_given("split") || lists || folds) {  // one way of splitting replaces another
     config.train_cases.clear();
     config.val_cases.clear();
+    config.test_cases.clear();
     config.folds = config.fold = 0;
+    config.test_part = 0;
   }
   if (is_given("split")) config.split = asked.split;
   if (lists) {
     config.train_list = asked.train_list;
     config.val_list = asked.val_list;
+    config.test_list = asked.test_list;
   }
+  if (is_given("test-part")) config.test_part = asked.test_part;
   if (folds) config.folds = asked.folds;
   if (is_given("fold")) config.fold = asked.fold;
   if (is_given("classes")) config.classes = asked.classes;

@@ -85,12 +85,13 @@ Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
     if (!recorded.empty()) given.data = recorded;
   }
   if (options.count("panels") == 0) given.panels = recorded_panels(given.resume, given.panels);
-  if (!given.train_list.empty() && !given.val_list.empty()) {
+  if (!given.train_list.empty() && !given.val_list.empty()) {  // only names compare
     TrainConfig listed = given;
     listed.classes = checkpoint.config.classes;
     split_of(find_dataset(listed), listed);
     given.train_cases = listed.train_cases;
     given.val_cases = listed.val_cases;
+    given.test_cases = listed.test_cases;
   }
   checkpoint.config = resumed_config(checkpoint.config, given, options);
   refuse_to_drop_steps(checkpoint);

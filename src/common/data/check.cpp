@@ -103,8 +103,9 @@ CheckResult check(const std::filesystem::path& root, const std::vector<std::stri
   return result;
 }
 
-Leakage leakage(const std::vector<SimilarPair>& pairs, const Split& split) {
-  const std::set<std::size_t> train(split.train.begin(), split.train.end()), val(split.val.begin(), split.val.end());
+Leakage leakage(const std::vector<SimilarPair>& pairs, const std::vector<std::size_t>& train_cases,
+                const std::vector<std::size_t>& val_cases) {
+  const std::set<std::size_t> train(train_cases.begin(), train_cases.end()), val(val_cases.begin(), val_cases.end());
   std::set<std::size_t> twins, close;
   for (const SimilarPair& pair : pairs)
     for (const auto& [here, other] : {std::pair{pair.a, pair.b}, std::pair{pair.b, pair.a}}) {

@@ -53,13 +53,15 @@ struct CheckResult {
 CheckResult check(const std::filesystem::path& root, const std::vector<std::string>& classes = {},
                   const Reading& reading = {});
 
-/// How many validation cases have a near-duplicate among the training cases.
+/// How many validation cases have a near-duplicate among the training cases. Of test cases likewise, with all others in
+/// place of the training cases.
 struct Leakage {
   std::size_t train = 0, val = 0;    ///< cases
   std::size_t twins = 0, close = 0;  ///< validation cases with a twin above near_duplicate_threshold, above close_twin
 };
 constexpr double close_twin = 0.98;
 
-Leakage leakage(const std::vector<SimilarPair>& pairs, const Split& split);
+Leakage leakage(const std::vector<SimilarPair>& pairs, const std::vector<std::size_t>& train,
+                const std::vector<std::size_t>& val);
 
 }  // namespace attnunet::data

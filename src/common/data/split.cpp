@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <set>
 #include <sstream>
 
@@ -35,41 +36,47 @@ std::vector<Cases> cases_by_class(const Dataset& dataset) {
   return result;
 }
 
-std::size_t fifth(std::size_t n) {
-  return static_cast<std::size_t>(std::llround(0.2 * static_cast<double>(n)));
+constexpr double validation_share = 0.2;
+
+std::size_t rounded_share(double share, std::size_t n) {
+  return static_cast<std::size_t>(std::llround(share * static_cast<double>(n)));
 }
 
-/// What validates is known; the rest trains, but for test cases. Both in case order.
-Split split_by(const Dataset& dataset, const std::vector<bool>& validates) {
+/// `parts`: of each case, Part::none for those that train. The dataset's own test cases are left out. In case order.
+Split split_by(const Dataset& dataset, const std::vector<Part>& parts) {
   Split split;
-  for (std::size_t i = 0; i < validates.size(); ++i)
-    if (!is_test(dataset.cases[i])) (validates[i] ? split.val : split.train).push_back(i);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (is_test(dataset.cases[i])) continue;
+    (parts[i] == Part::test ? split.test : parts[i] == Part::val ? split.val : split.train).push_back(i);
+  }
   return split;
 }
 
-Split random_split(const Dataset& dataset, std::uint64_t seed) {
-  std::vector<bool> validates(dataset.cases.size(), false);
+Split random_split(const Dataset& dataset, double test_part, std::uint64_t seed) {
+  std::vector<Part> parts(dataset.cases.size(), Part::none);
   Random random(seed, random_stream);
   for (Cases& cases : cases_by_class(dataset)) {
     shuffle(cases, random);
-    for (std::size_t i = 0; i < fifth(cases.size()); ++i) validates[cases[i]] = true;
+    const std::size_t test = rounded_share(test_part, cases.size());
+    const std::size_t val = rounded_share(validation_share, cases.size() - test);
+    for (std::size_t i = 0; i < test + val; ++i) parts[cases[i]] = i < test ? Part::test : Part::val;
   }
-  return split_by(dataset, validates);
+  return split_by(dataset, parts);
 }
 
 /// A group of the dataset is where its first case is.
 Split paper_split(const Dataset& dataset) {
   const std::vector<Case>& cases = dataset.cases;
   const auto n = cases.size() - static_cast<std::size_t>(std::count_if(cases.begin(), cases.end(), is_test));
-  std::vector<bool> validates(cases.size(), false);
+  std::vector<Part> parts(cases.size(), Part::none);
   std::map<std::string, bool> groups;  // whether they validate
   std::size_t before = 0;
   for (std::size_t i = 0; i < cases.size(); ++i) {
     if (is_test(cases[i])) continue;
     const bool late = before++ >= n * 8 / 10;
-    validates[i] = cases[i].group.empty() ? late : groups.emplace(cases[i].group, late).first->second;
+    if (cases[i].group.empty() ? late : groups.emplace(cases[i].group, late).first->second) parts[i] = Part::val;
   }
-  return split_by(dataset, validates);
+  return split_by(dataset, parts);
 }
 
 /// Cases that must stay together, and how many of each class they are.
@@ -132,12 +139,13 @@ std::vector<Unit> shuffled_units(const Dataset& dataset, const std::vector<Cases
   return units;
 }
 
-/// Step 1 of the grouped split: indices of the units that validate; `counts` becomes their cases of each class.
-std::vector<std::size_t> choose_spanning(const std::vector<Unit>& units, std::vector<std::size_t>& counts) {
+/// Step 1 of the grouped split: indices of the units that are drawn; `counts` becomes their cases of each class.
+std::vector<std::size_t> choose_spanning(const std::vector<Unit>& units, double share,
+                                         std::vector<std::size_t>& counts) {
   std::vector<double> wanted(counts.size(), 0.0);
   for (const Unit& unit : units)
     for (std::size_t c = 0; c < counts.size() && unit.spans_classes(); ++c)
-      wanted[c] += 0.2 * static_cast<double>(unit.counts[c]);
+      wanted[c] += share * static_cast<double>(unit.counts[c]);
 
   std::vector<std::size_t> chosen;
   for (std::size_t u = 0; u < units.size(); ++u) {
@@ -178,40 +186,57 @@ std::vector<std::size_t> closest_subset(const std::vector<std::size_t>& sizes, s
   return chosen;
 }
 
-Split unit_split(const Dataset& dataset, SplitKind kind, std::uint64_t seed, Fingerprints& prints) {
-  const std::vector<Cases> classes = cases_by_class(dataset);
-  const std::vector<Unit> units = shuffled_units(dataset, classes, kind, seed, prints);
-  std::vector<bool> validates(dataset.cases.size(), false);
-  const auto take = [&](const Unit& unit) {
-    for (const std::size_t i : unit.cases) validates[i] = true;
-  };
-  std::vector<std::size_t> counts(classes.size(), 0);
-  for (const std::size_t u : choose_spanning(units, counts)) take(units[u]);
+/// Draws a share of every class out of the units, by the two steps above: their cases get `part`, and they leave
+/// `units`, whose order stays.
+void draw(std::vector<Unit>& units, double share, Part part, std::vector<Part>& parts) {
+  if (units.empty()) return;
+  const std::size_t classes = units[0].counts.size();
+  std::vector<bool> drawn(units.size(), false);
+  std::vector<std::size_t> counts(classes, 0);
+  for (const std::size_t u : choose_spanning(units, share, counts)) drawn[u] = true;
 
-  for (std::size_t c = 0; c < classes.size(); ++c) {
+  for (std::size_t c = 0; c < classes; ++c) {
     std::vector<std::size_t> members, sizes;
-    for (std::size_t u = 0; u < units.size(); ++u)
-      if (!units[u].spans_classes() && units[u].counts[c] > 0) {
-        members.push_back(u);
-        sizes.push_back(units[u].cases.size());
-      }
-    const std::size_t target = fifth(classes[c].size());
-    for (const std::size_t m : closest_subset(sizes, target - std::min(target, counts[c]))) take(units[members[m]]);
+    std::size_t cases = 0;
+    for (std::size_t u = 0; u < units.size(); ++u) {
+      cases += units[u].counts[c];
+      if (units[u].spans_classes() || units[u].counts[c] == 0) continue;
+      members.push_back(u);
+      sizes.push_back(units[u].cases.size());
+    }
+    const std::size_t target = rounded_share(share, cases);
+    for (const std::size_t m : closest_subset(sizes, target - std::min(target, counts[c]))) drawn[members[m]] = true;
   }
-  return split_by(dataset, validates);
+  std::vector<Unit> left;
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    for (const std::size_t i : units[u].cases)
+      if (drawn[u]) parts[i] = part;
+    if (!drawn[u]) left.push_back(std::move(units[u]));
+  }
+  units = std::move(left);
 }
 
-Split fold_split(const Dataset& dataset, int folds, int fold, std::uint64_t seed, Fingerprints& prints) {
-  const std::vector<Cases> classes = cases_by_class(dataset);
-  std::vector<Unit> units = shuffled_units(dataset, classes, SplitKind::grouped, seed, prints);
-  std::stable_sort(units.begin(), units.end(),
-                   [](const Unit& a, const Unit& b) { return a.cases.size() > b.cases.size(); });
+Split unit_split(const Dataset& dataset, const SplitOptions& options, Fingerprints& prints) {
+  std::vector<Unit> units = shuffled_units(dataset, cases_by_class(dataset), options.kind, options.seed, prints);
+  std::vector<Part> parts(dataset.cases.size(), Part::none);
+  if (options.test_part > 0) draw(units, options.test_part, Part::test, parts);
+  draw(units, validation_share, Part::val, parts);
+  return split_by(dataset, parts);
+}
+
+/// Whether each of the units is in the fold.
+std::vector<bool> in_fold(const std::vector<Unit>& units, const std::vector<Cases>& classes, int folds, int fold) {
+  std::vector<std::size_t> larger_first(units.size());
+  std::iota(larger_first.begin(), larger_first.end(), std::size_t{0});
+  std::stable_sort(larger_first.begin(), larger_first.end(),
+                   [&](std::size_t a, std::size_t b) { return units[a].cases.size() > units[b].cases.size(); });
 
   const std::size_t K = static_cast<std::size_t>(folds);
   std::vector<std::vector<std::size_t>> counts(K, std::vector<std::size_t>(classes.size(), 0));
   std::vector<std::size_t> totals(K, 0);
-  std::vector<bool> validates(dataset.cases.size(), false);
-  for (const Unit& unit : units) {
+  std::vector<bool> inside(units.size(), false);
+  for (const std::size_t u : larger_first) {
+    const Unit& unit = units[u];
     std::size_t best = 0;
     double best_rise = std::numeric_limits<double>::infinity();
     for (std::size_t k = 0; k < K; ++k) {
@@ -227,10 +252,24 @@ Split fold_split(const Dataset& dataset, int folds, int fold, std::uint64_t seed
     }
     totals[best] += unit.cases.size();
     for (std::size_t c = 0; c < classes.size(); ++c) counts[best][c] += unit.counts[c];
-    if (best != static_cast<std::size_t>(fold)) continue;
-    for (const std::size_t i : unit.cases) validates[i] = true;
+    inside[u] = best == static_cast<std::size_t>(fold);
   }
-  return split_by(dataset, validates);
+  return inside;
+}
+
+Split fold_split(const Dataset& dataset, const SplitOptions& options, Fingerprints& prints) {
+  const std::vector<Cases> classes = cases_by_class(dataset);
+  std::vector<Unit> units = shuffled_units(dataset, classes, SplitKind::grouped, options.seed, prints), others;
+  const std::vector<bool> inside = in_fold(units, classes, options.folds, options.fold);
+  const bool tests = options.test_part > 0;
+  std::vector<Part> parts(dataset.cases.size(), Part::none);
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    for (const std::size_t i : units[u].cases)
+      if (inside[u]) parts[i] = tests ? Part::test : Part::val;
+    if (!inside[u]) others.push_back(std::move(units[u]));
+  }
+  if (tests) draw(others, validation_share, Part::val, parts);
+  return split_by(dataset, parts);
 }
 
 std::string without_ending(const std::string& path) {
@@ -318,6 +357,26 @@ bool has_lists(const SplitOptions& options) {
   return !options.train_list.empty() || !options.val_list.empty();
 }
 
+/// Throws Error if a group of the dataset is in two of the parts.
+void require_whole_groups(const Dataset& dataset, const Split& split) {
+  struct Place {
+    std::size_t one;
+    std::string does;
+  };
+  std::map<std::string, Place> groups;  // each with a case
+  const std::pair<const Cases*, std::string> parts[] = {
+      {&split.train, "trains"}, {&split.val, "validates"}, {&split.test, "tests"}};
+  for (const auto& [cases, does] : parts)
+    for (const std::size_t i : *cases) {
+      if (dataset.cases[i].group.empty()) continue;
+      const Place& other = groups.emplace(dataset.cases[i].group, Place{i, does}).first->second;
+      if (other.does == does) continue;
+      throw Error("the lists part the group " + quoted_excerpt(dataset.cases[i].group) + ": " +
+                  quoted(dataset.cases[other.one].name) + " " + other.does + " and " + quoted(dataset.cases[i].name) +
+                  " " + does + "; put all of a group in one list");
+    }
+}
+
 Split list_split(const Dataset& dataset, const SplitOptions& options) {
   if (options.train_list.empty() || options.val_list.empty())
     throw UsageError("--train-list and --val-list go together: name both");
@@ -325,18 +384,9 @@ Split list_split(const Dataset& dataset, const SplitOptions& options) {
   Split split;
   split.train = read_list(dataset, options.train_list, named);
   split.val = read_list(dataset, options.val_list, named);
-  for (Cases* cases : {&split.train, &split.val}) std::sort(cases->begin(), cases->end());
-
-  std::map<std::string, std::size_t> training;  // groups, each with a case
-  for (const std::size_t i : split.train)
-    if (!dataset.cases[i].group.empty()) training.emplace(dataset.cases[i].group, i);
-  for (const std::size_t i : split.val) {
-    const auto other = training.find(dataset.cases[i].group);
-    if (other != training.end())
-      throw Error("the lists part the group " + quoted_excerpt(other->first) + ": " +
-                  quoted(dataset.cases[other->second].name) + " trains and " + quoted(dataset.cases[i].name) +
-                  " validates; put all of a group in one list");
-  }
+  if (!options.test_list.empty()) split.test = read_list(dataset, options.test_list, named);
+  for (Cases* cases : {&split.train, &split.val, &split.test}) std::sort(cases->begin(), cases->end());
+  require_whole_groups(dataset, split);
   return split;
 }
 
@@ -355,21 +405,23 @@ Split own_split(const Dataset& dataset) {
 }
 
 Split split_of_kind(const Dataset& dataset, const SplitOptions& options, Fingerprints& prints) {
+  const std::string complaint = test_part_complaint(options);
+  if (!complaint.empty()) throw UsageError(complaint);
   if (options.folds != 0) {
     if (options.kind != SplitKind::grouped || has_lists(options))
       throw UsageError("--folds makes grouped folds; it does not go with another split");
     if (options.folds < 2) throw UsageError("--folds must be at least 2");
     if (options.fold < 0 || options.fold >= options.folds)
       throw UsageError("--fold must be in 0.." + std::to_string(options.folds - 1));
-    return fold_split(dataset, options.folds, options.fold, options.seed, prints);
+    return fold_split(dataset, options, prints);
   }
   if (has_lists(options)) return list_split(dataset, options);
   switch (options.kind) {
     case SplitKind::random:
-      if (!has_groups(dataset)) return random_split(dataset, options.seed);
-      return unit_split(dataset, options.kind, options.seed, prints);
+      if (!has_groups(dataset)) return random_split(dataset, options.test_part, options.seed);
+      return unit_split(dataset, options, prints);
     case SplitKind::grouped:
-      return unit_split(dataset, options.kind, options.seed, prints);
+      return unit_split(dataset, options, prints);
     case SplitKind::paper:
       return paper_split(dataset);
     case SplitKind::dataset:
@@ -379,6 +431,22 @@ Split split_of_kind(const Dataset& dataset, const SplitOptions& options, Fingerp
 }
 
 }  // namespace
+
+std::string test_part_complaint(const SplitOptions& options) {
+  const std::string part = "--test-part";
+  if (!options.test_list.empty() && (options.train_list.empty() || options.val_list.empty()))
+    return "--test-list goes with --train-list and --val-list: name all three";
+  if (options.test_part == 0) return "";
+  if (has_lists(options)) return part + " does not go with lists, which say which cases test: use --test-list";
+  if (options.folds == 0 && (options.kind == SplitKind::paper || options.kind == SplitKind::dataset))
+    return part + " does not go with --split " + name_of(options.kind) +
+           ", which fixes the parts: use --split grouped or --split random";
+  // With folds the part is the fold: the share must be that of a fold, but people write 0.33 for a third.
+  if (options.folds != 0 && std::abs(1 / options.test_part - options.folds) >= 0.5)
+    return part + " with --folds " + std::to_string(options.folds) +
+           " makes the fold the test part, so that its share can only be 1/" + std::to_string(options.folds);
+  return "";
+}
 
 bool has_own_split(const Dataset& dataset) {
   return std::any_of(dataset.cases.begin(), dataset.cases.end(), [](const Case& one) { return one.part == Part::val; });
@@ -406,9 +474,16 @@ Cases own_test_cases(const Dataset& dataset, const Split& split) {
 
 Split make_split(const Dataset& dataset, const SplitOptions& options, Fingerprints& prints) {
   Split split = split_of_kind(dataset, options, prints);
-  split.test = own_test_cases(dataset, split);
-  for (const auto& [cases, purpose] : {std::pair{&split.train, "training"}, std::pair{&split.val, "validation"}})
-    if (cases->empty())
+  const bool wants_test = options.test_part > 0 || !options.test_list.empty();
+  const bool no_test = wants_test && split.test.empty();
+  if (options.test_list.empty()) {
+    const Cases own = own_test_cases(dataset, split);
+    split.test.insert(split.test.end(), own.begin(), own.end());
+    std::sort(split.test.begin(), split.test.end());
+  }
+  for (const auto& [missing, purpose] : {std::pair{split.train.empty(), "training"},
+                                         std::pair{split.val.empty(), "validation"}, std::pair{no_test, "test"}})
+    if (missing)
       throw Error("no " + std::string(purpose) + " case is left of the " + std::to_string(dataset.cases.size()) +
                   " cases of " + quoted(dataset.root) +
                   (options.kind == SplitKind::paper && has_groups(dataset)

@@ -222,7 +222,7 @@ std::string configuration(const TrainConfig& config) {
   for (const auto& [key, value] : options.items()) {
     std::string text = value.is_string() ? value.get<std::string>() : value.is_null() ? "by level" : value.dump();
     if (value.is_array()) {
-      const bool names = key == "train-cases" || key == "val-cases";
+      const bool names = key == "train-cases" || key == "val-cases" || key == "test-cases";
       text = names && !value.empty() ? std::to_string(value.size()) + " names" : "";
       if (!names)
         for (const auto& one : value) text += (text.empty() ? "" : ", ") + one.get<std::string>();
@@ -239,7 +239,8 @@ std::string repetition(const RunReport& report) {
           "; hash of the names of the training and validation cases: <code>" + escape_html(report.cases_hash) +
           "</code>. The same command gives the same bits, for any number of threads.</p>\n";
   if (!config.train_cases.empty() && config.train_list.empty())
-    html += "<p>The run's lists of cases are in last.safetensors; give them as --train-list and --val-list.</p>\n";
+    html += "<p>The run's lists of cases are in last.safetensors; give them as --train-list and --val-list" +
+            std::string(config.test_cases.empty() ? "" : ", and --test-list") + ".</p>\n";
   if (!config.resume.empty())
     html += "<p>This run was resumed from " + escape_html(config.resume) +
             ", which gives the bits of a run that is never stopped.</p>\n";
@@ -366,14 +367,15 @@ int reported_epoch(const fs::path& report) {
 }
 
 std::string repeat_command(const TrainConfig& config) {
-  const std::set<std::string> elsewhere{"train-cases", "val-cases",      "files", "out",   "resume",
-                                        "threads",     "intensity-bits", "quiet", "panels"};
+  const std::set<std::string> elsewhere{"train-cases", "val-cases", "test-cases",     "files", "out",
+                                        "resume",      "threads",   "intensity-bits", "quiet", "panels"};
   std::string command = "attnunet train";
   const nlohmann::ordered_json options = options_of(config);
   for (const auto& [key, value] : options.items()) {
     const bool unused_fold = (key == "folds" || key == "fold") && config.folds == 0;
+    const bool unused_part = key == "test-part" && config.test_part == 0;
     const bool unused_split = key == "split" && (config.folds > 0 || !config.train_list.empty());
-    if (elsewhere.count(key) != 0 || unused_fold || unused_split || value.is_null()) continue;
+    if (elsewhere.count(key) != 0 || unused_fold || unused_part || unused_split || value.is_null()) continue;
     std::string text = value.is_string() ? value.get<std::string>() : value.dump();
     if (value.is_array()) {
       text.clear();

@@ -34,7 +34,7 @@ std::vector<std::string> names_of(const data::Dataset& dataset, const std::vecto
 }
 
 void take_own_split(const data::Dataset& dataset, const std::set<std::string>& given, TrainConfig& config) {
-  for (const char* option : {"split", "folds", "train-list", "val-list"})
+  for (const char* option : {"split", "folds", "train-list", "val-list", "test-list", "test-part"})
     if (given.count(option) != 0) return;
   if (data::has_own_split(dataset)) config.split = data::SplitKind::dataset;
 }
@@ -43,20 +43,15 @@ data::Split split_of(const data::Dataset& dataset, TrainConfig& config, data::Fi
   const bool lists = !config.train_list.empty();
   if (!lists && !config.train_cases.empty()) {
     data::Split split{find_cases(dataset, config.train_cases), find_cases(dataset, config.val_cases)};
-    split.test = data::own_test_cases(dataset, split);
+    split.test =
+        config.test_cases.empty() ? data::own_test_cases(dataset, split) : find_cases(dataset, config.test_cases);
     return split;
   }
-  data::SplitOptions options;
-  options.kind = config.split;
-  options.train_list = config.train_list;
-  options.val_list = config.val_list;
-  options.folds = config.folds;
-  options.fold = config.fold;
-  options.seed = config.seed;
-  const data::Split split = data::make_split(dataset, options, prints);
+  const data::Split split = data::make_split(dataset, split_options(config), prints);
   if (lists) {
     config.train_cases = names_of(dataset, split.train);
     config.val_cases = names_of(dataset, split.val);
+    config.test_cases = config.test_list.empty() ? std::vector<std::string>() : names_of(dataset, split.test);
   }
   return split;
 }

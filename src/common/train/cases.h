@@ -11,8 +11,8 @@
 
 namespace attnunet {
 
-/// By lists where config.train_list names files: their names are then stored in config.train_cases and val_cases; by
-/// those names where they are there already (from a checkpoint); else by folds or by config.split.
+/// By lists if config.train_list names files: their names are then stored in config.train_cases, val_cases and
+/// test_cases; by those names if they are there already (from a checkpoint); else by folds or by config.split.
 /// Throws what data::make_split throws, and Error where a named case is not in the dataset. `prints`, of this dataset,
 /// spares reading an image twice.
 data::Split split_of(const data::Dataset& dataset, TrainConfig& config, data::Fingerprints& prints);

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <type_traits>
@@ -58,6 +59,8 @@ void for_each_later(Config& config, Visit visit) {
   visit("intensity", config.reading.intensity.rule);
   visit("intensity-bits", config.reading.intensity.bits);
   visit("keep-aspect", config.reading.keep_aspect);
+  visit("test-part", config.test_part);
+  visit("test-cases", config.test_cases);
   if (config.loss.kind == LossKind::tversky) {  // the numbers of other losses decide nothing
     visit("tversky-fn", config.loss.tversky.fn);
     visit("tversky-fp", config.loss.tversky.fp);
@@ -73,6 +76,7 @@ template <class Config, class Visit>
 void for_each_other(Config& config, Visit visit) {
   visit("train-list", config.train_list);
   visit("val-list", config.val_list);
+  visit("test-list", config.test_list);
   visit("data", config.data);
   visit("files", config.files);
   visit("out", config.out);
@@ -198,6 +202,19 @@ void require(bool in_range, const char* flag, const std::string& value, const ch
 
 }  // namespace
 
+data::SplitOptions split_options(const TrainConfig& config) {
+  data::SplitOptions options;
+  options.kind = config.split;
+  options.train_list = config.train_list;
+  options.val_list = config.val_list;
+  options.test_list = config.test_list;
+  options.folds = config.folds;
+  options.fold = config.fold;
+  options.test_part = config.test_part;
+  options.seed = config.seed;
+  return options;
+}
+
 void validate(const TrainConfig& config) {
   const NetworkConfig& network = config.network;
   require(network.base >= 2 && network.base <= 512 && network.base % 2 == 0, "base", std::to_string(network.base),
@@ -231,6 +248,11 @@ void validate(const TrainConfig& config) {
     throw UsageError("--train-list and --val-list must be given together");
   if (config.folds != 0 && (!config.train_list.empty() || !config.train_cases.empty()))
     throw UsageError("--folds and --train-list exclude each other: choose one");
+  require(config.test_part >= 0 && config.test_part <= 0.9, "test-part", number(config.test_part), "0 to 0.9");
+  const std::string test_complaint = data::test_part_complaint(split_options(config));
+  if (!test_complaint.empty()) throw UsageError(test_complaint);
+  if (config.test_part > 0 && !config.train_cases.empty())
+    throw UsageError("--test-part does not go with a run of lists: name --split or --folds too");
   require(config.threads >= 1 && config.threads <= 1024, "threads", std::to_string(config.threads), "1 to 1024");
   require(config.panels >= 0 && config.panels <= 100, "panels", std::to_string(config.panels), "0 to 100");
   require(config.reading.intensity.bits == 0 ||
@@ -308,7 +330,10 @@ TrainConfig resumed_config(const TrainConfig& stored, const TrainConfig& given,
   const OrderedJson before = everything(stored), asked = everything(of_given);
   for (const std::string& option : given_options) {
     if (free.count(option) != 0 || !asked.contains(option)) continue;
-    const std::string key = option == "train-list" ? "train-cases" : option == "val-list" ? "val-cases" : option;
+    static const std::map<std::string, std::string> names_in{
+        {"train-list", "train-cases"}, {"val-list", "val-cases"}, {"test-list", "test-cases"}};
+    const auto list = names_in.find(option);
+    const std::string& key = list == names_in.end() ? option : list->second;
     if (asked[key] != before[key])
       throw UsageError("--" + option + " differs from the run that --resume continues (there: " +
                        quoted_excerpt(dump(before[key], -1)) +

@@ -42,15 +42,20 @@ struct TrainConfig {
   data::SplitKind split = data::SplitKind::grouped;  ///< of no effect with lists or folds
   int folds = 0, fold = 0;                           ///< folds 0: no cross-validation
   std::string train_list, val_list;                  ///< files of case names; both or none
+  std::string test_list;                             ///< if wanted, with the other two
+  double test_part = 0;                              ///< share of the cases to test on; with folds the fold tests
   std::string data = "data/BUSI", out;               ///< out empty: runs/VARIANT-DATE-TIME
   std::string init, resume;                          ///< checkpoints
   int threads = 1;
   bool quiet = false;
   int panels = 1;  ///< pictures after every epoch
   /// With lists: the names they hold, so that a checkpoint needs no lists. The command fills them in.
-  std::vector<std::string> train_cases, val_cases;
+  std::vector<std::string> train_cases, val_cases, test_cases;
   std::string files;  ///< data::hash_of_file_sizes of the cases; the command fills it in
 };
+
+/// What data::make_split is told.
+data::SplitOptions split_options(const TrainConfig& config);
 
 /// Throws UsageError naming the flag and what it may be. NaN is out of every range.
 void validate(const TrainConfig& config);
@@ -68,7 +73,7 @@ TrainConfig parse_deciding_json(const std::string& text);
 /// The configuration of `train --resume`: the stored one with what may differ taken from `given`, whose options
 /// `given_options` (names without dashes) were on the command line. An option that may not differ and does is a
 /// UsageError. Without --out the run stays in the folder of the checkpoint.
-/// Where train-list or val-list are given, given.train_cases and given.val_cases must have been filled in.
+/// If lists are given, given.train_cases, val_cases and test_cases must have been filled in.
 TrainConfig resumed_config(const TrainConfig& stored, const TrainConfig& given,
                            const std::set<std::string>& given_options);
 
