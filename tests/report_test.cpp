@@ -80,6 +80,11 @@ TEST(Report, TellsWhatTheRunDid) {
   EXPECT_TRUE(has(page, "encoder.0.conv1"));
   EXPECT_TRUE(has(page, repeat_command(small_report().config)));
   EXPECT_EQ(count(page, "<img"), 2);
+  EXPECT_FALSE(has(page, "Protocol: "));
+  RunReport with_protocol = small_report();
+  with_protocol.config.protocol = "3 cases train & 2 test";
+  EXPECT_TRUE(has(run_report(with_protocol), "Protocol: 3 cases train &amp; 2 test."));
+  EXPECT_FALSE(has(repeat_command(with_protocol.config), "--protocol"));
   EXPECT_EQ(count(page, "class=\"chart\""), 5);
   for (const char* outside : {"http:", "https:", "src=\"/", "url(h"}) EXPECT_FALSE(has(page, outside)) << outside;
 

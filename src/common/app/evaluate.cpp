@@ -28,22 +28,9 @@
 #include "common/scores/threshold.h"
 #include "common/train/cases.h"
 #include "common/train/checkpoint.h"
+#include "common/train/protocol.h"
 
-namespace attnunet {
-namespace app {
-
-enum class Subset { train, val, test, all };
-
-}  // namespace app
-
-template <>
-struct Names<app::Subset> {
-  static constexpr const char* option = "subset";
-  static constexpr Name<app::Subset> table[] = {
-      {app::Subset::train, "train"}, {app::Subset::val, "val"}, {app::Subset::test, "test"}, {app::Subset::all, "all"}};
-};
-
-namespace app {
+namespace attnunet::app {
 namespace {
 
 struct EvaluateOptions {
@@ -270,6 +257,10 @@ void choose_recorded(Evaluation& evaluation, const CaseList& list, std::optional
   evaluation.recorded = true;
 }
 
+std::string protocol_of(const Evaluation& evaluation) {
+  return protocol_text(evaluation.subset, evaluation.cases.size(), evaluation.recorded);
+}
+
 /// A threshold that is chosen on images which were trained on says nothing. The recorded validation cases are the
 /// checkpoint's own affair.
 void require_unseen(const Evaluation& evaluation) {
@@ -312,6 +303,7 @@ void print_head(const Evaluation& evaluation) {
   std::printf("%s, subset %s of %s, %s%s\n", evaluation.checkpoint.c_str(), name_of(evaluation.subset),
               evaluation.dataset.root.c_str(), images_text(evaluation.config).c_str(),
               evaluation.note.empty() ? "" : (": " + evaluation.note).c_str());
+  std::printf("Protocol: %s\n", protocol_of(evaluation).c_str());
   if (!evaluation.assumed.empty()) std::printf("The checkpoint has %s\n", evaluation.assumed.c_str());
   if (!evaluation.stored.empty())
     std::printf("Scored at threshold 0.5; the checkpoint has %s for predict\n", evaluation.stored.c_str());
@@ -401,6 +393,7 @@ nlohmann::ordered_json to_json(const Evaluation& evaluation, const EvaluateOptio
       {"checkpoint", evaluation.checkpoint}, {"subset", name_of(evaluation.subset)},
       {"cases", evaluation.overall.images},  {"missing", evaluation.missing},
       {"size", evaluation.config.size},      {"keep_aspect", evaluation.config.reading.keep_aspect}};
+  object["protocol"] = protocol_of(evaluation);
   object.update(seen_json(count_seen(evaluation.seen), evaluation.listed));
   object.update(
       {{"pool_batch", options.pool_batch}, {"overall", to_json(evaluation.overall)}, {"per_class", per_class}});
@@ -588,5 +581,4 @@ void add_evaluate_command(Command& app, int& exit_code) {
   });
 }
 
-}  // namespace app
-}  // namespace attnunet
+}  // namespace attnunet::app

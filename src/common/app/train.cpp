@@ -21,6 +21,7 @@
 #include "common/report/epoch_files.h"
 #include "common/report/gradcam.h"
 #include "common/train/cases.h"
+#include "common/train/protocol.h"
 #include "common/train/trainer.h"
 
 namespace attnunet::app {
@@ -187,6 +188,7 @@ bool run(const TrainConfig& given, std::optional<data::CheckDepth> depth, const 
   data::Fingerprints prints(dataset);
   const data::Split split = checked_split(dataset, config, depth, prints, start.cases);
   config.files = data::hash_of_file_sizes(dataset, data::all_cases(split));
+  config.protocol = protocol_text(split);
   if (!config.resume.empty()) warn_of_other_files(config);
 
   catch_interrupts();

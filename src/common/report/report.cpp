@@ -53,6 +53,7 @@ std::string head(const RunReport& report) {
       "<h1>" + escape_html(name_of(config.network.variant)) + ", base " + std::to_string(config.network.base) + ", " +
       images_text(config) + "</h1>\n<p class=\"note\">" + std::to_string(report.train_cases) + " cases for training, " +
       std::to_string(report.validation.size()) + " for validation, from " + escape_html(config.data) + "</p>\n";
+  if (!config.protocol.empty()) html += "<p class=\"note\">Protocol: " + escape_html(config.protocol) + ".</p>\n";
   for (const std::string& warning : seen_warnings(count_seen(seen), "validation"))
     html += "<p><b>Warning</b>: " + escape_html(warning) + "</p>\n";
   html += "<div class=\"facts\">\n";
@@ -367,8 +368,8 @@ int reported_epoch(const fs::path& report) {
 }
 
 std::string repeat_command(const TrainConfig& config) {
-  const std::set<std::string> elsewhere{"train-cases", "val-cases", "test-cases",     "files", "out",
-                                        "resume",      "threads",   "intensity-bits", "quiet", "panels"};
+  const std::set<std::string> elsewhere{"train-cases", "val-cases", "test-cases",     "protocol", "files", "out",
+                                        "resume",      "threads",   "intensity-bits", "quiet",    "panels"};
   std::string command = "attnunet train";
   const nlohmann::ordered_json options = options_of(config);
   for (const auto& [key, value] : options.items()) {

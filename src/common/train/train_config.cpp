@@ -79,6 +79,7 @@ void for_each_other(Config& config, Visit visit) {
   visit("test-list", config.test_list);
   visit("data", config.data);
   visit("files", config.files);
+  visit("protocol", config.protocol);
   visit("out", config.out);
   visit("init", config.init);
   visit("resume", config.resume);

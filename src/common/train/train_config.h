@@ -51,7 +51,8 @@ struct TrainConfig {
   int panels = 1;  ///< pictures after every epoch
   /// With lists: the names they hold, so that a checkpoint needs no lists. The command fills them in.
   std::vector<std::string> train_cases, val_cases, test_cases;
-  std::string files;  ///< data::hash_of_file_sizes of the cases; the command fills it in
+  std::string protocol;  ///< protocol_text of the split; the command fills it in
+  std::string files;     ///< data::hash_of_file_sizes of the cases; the command fills it in
 };
 
 /// What data::make_split is told.

@@ -1,0 +1,26 @@
+#include "common/train/protocol.h"
+
+#include <gtest/gtest.h>
+
+namespace attnunet {
+namespace {
+
+TEST(Protocol, OfARunSaysWhatChoosesTheEpoch) {
+  EXPECT_EQ(protocol_text(data::Split{{0, 1, 2}, {3}}),
+            "3 cases train; 1 validation case chooses the epoch of best.safetensors and also gives the validation "
+            "scores, which flatter that file; there are no test cases");
+  EXPECT_EQ(protocol_text(data::Split{{0}, {1, 2}, {3, 4}}),
+            "1 case trains; 2 validation cases choose the epoch of best.safetensors; 2 test cases do neither (scores: "
+            "evaluate --subset test)");
+}
+
+TEST(Protocol, OfAnEvaluationSaysWhatItsCasesDid) {
+  EXPECT_EQ(protocol_text(Subset::test, 1, true), "scores of 1 case that neither trained nor chose an epoch");
+  EXPECT_EQ(protocol_text(Subset::train, 7, true), "scores of 7 cases that were trained on");
+  EXPECT_NE(protocol_text(Subset::val, 7, true).find("chose the epoch of best.safetensors"), std::string::npos);
+  for (const Name<Subset>& one : Names<Subset>::table)
+    EXPECT_NE(protocol_text(one.value, 7, false).find("does not record"), std::string::npos) << one.text;
+}
+
+}  // namespace
+}  // namespace attnunet
