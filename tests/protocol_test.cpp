@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 TEST(Protocol, OfARunSaysWhatChoosesTheEpoch) {
   EXPECT_EQ(protocol_text(data::Split{{0, 1, 2}, {3}}),
@@ -22,5 +22,5 @@ TEST(Protocol, OfAnEvaluationSaysWhatItsCasesDid) {
     EXPECT_NE(protocol_text(one.value, 7, false).find("does not record"), std::string::npos) << one.text;
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

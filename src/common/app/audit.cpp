@@ -237,7 +237,7 @@ bool run(const AuditOptions& options, const std::set<std::string>& given) {
   for (Part& part : parts) {
     part.nothing = column_of(scores_of_nothing(dataset, part.cases, size));
     if (!checkpoint) continue;
-    const std::vector<ImageScore> scores = scores_of(*checkpoint, config, dataset, part.cases);
+    const std::vector<ImageScore> scores = scores_of(Model{{*checkpoint}}, config, dataset, part.cases);
     if (scores.size() < part.cases.size()) return false;
     part.checkpoint = column_of(scores);
   }

@@ -34,7 +34,8 @@ namespace attnunet::app {
 namespace {
 
 struct EvaluateOptions {
-  std::vector<std::string> checkpoints;
+  std::vector<std::string> checkpoints, ensemble;
+  bool tta = false;
   Subset subset = Subset::val;
   std::string json, csv, choose_threshold;
   Index min_area = 0, largest = 0;  // for predict, in the file of choose_threshold
@@ -310,26 +311,54 @@ void print_head(const Evaluation& evaluation) {
   tell_left_out(evaluation.dataset);
 }
 
+/// None if a member has none.
+std::optional<CaseList> list_of(const Model& model) {
+  if (model.checkpoints.size() == 1) return model.checkpoints[0].case_list;
+  std::vector<CaseList> lists;
+  for (const Checkpoint& member : model.checkpoints) {
+    if (!member.case_list) return std::nullopt;
+    lists.push_back(*member.case_list);
+  }
+  return joined_list(lists);
+}
+
+std::vector<Seen> seen_by_any(const Model& model, data::Fingerprints& prints, const std::vector<std::size_t>& cases) {
+  std::vector<Seen> seen(cases.size(), Seen::no);
+  for (const Checkpoint& member : model.checkpoints) {
+    const std::vector<Seen> by_member = seen_by(member.case_list, prints, cases);
+    for (std::size_t i = 0; i < seen.size(); ++i) seen[i] = worse_of(seen[i], by_member[i]);
+  }
+  return seen;
+}
+
 /// Prints what is scored. Until all files have been read, Ctrl-C ends the program at once. Where interrupted after
 /// that, fewer images than cases and no reports.
-Evaluation evaluate(const std::string& path, const EvaluateOptions& options, const std::set<std::string>& given) {
+/// Of one checkpoint, or of those of an ensemble.
+Evaluation evaluate(const std::vector<std::string>& paths, const EvaluateOptions& options,
+                    const std::set<std::string>& given) {
   const auto asked = [&](const char* name, auto value) {
     return given.count(name) != 0 ? std::optional(value) : std::nullopt;
   };
   const NetworkConfig& network_asked = options.config.network;
-  Checkpoint checkpoint =
-      load_checkpoint(path, asked("variant", network_asked.variant), asked("base", network_asked.base));
+  Model model{{}, options.tta};
+  if (paths.size() > 1)
+    model.checkpoints = load_ensemble(paths);
+  else
+    model.checkpoints.push_back(
+        load_checkpoint(paths[0], asked("variant", network_asked.variant), asked("base", network_asked.base)));
+  Checkpoint& checkpoint = model.checkpoints[0];
   Evaluation evaluation;
-  evaluation.checkpoint = path;
+  for (const std::string& path : paths) evaluation.checkpoint += (evaluation.checkpoint.empty() ? "" : " + ") + path;
   evaluation.subset = options.subset;
-  evaluation.listed = checkpoint.case_list.has_value();
-  evaluation.config = merged_config(checkpoint, path, options.config, given);
+  const std::optional<CaseList> list = list_of(model);
+  evaluation.listed = list.has_value();
+  evaluation.config = merged_config(checkpoint, paths[0], options.config, given);
   if (!options.choose_threshold.empty()) require_settings_of_copy(checkpoint, evaluation.config);
   evaluation.assumed = assumptions(checkpoint, evaluation.config.size);
   evaluation.stored = marking_text(checkpoint);
   std::optional<data::Fingerprints> prints;
-  if (checkpoint.case_list && !chooses_cases(given)) {
-    choose_recorded(evaluation, *checkpoint.case_list, prints);
+  if (list && !chooses_cases(given)) {
+    choose_recorded(evaluation, *list, prints);
   } else {
     evaluation.dataset = find_dataset(evaluation.config);
     if (!checkpoint.has_metadata) take_own_split(evaluation.dataset, given, evaluation.config);
@@ -337,7 +366,7 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
     evaluation.cases = subset_of(evaluation.dataset, options.subset, evaluation.config, *prints);
   }
   keep_dataset(outputs_of(options), evaluation.dataset);
-  evaluation.seen = seen_by(checkpoint.case_list, *prints, evaluation.cases);
+  evaluation.seen = seen_by_any(model, *prints, evaluation.cases);
   if (!options.choose_threshold.empty()) require_unseen(evaluation);
   print_head(evaluation);
   const data::Survey survey = check_files(evaluation.dataset, evaluation.cases, evaluation.config);
@@ -350,7 +379,7 @@ Evaluation evaluate(const std::string& path, const EvaluateOptions& options, con
   catch_interrupts();
   ImageReports& images = evaluation.images;
   ThresholdChoice choice;
-  images.scores = scores_of(checkpoint, evaluation.config, evaluation.dataset, evaluation.cases,
+  images.scores = scores_of(model, evaluation.config, evaluation.dataset, evaluation.cases,
                             [&](std::size_t place, const float* logits, const float* truth) {
                               const ImageSize size = evaluation.config.size;
                               images.see(logits, truth, size);
@@ -389,10 +418,13 @@ nlohmann::ordered_json to_json(const Evaluation& evaluation, const EvaluateOptio
     per_class[name] = {{"cases", report.images}};
     per_class[name].update(to_json(report));
   }
-  nlohmann::ordered_json object{
-      {"checkpoint", evaluation.checkpoint}, {"subset", name_of(evaluation.subset)},
-      {"cases", evaluation.overall.images},  {"missing", evaluation.missing},
-      {"size", evaluation.config.size},      {"keep_aspect", evaluation.config.reading.keep_aspect}};
+  nlohmann::ordered_json object{{"checkpoint", evaluation.checkpoint},
+                                {"subset", name_of(evaluation.subset)},
+                                {"cases", evaluation.overall.images},
+                                {"missing", evaluation.missing},
+                                {"size", evaluation.config.size},
+                                {"tta", options.tta},
+                                {"keep_aspect", evaluation.config.reading.keep_aspect}};
   object["protocol"] = protocol_of(evaluation);
   object.update(seen_json(count_seen(evaluation.seen), evaluation.listed));
   object.update(
@@ -485,21 +517,33 @@ void require_replaceable(const std::string& file) {
 /// False where interrupted.
 bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
   require_backend(options.config.backend, options.config.precision, options.config.conv);
+  if (options.checkpoints.empty() == options.ensemble.empty())
+    throw UsageError("evaluate needs --checkpoint or --ensemble, and not both");
+  if (options.ensemble.size() == 1)
+    throw UsageError("--ensemble is of two or more checkpoints: use --checkpoint for one");
+  for (const char* name : {"variant", "base", "choose-threshold"})
+    if (!options.ensemble.empty() && given.count(name) != 0)
+      throw UsageError(std::string("--") + name + " is for one --checkpoint and does not go with --ensemble");
   if (!options.choose_threshold.empty() && (options.subset != Subset::val || options.checkpoints.size() > 1))
     throw UsageError("--choose-threshold is for one --checkpoint and --subset val: leave out what differs");
   if (options.checkpoints.size() > 1 && !options.csv.empty())
     throw UsageError("--csv is of one checkpoint: leave it out, or name one --checkpoint");
   if (options.choose_threshold.empty() && (given.count("min-area") != 0 || given.count("largest") != 0))
     throw UsageError("--min-area and --largest are kept, for predict, in the file of --choose-threshold: name one");
-  keep_inputs(outputs_of(options), {options.checkpoints.begin(), options.checkpoints.end()});
+  std::vector<std::filesystem::path> read{options.checkpoints.begin(), options.checkpoints.end()};
+  read.insert(read.end(), options.ensemble.begin(), options.ensemble.end());
+  keep_inputs(outputs_of(options), read);
   if (!options.choose_threshold.empty()) require_replaceable(options.choose_threshold);
   require_writable({options.json, options.csv, options.choose_threshold});
 
   std::vector<Evaluation> evaluations;
-  for (const std::string& path : options.checkpoints) {
+  std::vector<std::vector<std::string>> models;
+  for (const std::string& path : options.checkpoints) models.push_back({path});
+  if (!options.ensemble.empty()) models.push_back(options.ensemble);
+  for (const std::vector<std::string>& paths : models) {
     if (!evaluations.empty()) std::printf("\n");
     restore_interrupts();
-    evaluations.push_back(evaluate(path, options, given));
+    evaluations.push_back(evaluate(paths, options, given));
     const Evaluation& one = evaluations.back();
     if (one.images.scores.size() < one.cases.size()) return false;
     print(one, options);
@@ -546,8 +590,9 @@ void add_evaluate_command(Command& app, int& exit_code) {
           "--checkpoint", options->checkpoints,
           "the model; several, as of the folds of a cross-validation, give mean and standard deviation too, each "
           "evaluated on its own split")
-      ->required()
       ->default_str("");
+  command->add_option("--ensemble", options->ensemble, ensemble_help)->default_str("");
+  command->add_flag("--tta", options->tta, tta_help);
   add_named_option(*command, options->subset, "which of the recorded cases; all: those of the three others");
   add_backend_option(*command, config.backend);
   add_precision_option(*command, config.precision);

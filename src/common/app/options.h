@@ -65,6 +65,12 @@ void add_mask_rule_option(Command& command, data::MaskRule& rule);
 /// --ignore-orientation: whether EXIF decides what is up.
 void add_orientation_option(Command& command, data::ReadOptions& files);
 
+constexpr const char* tta_help =
+    "mean logits over the 8 flips and turns of a square, the 4 flips of another --size; as many times the work";
+constexpr const char* ensemble_help =
+    "instead of --checkpoint: mean logits of these models, as of the folds of a cross-validation, which must agree in "
+    "size and preparation of the images";
+
 /// --min-area and --largest; `more` ends their help.
 void add_component_options(Command& command, Index& min_area, Index& largest, const std::string& more);
 

@@ -13,6 +13,7 @@
 #include "common/app/dataset.h"
 #include "common/app/inputs_kept.h"
 #include "common/app/options.h"
+#include "common/app/scores.h"
 #include "common/core/counted.h"
 #include "common/core/in_parallel.h"
 #include "common/core/quoting.h"
@@ -37,7 +38,7 @@ namespace fs = std::filesystem;
 
 struct PredictOptions {
   std::string checkpoint, out, csv, gradcam_layer = "bottleneck";
-  std::vector<std::string> inputs;
+  std::vector<std::string> inputs, ensemble;
   ResultOptions results;
   bool tta = false, skip_bad = false, anonymous = false;
   std::optional<ImageSize> size;       // the checkpoint's if absent
@@ -130,17 +131,17 @@ Index bytes_of_images(const std::vector<Input>& inputs, std::size_t batch, int t
 
 /// Three batches are under way: one being read, one in the network, one being written.
 template <class B>
-void predict(typename B::Device& device, const Checkpoint& checkpoint, const PredictOptions& options,
+void predict(typename B::Device& device, const std::vector<Checkpoint>& checkpoints, const PredictOptions& options,
              const std::vector<Input>& inputs, Outcome& outcome) {
   const auto batch = std::min(static_cast<std::size_t>(options.config.batch), inputs.size());
   const int threads = options.config.threads;
   const bool explain = options.results.attention || options.results.gradcam;
-  Predictor<B> predictor(device, checkpoint, static_cast<Index>(batch),
+  Predictor<B> predictor(device, checkpoints, static_cast<Index>(batch),
                          explain ? std::optional<std::string>(options.gradcam_layer) : std::nullopt, options.tta,
                          bytes_of_images(inputs, batch, threads));
   const auto start_loading = [&](std::size_t first) {
     return std::async(std::launch::async,
-                      [&, first] { return load(inputs, first, batch, checkpoint.config, options); });
+                      [&, first] { return load(inputs, first, batch, checkpoints[0].config, options); });
   };
   const auto write = [&](const std::vector<Loaded>& loaded, const std::vector<report::Explanation>& explanations) {
     const int for_each = std::max(1, threads / static_cast<int>(std::max<std::size_t>(1, explanations.size())));
@@ -222,13 +223,35 @@ void take_stored_marking(Checkpoint& checkpoint, const std::set<std::string>& gi
   std::printf("From the checkpoint: %s\n", stored.c_str());
 }
 
+/// The model, or those of an ensemble, without what each states of its own marking.
+std::vector<Checkpoint> load_checkpoints(const PredictOptions& options) {
+  if (options.checkpoint.empty() == options.ensemble.empty())
+    throw UsageError("predict needs --checkpoint or --ensemble, and not both");
+  if (!options.checkpoint.empty()) {
+    std::vector<Checkpoint> one;
+    one.push_back(load_checkpoint(options.checkpoint));
+    return one;
+  }
+  if (options.ensemble.size() == 1)
+    throw UsageError("--ensemble is of two or more checkpoints: use --checkpoint for one");
+  if (options.results.attention || options.results.gradcam)
+    throw UsageError("--attention and --gradcam explain one network: use --checkpoint, not --ensemble");
+  std::vector<Checkpoint> members = load_ensemble(options.ensemble);
+  for (Checkpoint& member : members) {  // chosen for the member, not for the mean
+    member.threshold.reset();
+    member.min_area = member.largest = 0;
+  }
+  return members;
+}
+
 /// False where interrupted.
 bool run(PredictOptions options, const std::set<std::string>& given) {
   const TrainConfig& config = options.config;
   require_backend(config.backend, config.precision, config.conv);
-  Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+  std::vector<Checkpoint> checkpoints = load_checkpoints(options);
+  Checkpoint& checkpoint = checkpoints[0];
   if (options.size) {
-    require_size(checkpoint.config.network, *options.size);
+    for (const Checkpoint& member : checkpoints) require_size(member.config.network, *options.size);
     checkpoint.config.size = *options.size;
   }
   if (config.reading.keep_aspect) checkpoint.config.reading.keep_aspect = true;
@@ -240,7 +263,8 @@ bool run(PredictOptions options, const std::set<std::string>& given) {
   const Inputs found = find_inputs(options.inputs, options.out, options.frame);
   if (!found.left_out.empty()) std::printf("%s\n", data::left_out_text(found.left_out).c_str());
   const std::vector<Input>& inputs = found.images;
-  std::vector<fs::path> read{options.checkpoint};
+  std::vector<fs::path> read{options.ensemble.begin(), options.ensemble.end()};
+  if (!options.checkpoint.empty()) read.emplace_back(options.checkpoint);
   for (const Input& input : inputs) read.push_back(input.file);
   keep_inputs({{"--csv", options.csv}}, read);
   make_folders(options.out, inputs, longest_ending(options.results));
@@ -251,7 +275,9 @@ bool run(PredictOptions options, const std::set<std::string>& given) {
     std::printf("%s of predict and %s left out\n",
                 counted(found.results, "file is a result", "files are results").c_str(),
                 found.results == 1 ? "was" : "were");
-  if (!assumed.empty()) std::printf("%s has %s\n", options.checkpoint.c_str(), assumed.c_str());
+  if (!assumed.empty())
+    std::printf("%s has %s\n", (options.checkpoint.empty() ? options.ensemble[0] : options.checkpoint).c_str(),
+                assumed.c_str());
 
   catch_interrupts();
   Outcome outcome;
@@ -264,7 +290,7 @@ bool run(PredictOptions options, const std::set<std::string>& given) {
   };
   try {
     with_backend<float>(config.backend, config.threads, config.precision, config.conv, [&](auto& device, auto b) {
-      predict<decltype(b)>(device, checkpoint, options, inputs, outcome);
+      predict<decltype(b)>(device, checkpoints, options, inputs, outcome);
     });
   } catch (...) {
     write_table();
@@ -300,7 +326,8 @@ void add_predict_command(Command& app, int& exit_code) {
   command->add_option("inputs", options->inputs, "images, and folders that are searched for them")
       ->required()
       ->default_str("");
-  command->add_option("--checkpoint", options->checkpoint, "the model")->required();
+  command->add_option("--checkpoint", options->checkpoint, "the model");
+  command->add_option("--ensemble", options->ensemble, ensemble_help)->default_str("");
   command->add_option("--out", options->out, "folder for a_mask.png of each a.png; sub-folders are kept")->required();
   add_other_size_option(*command, options->size, "the checkpoint's");
   add_keep_aspect_option(*command, config.reading.keep_aspect, keep_aspect_of_checkpoint);
@@ -316,10 +343,7 @@ void add_predict_command(Command& app, int& exit_code) {
                     "also a_attention_L.png: what the gate of each level let through (Attention U-Nets)");
   command->add_flag("--gradcam", results.gradcam, "also a_gradcam.png: what counted for the mask (Grad-CAM)");
   command->add_option("--gradcam-layer", options->gradcam_layer, "its layer; naming one asks for --gradcam");
-  command->add_flag(
-      "--tta", options->tta,
-      "mean logits over the 8 flips and turns of a square, the 4 flips of another --size; as many times the "
-      "work");
+  command->add_flag("--tta", options->tta, tta_help);
   command->add_option("--csv", options->csv,
                       "file for area, box, centroid and probability of the lesion of every image, in pixels; the area "
                       "in mm^2, too, if the size of a pixel is known");

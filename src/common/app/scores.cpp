@@ -4,7 +4,9 @@
 
 #include "common/app/backend.h"
 #include "common/app/options.h"
+#include "common/core/error.h"
 #include "common/io/signals.h"
+#include "common/predict/mean_logits.h"
 #include "common/train/device_memory.h"
 #include "common/train/evaluator.h"
 #include "common/train/run_folder.h"
@@ -13,21 +15,17 @@ namespace attnunet::app {
 namespace {
 
 template <class B>
-std::vector<ImageScore> scores_on(typename B::Device& device, const Checkpoint& checkpoint, const TrainConfig& config,
+std::vector<ImageScore> scores_on(typename B::Device& device, const Model& model, const TrainConfig& config,
                                   const data::Dataset& dataset, const std::vector<std::size_t>& cases,
                                   const SeeImage& see) {
-  const Architecture architecture = make_architecture(config.network);
   const Index most = static_cast<Index>(cases.size()), batch = std::min(config.batch, most);
   const ImageSize size = config.size;
-  require_memory(
-      "evaluation",
-      AttentionUNet<B>::bytes(architecture, false) + Evaluator<B>::bytes(size, config.loss, batch, most) +
-          AttentionUNetTape<B>::planned_bytes(device, architecture, batch, size.height, size.width, Purpose::inference),
-      device.available_bytes(), memory_name<B>, "--batch or --size");
-  AttentionUNet<B> network(device, architecture, false);
-  network.load({checkpoint.parameters.begin(), checkpoint.parameters.end()},
-               {checkpoint.statistics.begin(), checkpoint.statistics.end()});
-  AttentionUNetTape<B> tape(device, architecture, batch, size.height, size.width, Purpose::inference);
+  require_memory("evaluation",
+                 MeanLogits<B>::bytes(device, model.checkpoints, batch, size) +
+                     Evaluator<B>::bytes(size, config.loss, batch, most),
+                 device.available_bytes(), memory_name<B>, "--batch or --size");
+  MeanLogits<B> network(device, model.checkpoints, batch, size, model.tta);
+  AttentionUNetTape<B>& tape = network.tape();
   Evaluator<B> evaluator(device, dataset, size, config.loss, batch, most);
 
   const Index pixels = size.pixels();
@@ -95,10 +93,32 @@ TrainConfig merged_config(const Checkpoint& checkpoint, const std::string& path,
   return config;
 }
 
-std::vector<ImageScore> scores_of(const Checkpoint& checkpoint, const TrainConfig& config, const data::Dataset& dataset,
+std::vector<Checkpoint> load_ensemble(const std::vector<std::string>& paths) {
+  std::vector<Checkpoint> members;
+  for (const std::string& path : paths) {
+    members.push_back(load_checkpoint(path));
+    const TrainConfig &first = members[0].config, &other = members.back().config;
+    std::string differs;
+    if (!(first.size == other.size))
+      differs = "size " + described(first.size) + " and " + described(other.size);
+    else if (first.reading.keep_aspect != other.reading.keep_aspect)
+      differs = "--keep-aspect";
+    else if (first.reading.intensity.rule != other.reading.intensity.rule ||
+             first.reading.intensity.bits != other.reading.intensity.bits)
+      differs = "how intensities become 8 bits";
+    else if (first.reading.files.ignore_orientation != other.reading.files.ignore_orientation)
+      differs = "--ignore-orientation";
+    if (!differs.empty())
+      throw Error(paths[0] + " and " + path + " make no ensemble, as they were trained on images of different " +
+                  "preparation: " + differs + "; choose checkpoints that agree");
+  }
+  return members;
+}
+
+std::vector<ImageScore> scores_of(const Model& model, const TrainConfig& config, const data::Dataset& dataset,
                                   const std::vector<std::size_t>& cases, const SeeImage& see) {
   return with_backend<float>(config.backend, config.threads, config.precision, config.conv, [&](auto& device, auto b) {
-    return scores_on<decltype(b)>(device, checkpoint, config, dataset, cases, see);
+    return scores_on<decltype(b)>(device, model, config, dataset, cases, see);
   });
 }
 

@@ -175,6 +175,30 @@ CaseList list_cases(CaseList before, const data::Dataset& dataset, const data::S
   return list;
 }
 
+CaseList joined_list(const std::vector<CaseList>& members) {
+  CaseList list;
+  for (const CaseList& member : members) {
+    add_new(list.train, member.train);
+    add_new(list.pretrained_on, member.pretrained_on);
+    list.complete = list.complete && member.complete;
+  }
+  std::set<std::string> used;
+  for (const RecordedCase& one : list.train) used.insert(one.hash);
+  const auto add_unused = [&](Cases& cases, const Cases& more) {
+    for (const RecordedCase& one : more)
+      if (used.insert(one.hash).second) cases.push_back(one);
+  };
+  for (const CaseList& member : members) add_unused(list.val, member.val);
+  for (const CaseList& member : members) add_unused(list.test, member.test);
+  return list;
+}
+
+Seen worse_of(Seen a, Seen b) {
+  for (const Seen worst : {Seen::trained, Seen::near_duplicate, Seen::unknown})
+    if (a == worst || b == worst) return worst;
+  return Seen::no;
+}
+
 std::vector<Seen> seen_by(const std::optional<CaseList>& list, data::Fingerprints& prints,
                           const std::vector<std::size_t>& cases) {
   std::vector<Seen> seen(cases.size(), Seen::unknown);

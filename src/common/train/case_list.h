@@ -61,6 +61,13 @@ CaseList inherited_list(const std::optional<CaseList>& of_init);
 CaseList list_cases(CaseList before, const data::Dataset& dataset, const data::Split& split,
                     data::Fingerprints& prints);
 
+/// Of an ensemble: what any of its members was trained on; of the rest the validation cases of any, then the test cases
+/// of any. For finding them: seen_by must be asked of each member.
+CaseList joined_list(const std::vector<CaseList>& members);
+
+/// What two say of one image together: that it was trained on if either says that.
+Seen worse_of(Seen a, Seen b);
+
 /// Of each of the cases (indices into prints' dataset) by a checkpoint's list. All unknown if it has none; unknown for
 /// an image that cannot be read.
 std::vector<Seen> seen_by(const std::optional<CaseList>& list, data::Fingerprints& prints,

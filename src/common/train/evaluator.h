@@ -27,9 +27,10 @@ class Evaluator {
 
   /// The scores of the cases (indices into the dataset), in their order. The tape is planned for at least the batch;
   /// one planned for training does as well. go_on(images done) is asked after each batch: if it says no, the scores
-  /// are those so far.
+  /// are those so far. The network is an AttentionUNet, or what has the same forward pass over a tape.
+  template <class Network>
   std::vector<ImageScore> run(
-      AttentionUNet<B>& network, AttentionUNetTape<B>& tape, const std::vector<std::size_t>& cases,
+      Network& network, AttentionUNetTape<B>& tape, const std::vector<std::size_t>& cases,
       const std::function<bool(Index)>& go_on = [](Index) { return true; }) {
     Pass pass;
     pass.training = false;
