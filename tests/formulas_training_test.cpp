@@ -1,5 +1,6 @@
 // The formulas of the losses, the optimiser, folded batch norm and the batch itself: cpu/bce.h, dice.h, tversky.h,
-// focal.h, adam.h, fold_batch_norm.h, batch_input.h, segmentation_counts.h and divergence.h, each as it stands there.
+// focal.h, clip_norm.h, adam.h, fold_batch_norm.h, batch_input.h, segmentation_counts.h and divergence.h, each as it
+// stands there.
 #include "common/gradcheck/cases/bce.h"
 #include "common/gradcheck/cases/dice.h"
 #include "common/gradcheck/cases/focal.h"
@@ -414,6 +415,23 @@ TEST(Formula, SegmentationCounts) {
     EXPECT_EQ(actual.fp, count(true, false));
     EXPECT_EQ(actual.fn, count(false, true));
     EXPECT_EQ(actual.tn, count(false, false));
+  }
+}
+
+TEST(Formula, ClipNorm) {
+  cpu::Device device(1);
+  Random random(3);
+  const Index n = 9000;
+  const Array g_in = random_array("g", n, random);
+  const double norm =
+      std::sqrt(sum(n, [&](Index i) { return Tensor(g_in, n)(Index{0}, i) * Tensor(g_in, n)(Index{0}, i); }));
+  for (const double limit : {0.5 * norm, 2 * norm}) {
+    auto g = upload<B>(device, g_in);
+    Cpu<double>::Buffer<double> scratch(device, clip_norm_scratch(n));
+    clip_norm(device, g.data(), scratch.data(), n, limit);
+    const double factor = std::min(1.0, limit / (norm + 1e-6));
+    expect_formula(download<B>(device, "g", g),
+                   each(n, [&](Index i) { return factor * Tensor(g_in, n)(Index{0}, i); }));
   }
 }
 

@@ -124,5 +124,15 @@ TEST(LearningRate, Schedules) {
   EXPECT_GT(learning_rate(LrSchedule::poly, 0.1, 9, 10), 0);
 }
 
+TEST(LearningRate, Warmup) {
+  for (const Index step : {1, 2, 1000}) EXPECT_EQ(warmup_factor(step, 0), 1);
+  EXPECT_EQ(warmup_factor(1, 4), 0.25);
+  EXPECT_EQ(warmup_factor(3, 4), 0.75);
+  EXPECT_EQ(warmup_factor(4, 4), 1);
+  EXPECT_EQ(warmup_factor(5, 4), 1);
+  EXPECT_EQ(warmup_factor(2, 2.5), 0.8);
+  EXPECT_EQ(warmup_factor(3, 2.5), 1);
+}
+
 }  // namespace TEST_FILE
 }  // namespace attnunet

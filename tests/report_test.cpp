@@ -91,6 +91,9 @@ TEST(Report, TellsWhatTheRunDid) {
   RunReport early = small_report();
   early.history.resize(2);
   EXPECT_TRUE(has(run_report(early), "not passed 0.1"));
+  EXPECT_FALSE(has(run_report(early), "--patience 5 after"));
+  early.early_end = "ended by --patience 5 after epoch 7 of 9";
+  EXPECT_TRUE(has(run_report(early), "This training was ended by --patience 5 after epoch 7 of 9.</p>"));
 }
 
 TEST(Report, OddNamesAreText) {

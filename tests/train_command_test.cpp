@@ -372,6 +372,37 @@ TEST(TrainCommand, NumbersOfALoss) {
   expect_success(resume({"--tversky-fn", "0.6"}));
 }
 
+// It says why it ended, also when it is resumed without effect; a run that did not count epochs counts them then.
+TEST(TrainCommand, Patience) {
+  const PhantomFolder phantoms;
+  const std::string last = phantoms / "run/last.safetensors";
+  const Finished ended =
+      attnunet_run(phantoms.train(phantoms / "run", {"--patience", "2", "--epochs", "9", "--lr", "1e-12"}));
+  expect_success(ended);
+  const int epochs = load_checkpoint(last).epoch;
+  const std::string why = "ended by --patience 2 after epoch " + std::to_string(epochs) + " of 9";
+  EXPECT_NE(ended.out.find(why), std::string::npos) << ended.out;
+  EXPECT_NE(read_text(phantoms / "run/report.html").find(why), std::string::npos);
+  const auto resume = [&](const std::string& checkpoint, std::vector<std::string> more) {
+    more.insert(more.begin(), {"train", "--threads", "1", "--resume", checkpoint});
+    return attnunet_run(more);
+  };
+  const Finished again = resume(last, {});
+  expect_success(again);
+  EXPECT_NE(again.out.find(why), std::string::npos) << again.out;
+  EXPECT_NE(again.out.find("with a larger --patience"), std::string::npos) << again.out;
+  const Finished longer = resume(last, {"--patience", "3"});
+  expect_success(longer);
+  EXPECT_NE(longer.out.find("ended by --patience 3 after epoch " + std::to_string(epochs + 1)), std::string::npos)
+      << longer.out;
+
+  expect_success(
+      attnunet_run(phantoms.train(phantoms / "other", {"--lr", "1e-12", "--epochs", std::to_string(epochs)})));
+  const Finished counted = resume(phantoms / "other/last.safetensors", {"--patience", "3", "--epochs", "9"});
+  expect_success(counted);
+  EXPECT_EQ(load_checkpoint(phantoms / "other/last.safetensors").epoch, epochs + 1) << counted.out;
+}
+
 class TrainResumed : public ::testing::Test {
  protected:
   void SetUp() override { expect_success(attnunet_run(phantoms.train(phantoms / "run"))); }

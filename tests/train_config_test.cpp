@@ -62,6 +62,14 @@ TrainConfig with_focal() {
   return c;
 }
 
+TrainConfig with_careful_steps() {
+  TrainConfig c;
+  c.warmup = 2.5;
+  c.clip_norm = 1.0 / 3;
+  c.patience = 9;
+  return c;
+}
+
 TEST(TrainConfig, Defaults) {
   const auto json = parse_json(deciding_json(TrainConfig()));
   EXPECT_EQ(json["variant"], "attention4");
@@ -139,7 +147,7 @@ TEST(TrainConfig, TestPart) {
 
 TEST(TrainConfig, RoundTrip) {
   for (const TrainConfig& config :
-       {TrainConfig(), unusual(), by_winograd(), not_square(), with_tversky(), with_focal()}) {
+       {TrainConfig(), unusual(), by_winograd(), not_square(), with_tversky(), with_focal(), with_careful_steps()}) {
     const std::string text = deciding_json(config);
     EXPECT_EQ(deciding_json(parse_deciding_json(text)), text);
   }
@@ -147,6 +155,9 @@ TEST(TrainConfig, RoundTrip) {
   EXPECT_EQ(parse_deciding_json(deciding_json(by_winograd())).conv, ConvMethod::winograd);
   EXPECT_EQ(parse_deciding_json(deciding_json(not_square())).size, ImageSize(192, 256));
   EXPECT_TRUE(parse_deciding_json(deciding_json(unusual())).reading.keep_aspect);
+  EXPECT_EQ(parse_deciding_json(deciding_json(with_careful_steps())).warmup, 2.5);
+  EXPECT_EQ(parse_deciding_json(deciding_json(with_careful_steps())).clip_norm, 1.0 / 3);
+  EXPECT_EQ(parse_deciding_json(deciding_json(with_careful_steps())).patience, 9);
   TrainConfig folds;
   folds.folds = 5;
   folds.fold = 4;
@@ -209,6 +220,9 @@ TEST(TrainConfig, OutOfRange) {
   };
   for (double lr : {nan, infinity, 0.0, -1.0, 1e9}) reject("lr", [&](TrainConfig& c) { c.lr = lr; });
   for (double decay : {nan, infinity, -1e-9}) reject("weight-decay", [&](TrainConfig& c) { c.weight_decay = decay; });
+  for (double epochs : {nan, infinity, -0.5}) reject("warmup", [&](TrainConfig& c) { c.warmup = epochs; });
+  for (double norm : {nan, infinity, -1.0}) reject("clip-norm", [&](TrainConfig& c) { c.clip_norm = norm; });
+  for (int epochs : {-1, 100001}) reject("patience", [&](TrainConfig& c) { c.patience = epochs; });
   for (double rate : {nan, -0.1, 1.0}) reject("dropout", [&](TrainConfig& c) { c.network.dropout = rate; });
   for (int base : {0, -2, 3, 514}) reject("base", [&](TrainConfig& c) { c.network.base = base; });
   for (int size : {-1, 0, 2, 15, 5000}) reject("size", [&](TrainConfig& c) { c.size = size; });
@@ -250,6 +264,17 @@ TEST(TrainConfig, OutOfRange) {
   small.network.variant = Variant::attention3;
   small.size = 8;
   EXPECT_NO_THROW(validate(small));
+}
+
+TEST(TrainConfig, EndByPatience) {
+  TrainConfig config;
+  config.epochs = 30;
+  EXPECT_EQ(end_by_patience(config, 20, 20), "");
+  config.patience = 5;
+  EXPECT_EQ(end_by_patience(config, 20, 4), "");
+  EXPECT_EQ(end_by_patience(config, 20, 5),
+            "ended by --patience 5 after epoch 20 of 30: the validation IoU has not improved since epoch 15");
+  EXPECT_EQ(end_by_patience(config, 30, 5), "");  // all epochs are done
 }
 
 TEST(TrainConfig, DamagedJson) {
@@ -336,6 +361,11 @@ TEST(TrainConfig, Resumed) {
   EXPECT_EQ(resumed.data, "moved");
   EXPECT_EQ(resumed.threads, 3);
   EXPECT_EQ(resumed_config(stored, given, {"resume", "epochs"}).epochs, 99);
+  given.patience = 3;
+  EXPECT_EQ(resumed_config(with_careful_steps(), given, {"resume"}).patience, 9);
+  EXPECT_EQ(resumed_config(with_careful_steps(), given, {"resume", "patience"}).patience, 3);
+  for (const char* option : {"warmup", "clip-norm"})
+    EXPECT_THROW(resumed_config(with_careful_steps(), given, {"resume", option}), UsageError);
   given.out = "other";
   EXPECT_EQ(resumed_config(stored, given, {"resume", "out"}).out, "other");
 

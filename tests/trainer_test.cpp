@@ -89,6 +89,77 @@ TEST_F(TrainerTest, OtherLossesLearnAndResume) {
   }
 }
 
+/// The epochs of a run, and the column lr.
+std::vector<double> rates_of(const RunFolder& run) {
+  std::vector<double> rates;
+  for (const EpochRow& row : read_metrics(run.csv())) rates.push_back(row.lr);
+  return rates;
+}
+
+// Two steps per epoch: 1.5 epochs are three steps. Half an epoch is one step, so it changes nothing.
+TEST_F(TrainerTest, Warmup) {
+  const RunFolder plain = train_new(in("plain"));
+  config.warmup = 1.5;
+  config.lr_schedule = LrSchedule::poly;
+  const double second = learning_rate(LrSchedule::poly, 1e-2, 1, 3),
+               third = learning_rate(LrSchedule::poly, 1e-2, 2, 3);
+  const RunFolder whole = train_new(in("whole"));
+  EXPECT_EQ(rates_of(whole), (std::vector<double>{1e-2 * (2 / 3.0), second, third}));
+  expect_same_run(whole, resume(train_new(in("stopped"), stop_at(1)).last(), TrainConfig(), {}));
+  config.lr_schedule = LrSchedule::constant;
+  config.warmup = 0.5;
+  EXPECT_EQ(load_checkpoint(train_new(in("half")).last()).parameters, load_checkpoint(plain.last()).parameters);
+}
+
+/// A rate that is far too small for the validation IoU to move: only the first epoch is the best.
+class PatienceTest : public TrainerTest {
+ protected:
+  PatienceTest() {
+    config.lr = 1e-12;
+    config.epochs = 8;
+    config.patience = 3;
+  }
+};
+
+TEST_F(PatienceTest, EndsTheTraining) {
+  const RunFolder run = train_new(in("a"));
+  const Checkpoint last = load_checkpoint(run.last());
+  ASSERT_EQ(last.epoch - last.epochs_since_best, load_checkpoint(run.best()).epoch);
+  EXPECT_EQ(last.epochs_since_best, 3);
+  EXPECT_LT(last.epoch, 8);
+  EXPECT_EQ(rates_of(run).size(), static_cast<std::size_t>(last.epoch));
+  // Resumed as it is, or with more epochs, there is nothing to do.
+  const std::string before = read_text(run.last());
+  resume(run.last(), TrainConfig(), {});
+  EXPECT_EQ(read_text(run.last()), before);
+  TrainConfig longer;
+  longer.epochs = 20;
+  resume(run.last(), longer, {"epochs"});
+  EXPECT_EQ(load_checkpoint(run.last()).epoch, last.epoch);
+}
+
+// Stopped while the epochs are counted: it ends where the undisturbed run does.
+TEST_F(PatienceTest, CountIsResumed) {
+  const RunFolder whole = train_new(in("whole"));
+  const int asked_in_epoch = 4;  // before each of 2 steps, before and after validation
+  for (const int n : {asked_in_epoch + 1, 2 * asked_in_epoch + 2, 3 * asked_in_epoch})
+    expect_same_run(whole, resume(train_new(in("stopped" + std::to_string(n)), stop_at(n)).last(), TrainConfig(), {}));
+}
+
+// As a run with that patience from the start.
+TEST_F(PatienceTest, AnotherPatienceGoesOn) {
+  const RunFolder shorter = train_new(in("shorter"));
+  TrainConfig given;
+  given.patience = config.patience = 5;
+  const RunFolder longer = train_new(in("longer"));
+  EXPECT_EQ(load_checkpoint(longer.last()).epoch, load_checkpoint(shorter.last()).epoch + 2);
+  expect_same_run(longer, resume(shorter.last(), given, {"patience"}));
+  given.patience = config.patience = 0;
+  const RunFolder all = train_new(in("all"));
+  EXPECT_EQ(load_checkpoint(all.last()).epoch, 8);
+  expect_same_run(all, resume(shorter.last(), given, {"patience"}));
+}
+
 TEST_F(TrainerTest, StoppedTwiceInOneEpoch) {
   config.batch = 1;
   const RunFolder whole = train_new(in("whole"));
@@ -296,6 +367,25 @@ TYPED_TEST(TrainerOnBackend, StoppedBeforeTheSmallerBatch) {
   const RunFolder whole = this->train_new(this->in("whole"));
   const RunFolder stopped = this->train_new(this->in("a"), stop_at(1));
   EXPECT_EQ(load_checkpoint(stopped.last()).sums.images(), 3);
+  this->expect_same_run(whole, this->resume(stopped.last(), TrainConfig(), {}));
+}
+
+// A limit above every norm changes no bit, one below them changes the first step, and it is the same however often the
+// run is stopped.
+TYPED_TEST(TrainerOnBackend, ClipNorm) {
+  this->config.epochs = 2;
+  const auto weights = [](const RunFolder& run) { return load_checkpoint(run.last()).parameters; };
+  const RunFolder plain = this->train_new(this->in("plain"));
+  this->config.clip_norm = 1e9;
+  EXPECT_EQ(weights(this->train_new(this->in("far"))), weights(plain));
+  this->config.clip_norm = 1e-3;
+  const RunFolder whole = this->train_new(this->in("whole"));
+  EXPECT_NE(weights(whole), weights(plain));
+  const RunFolder stopped = this->train_new(this->in("stopped"), stop_at(1));
+  // After one step m is a tenth of the clipped gradient.
+  double squares = 0;
+  for (const float m : load_checkpoint(stopped.last()).adam_m) squares += 100.0 * m * m;
+  EXPECT_NEAR(std::sqrt(squares), 1e-3, 1e-8);
   this->expect_same_run(whole, this->resume(stopped.last(), TrainConfig(), {}));
 }
 

@@ -436,6 +436,8 @@ def compare_step(report, before, after, folder):
     for key, needed in (("no-shuffle", True), ("augment", "none"), ("lr-schedule", "constant")):
         if config[key] != needed:
             raise ValueError(f"a run with {key} = {needed} is needed, not {config[key]}")
+    if config.get("warmup"):
+        raise ValueError("a run without --warmup is needed")
     if not names:
         raise ValueError("a run with --train-list and --val-list is needed: else its checkpoint names no cases")
     batch = names[before.batch * config["batch"] :][: config["batch"]]
@@ -444,6 +446,8 @@ def compare_step(report, before, after, folder):
     network = before.network().train()
     loss = loss_of(config, network(image), target)
     loss.backward()
+    if config.get("clip-norm"):
+        torch.nn.utils.clip_grad_norm_(network.parameters(), config["clip-norm"])
     print(f"step {after.step} on {len(batch)} images of {config['size']}, loss {loss.item():.9g}")
     ours = before.loss_of_the_step_to(after, len(names)) / len(batch)
     report.line("loss", abs(ours - loss.item()), abs(loss.item()), 1e-5)

@@ -9,6 +9,7 @@
 #include "cpu/batch_norm.h"
 #include "cpu/batch_norm_relu_dropout.h"
 #include "cpu/bce.h"
+#include "cpu/clip_norm.h"
 #include "cpu/concat.h"
 #include "cpu/conv2d.h"
 #include "cpu/conv2d_statistics.h"

@@ -10,6 +10,7 @@
 #include "cuda/batch_norm.h"
 #include "cuda/batch_norm_relu_dropout.h"
 #include "cuda/bce.h"
+#include "cuda/clip_norm.h"
 #include "cuda/concat.h"
 #include "cuda/conv2d.h"
 #include "cuda/conv2d_statistics.h"

@@ -74,6 +74,15 @@ void refuse_to_drop_steps(const Checkpoint& checkpoint) {
               shell_word(last));
 }
 
+/// epochs_since_best of a run that did not count them until now: by the metrics.csv beside it; 0 if that does not tell.
+int count_epochs_since_best(const Checkpoint& checkpoint) {
+  const std::filesystem::path csv = std::filesystem::path(checkpoint.config.resume).parent_path() / "metrics.csv";
+  if (!std::filesystem::exists(csv)) return 0;
+  for (const EpochRow& row : read_metrics(csv))
+    if (row.epoch <= checkpoint.epoch && row.val.iou == checkpoint.best_val_iou) return checkpoint.epoch - row.epoch;
+  return 0;
+}
+
 /// The checkpoint to continue from, with the configuration to continue by.
 Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
   Checkpoint checkpoint = load_checkpoint(given.resume);
@@ -94,7 +103,9 @@ Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
     given.val_cases = listed.val_cases;
     given.test_cases = listed.test_cases;
   }
+  const bool counted = checkpoint.config.patience > 0;
   checkpoint.config = resumed_config(checkpoint.config, given, options);
+  if (checkpoint.config.patience > 0 && !counted) checkpoint.epochs_since_best = count_epochs_since_best(checkpoint);
   refuse_to_drop_steps(checkpoint);
   checkpoint.threshold.reset();  // it and what came with it were chosen for these weights
   checkpoint.min_area = checkpoint.largest = 0;
@@ -204,6 +215,7 @@ bool run(const TrainConfig& given, std::optional<data::CheckDepth> depth, const 
     display.finish_epoch(row, config.epochs, best);
   };
   std::optional<RunFolder> folder;
+  std::string early_end;
   const bool finished =
       with_backend<float>(config.backend, config.threads, config.precision, config.conv, [&](auto& device, auto b) {
         using B = decltype(b);
@@ -226,7 +238,9 @@ bool run(const TrainConfig& given, std::optional<data::CheckDepth> depth, const 
             return explainer.explain(trainer.network(), image).front();
           });
         };
-        return trainer.run(callbacks);
+        const bool done = trainer.run(callbacks);
+        early_end = trainer.early_end();
+        return done;
       });
   display.clear();
   if (!finished) {
@@ -240,6 +254,9 @@ bool run(const TrainConfig& given, std::optional<data::CheckDepth> depth, const 
     else
       std::printf(" before this run was resumed\n");
   }
+  if (!early_end.empty())
+    std::printf("%s%s\n", early_end.c_str(),
+                last_row.epoch > 0 ? "" : "; to go on, --resume with a larger --patience, or with 0 for all epochs");
   std::printf("run folder %s; see its report.html\n", folder->path().c_str());
   return true;
 }
@@ -272,6 +289,18 @@ void add_train_command(Command& app, int& exit_code) {
   command->add_option("--lr", config->lr, "learning rate of Adam")
       ->check(number([](double value) { return value > 0 && value <= 100; }, "above 0, at most 100"));
   add_named_option(*command, config->lr_schedule, "how it falls from epoch to epoch");
+  command
+      ->add_option("--warmup", config->warmup,
+                   "epochs, whole or not, over whose steps the learning rate rises linearly from 0 to its schedule")
+      ->check(number([](double value) { return value >= 0 && value <= 100000; }, "0 to 100000"));
+  command
+      ->add_option("--clip-norm", config->clip_norm,
+                   "largest global norm of the gradients; longer ones are scaled down to it; 0: no limit")
+      ->check(number([](double value) { return value >= 0 && value <= 1e9; }, "0 to 1e9"));
+  command
+      ->add_option("--patience", config->patience,
+                   "end the training if the validation IoU has not improved for this many epochs; 0: never")
+      ->check(whole_number(0, 100000));
   command->add_option("--weight-decay", config->weight_decay, "decoupled, as in AdamW")
       ->check(number([](double value) { return value >= 0 && value <= 100; }, "from 0 to 100"));
   add_loss_options(*command, config->loss,
@@ -288,8 +317,8 @@ void add_train_command(Command& app, int& exit_code) {
   command->add_option("--out", config->out, "run folder; runs/VARIANT-DATE-TIME if not given")->default_str("");
   command->add_option("--init", config->init, "start from the weights of this checkpoint");
   command->add_option("--resume", config->resume,
-                      "continue the run of this checkpoint; only --epochs, --threads, --out, --data, --panels and "
-                      "--quiet may differ from it");
+                      "continue the run of this checkpoint; only --epochs, --patience, --threads, --out, --data, "
+                      "--panels and --quiet may differ from it");
   command
       ->add_option(
           "--panels", config->panels,

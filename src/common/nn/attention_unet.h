@@ -110,6 +110,7 @@ class AttentionUNet {
   const T* parameters() const { return parameters_.data(); }
   const T* statistics() const { return statistics_.data(); }
   const T* gradients() const { return gradients_.data(); }
+  T* mutable_gradients() { return gradients_.data(); }
   /// For changing the parameters before the next pass: they are folded anew when evaluation needs them.
   T* mutable_parameters() {
     folded_is_current_ = false;

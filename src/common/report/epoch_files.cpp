@@ -35,6 +35,9 @@ std::vector<std::size_t> first_by(std::vector<std::size_t> cases, Before before)
 EpochFiles::EpochFiles(const Checkpoint& run, const RunFolder& folder, const data::Dataset& dataset,
                        const data::Split& split)
     : config_(run.config),
+      first_epoch_(run.epoch),
+      epochs_since_best_(run.epochs_since_best),
+      best_val_iou_(run.best_val_iou),
       seen_(run.case_list ? recorded_seen(run.case_list->val) : std::vector<Seen>(split.val.size(), Seen::unknown)),
       folder_(folder),
       dataset_(dataset),
@@ -62,6 +65,17 @@ Seen EpochFiles::seen_of(std::size_t validation_case) const {
   return seen_[static_cast<std::size_t>(place - split_.val.begin())];
 }
 
+std::string EpochFiles::early_end(const std::vector<EpochRow>& history) const {
+  int since_best = epochs_since_best_;
+  double best = best_val_iou_;
+  for (const EpochRow& row : history) {
+    if (row.epoch <= first_epoch_) continue;
+    since_best = row.val.iou > best ? 0 : since_best + 1;
+    best = std::max(best, row.val.iou);
+  }
+  return end_by_patience(config_, history.back().epoch, since_best);
+}
+
 void EpochFiles::write(int epoch, const std::vector<ImageScore>& validation, const Explain& explain) {
   for (std::size_t i = 0; i < shown_.size(); ++i) {
     const data::Case& one = dataset_.cases[shown_[i]];
@@ -77,6 +91,7 @@ void EpochFiles::write(int epoch, const std::vector<ImageScore>& validation, con
   report.cases_hash = cases_hash_;
   report.train_cases = split_.train.size();
   report.history = read_metrics(folder_.csv());
+  report.early_end = early_end(report.history);
   for (std::size_t i = 0; i < validation.size(); ++i) {
     const data::Case& one = dataset_.cases[split_.val[i]];
     report.validation.push_back({one.name, one.class_name, validation[i], seen_[i]});

@@ -34,8 +34,11 @@ class EpochFiles {
 
  private:
   Seen seen_of(std::size_t validation_case) const;
+  std::string early_end(const std::vector<EpochRow>& history) const;
 
   const TrainConfig config_;
+  const int first_epoch_, epochs_since_best_;  // of the state that training begins with
+  const double best_val_iou_;
   const std::vector<Seen> seen_;  // of split_.val
   const RunFolder folder_;
   const data::Dataset& dataset_;

@@ -56,6 +56,7 @@ std::string head(const RunReport& report) {
   if (!config.protocol.empty()) html += "<p class=\"note\">Protocol: " + escape_html(config.protocol) + ".</p>\n";
   for (const std::string& warning : seen_warnings(count_seen(seen), "validation"))
     html += "<p><b>Warning</b>: " + escape_html(warning) + "</p>\n";
+  if (!report.early_end.empty()) html += "<p>This training was " + escape_html(report.early_end) + ".</p>\n";
   html += "<div class=\"facts\">\n";
   html += fact(std::to_string(last.epoch) + " of " + std::to_string(config.epochs), "epochs done");
   html += fact(fixed(last.val.iou, 3), "validation IoU, mean over images");

@@ -49,6 +49,7 @@ struct RunReport {
   std::string cases_hash;
   std::size_t train_cases = 0;
   std::vector<EpochRow> history;       ///< at least one
+  std::string early_end;               ///< end_by_patience
   std::vector<CaseResult> validation;  ///< of the last epoch
   std::vector<CasePicture> best, worst;
   PanelStrip strip;

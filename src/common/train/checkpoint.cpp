@@ -119,6 +119,7 @@ std::map<std::string, std::string> metadata_of_run(const Checkpoint& checkpoint)
                                               {"best_val_iou", hex(checkpoint.best_val_iou)},
                                               {"config", deciding_json(config)}};
   if (checkpoint.case_list) metadata["case_list"] = checkpoint.case_list->to_text();
+  if (config.patience > 0) metadata["epochs_since_best"] = std::to_string(checkpoint.epochs_since_best);
   return metadata;
 }
 
@@ -198,6 +199,8 @@ void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
   checkpoint.best_val_iou = metadata.number("best_val_iou", [](double value) {
     return (value >= 0 && value <= 1) || value == -std::numeric_limits<double>::infinity();
   });
+  if (metadata.has("epochs_since_best"))
+    checkpoint.epochs_since_best = static_cast<int>(metadata.integer("epochs_since_best", checkpoint.epoch));
   read_marking(metadata, checkpoint);
   checkpoint.case_list = metadata.case_list();
   // What was trained before case lists knew no --intensity either: of 16 bits the high byte was used.

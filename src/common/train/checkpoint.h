@@ -5,7 +5,8 @@
 // Metadata, all strings: variant, base, size, seed, epoch (completed), step (of the optimiser, from the start), batch
 // (batches done of the running epoch), sums (the running epoch's metric sums, hex floats), cases (a hash of the
 // training and validation cases), best_val_iou (hex float; -inf before the first epoch), config (the JSON of what
-// decides the result) and case_list (case_list.h; older checkpoints have none); threshold (hex float),
+// decides the result) and case_list (case_list.h; older checkpoints have none); with --patience also epochs_since_best;
+// threshold (hex float),
 // min_area and largest if evaluate --choose-threshold has stored them. A checkpoint that was trained before there were
 // case lists read 16-bit images as
 // --intensity full does, and says so once it is loaded.
@@ -37,6 +38,8 @@ struct Checkpoint {
   std::string cases;
   std::optional<CaseList> case_list;
   double best_val_iou = -std::numeric_limits<double>::infinity();
+  int epochs_since_best =
+      0;  ///< completed epochs since that of best_val_iou; stored, and so known, with --patience only
   // For predict, if evaluate --choose-threshold has stored them:
   std::optional<double> threshold;  ///< above 0 and below 1
   Index min_area = 0, largest = 0;  ///< which parts of a mask stay (predict/components.h); 0: all

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/core/clip_norm_chunks.h"
 #include "common/data/loader.h"
 #include "common/data/split.h"
 #include "common/train/divergence_watch.h"
@@ -62,10 +63,13 @@ TrainingMemory plan_training_memory(const typename B::Device& device, const Trai
   const Index N = useful_batch(split, config.batch);
   const Index train = static_cast<Index>(split.train.size()), val = static_cast<Index>(split.val.size());
   const Index moments = 2 * architecture.parameter_elements * static_cast<Index>(sizeof(typename B::Scalar));
+  const Index clipping = config.clip_norm > 0
+                             ? clip_norm_scratch(architecture.parameter_elements) * static_cast<Index>(sizeof(double))
+                             : 0;
   const Index network =
       AttentionUNet<B>::bytes(architecture, true) + moments +
       AttentionUNetTape<B>::planned_bytes(device, architecture, N, size.height, size.width, Purpose::training) +
-      Scorer<B>::bytes(config.loss, N, size.pixels(), train) + DivergenceWatch<B>::bytes();
+      Scorer<B>::bytes(config.loss, N, size.pixels(), train) + DivergenceWatch<B>::bytes() + clipping;
   const auto all_but_cases = [&](bool cached) {
     return network + BatchFeed<B>::bytes(cached && config.augment == data::Augment::none, size, N, train) +
            Evaluator<B>::bytes(size, config.loss, N, val, cached);

@@ -184,8 +184,10 @@ void RunFolder::take_over_best(const Checkpoint& start, bool in_place) const {
   Checkpoint found = load_checkpoint(source);
   if (found.epoch > start.epoch) {
     if (in_place) fs::remove(source);
-  } else if (!in_place || found.config.epochs != start.config.epochs) {
+  } else if (!in_place || found.config.epochs != start.config.epochs ||
+             found.config.patience != start.config.patience) {
     found.config.epochs = start.config.epochs;
+    found.config.patience = start.config.patience;
     save_checkpoint(best(), found);
   }
 }

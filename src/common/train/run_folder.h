@@ -37,9 +37,9 @@ class RunFolder {
 
   /// Until here no file was touched. Writes config.json, the checkpoint as last.safetensors, and metrics.csv: its
   /// header, and where a run is resumed the rows up to the checkpoint. A best.safetensors comes along to another
-  /// folder, is removed where its epoch is one of those dropped, and takes on the new number of epochs, so that the
-  /// folder ends up as if the run had never been stopped; the panels of the epochs likewise. What a killed process left
-  /// unfinished is removed.
+  /// folder, is removed where its epoch is one of those dropped, and takes on the new number of epochs and the new
+  /// patience, so that the folder ends up as if the run had never been stopped; the panels of the epochs likewise. What
+  /// a killed process left unfinished is removed.
   void begin(const Checkpoint& start) const;
 
   const std::filesystem::path& path() const { return path_; }

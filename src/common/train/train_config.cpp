@@ -61,6 +61,9 @@ void for_each_later(Config& config, Visit visit) {
   visit("keep-aspect", config.reading.keep_aspect);
   visit("test-part", config.test_part);
   visit("test-cases", config.test_cases);
+  visit("warmup", config.warmup);
+  visit("clip-norm", config.clip_norm);
+  visit("patience", config.patience);
   if (config.loss.kind == LossKind::tversky) {  // the numbers of other losses decide nothing
     visit("tversky-fn", config.loss.tversky.fn);
     visit("tversky-fp", config.loss.tversky.fp);
@@ -232,6 +235,10 @@ void validate(const TrainConfig& config) {
   require(config.lr > 0 && config.lr <= 100, "lr", number(config.lr), "above 0, at most 100");
   require(config.weight_decay >= 0 && config.weight_decay <= 100, "weight-decay", number(config.weight_decay),
           "0 to 100");
+  require(config.warmup >= 0 && config.warmup <= 100000, "warmup", number(config.warmup), "0 to 100000");
+  require(config.clip_norm >= 0 && config.clip_norm <= 1e9, "clip-norm", number(config.clip_norm), "0 to 1e9");
+  require(config.patience >= 0 && config.patience <= 100000, "patience", std::to_string(config.patience),
+          "0 to 100000");
   const TverskyOptions& tversky = config.loss.tversky;
   require(tversky.fn >= 0 && tversky.fn <= 100, "tversky-fn", number(tversky.fn), "0 to 100");
   require(tversky.fp >= 0 && tversky.fp <= 100, "tversky-fp", number(tversky.fp), "0 to 100");
@@ -261,6 +268,13 @@ void validate(const TrainConfig& config) {
           "intensity-bits", std::to_string(config.reading.intensity.bits), "0, or 10 to 16");
   if (!config.init.empty() && !config.resume.empty())
     throw UsageError("--init and --resume exclude each other: --resume continues a run, --init starts another");
+}
+
+std::string end_by_patience(const TrainConfig& config, int epochs_done, int epochs_since_best) {
+  if (config.patience == 0 || epochs_since_best < config.patience || epochs_done >= config.epochs) return "";
+  return "ended by --patience " + std::to_string(config.patience) + " after epoch " + std::to_string(epochs_done) +
+         " of " + std::to_string(config.epochs) + ": the validation IoU has not improved since epoch " +
+         std::to_string(epochs_done - epochs_since_best);
 }
 
 std::string images_text(const TrainConfig& config) {
@@ -325,7 +339,8 @@ TrainConfig parse_deciding_json(const std::string& text) {
 
 TrainConfig resumed_config(const TrainConfig& stored, const TrainConfig& given,
                            const std::set<std::string>& given_options) {
-  static const std::set<std::string> free{"epochs", "threads", "out", "data", "quiet", "panels", "resume", "check"};
+  static const std::set<std::string> free{"epochs", "patience", "threads", "out",  "data",
+                                          "quiet",  "panels",   "resume",  "check"};
   TrainConfig of_given = given;
   if (given_options.count("loss") == 0) of_given.loss.kind = stored.loss.kind;
   const OrderedJson before = everything(stored), asked = everything(of_given);
@@ -338,11 +353,12 @@ TrainConfig resumed_config(const TrainConfig& stored, const TrainConfig& given,
     if (asked[key] != before[key])
       throw UsageError("--" + option + " differs from the run that --resume continues (there: " +
                        quoted_excerpt(dump(before[key], -1)) +
-                       "): leave it out; only --epochs, --threads, --out, --data, "
+                       "): leave it out; only --epochs, --patience, --threads, --out, --data, "
                        "--panels and --quiet may differ");
   }
   TrainConfig config = stored;
   if (given_options.count("epochs") != 0) config.epochs = given.epochs;
+  if (given_options.count("patience") != 0) config.patience = given.patience;
   config.threads = given.threads;
   config.quiet = given.quiet;
   config.panels = given.panels;

@@ -2,8 +2,9 @@
 //
 // An option has one name: the flag without its dashes is also its key in config.json and in a checkpoint.
 // Two parts. What decides the result (the same values give the same bits) goes into the checkpoint; threads, folders,
-// --resume and --init do not and stand in config.json only. The number of epochs is in the checkpoint, since a resumed
-// run needs it and two learning rate schedules depend on it, but --resume may change it.
+// --resume and --init do not and stand in config.json only. The number of epochs and the patience are in the
+// checkpoint, since a resumed run needs them and two learning rate schedules depend on the former, but --resume may
+// change both.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +34,9 @@ struct TrainConfig {
   int epochs = 20;
   double lr = 1e-3, weight_decay = 0;
   LrSchedule lr_schedule = LrSchedule::constant;
+  double warmup = 0;     ///< epochs, may be a fraction
+  double clip_norm = 0;  ///< largest norm of all gradients together; 0: any
+  int patience = 0;      ///< epochs without a better validation IoU after which training ends; 0: all epochs
   LossConfig loss;
   data::Augment augment = data::Augment::none;
   std::uint64_t seed = 0;
@@ -60,6 +64,10 @@ data::SplitOptions split_options(const TrainConfig& config);
 
 /// Throws UsageError naming the flag and what it may be. NaN is out of every range.
 void validate(const TrainConfig& config);
+
+/// Why --patience ends a training after so many epochs, the last epochs_since_best of which brought no better
+/// validation IoU; "" if it does not. A sentence without its full stop.
+std::string end_by_patience(const TrainConfig& config, int epochs_done, int epochs_since_best);
 
 /// The images that the network is fed, for people: "256 x 256", or "192 x 256 (height x width), keep-aspect".
 std::string images_text(const TrainConfig& config);

@@ -1,6 +1,6 @@
 // Training: epochs of steps, validation, metrics, checkpoints.
 //
-// One step:  batch -> forward -> loss and counts per image -> backward -> Adam.
+// One step:  batch -> forward -> loss and counts per image -> backward -> clipping, if asked for -> Adam.
 // One epoch: the training cases in the order of (seed, epoch), or in case order; the last batch may be smaller; then
 //            validation, a row of metrics.csv, best.safetensors where the validation IoU is the best so far, and
 //            last.safetensors.
@@ -85,20 +85,23 @@ class Trainer {
   Trainer(typename B::Device& device, const data::Dataset& dataset, const data::Split& split, const Checkpoint& start,
           const RunFolder& folder);
 
-  /// True when all epochs are done, false where it was interrupted; last.safetensors is the state either way.
-  /// Throws Error where the loss is not finite or a file of the dataset changed (last.safetensors is then the last good
-  /// state), or a file fails.
+  /// True when all epochs are done or --patience ends the training, false where it was interrupted; last.safetensors is
+  /// the state either way. Throws Error where the loss is not finite or a file of the dataset changed (last.safetensors
+  /// is then the last good state), or a file fails.
   bool run(const TrainCallbacks& callbacks);
 
   AttentionUNet<B>& network() { return network_; }
+  /// Why --patience ends the training in its present state (end_by_patience); "" if it does not.
+  std::string early_end() const { return end_by_patience(state_.config, state_.epoch, state_.epochs_since_best); }
 
  private:
   using Clock = std::chrono::steady_clock;
 
   bool run_epoch(const TrainCallbacks& callbacks);
-  void step(double lr);
+  void step();
+  double lr_of_step(Index step) const;
   void read_scores(Index images);
-  void finish_epoch(const std::vector<ImageScore>& validation, double lr, Clock::time_point begin,
+  void finish_epoch(const std::vector<ImageScore>& validation, Clock::time_point begin,
                     const TrainCallbacks& callbacks);
   std::vector<std::size_t> epoch_order(int epoch) const;
   Index images_done() const { return std::min(state_.batch * state_.config.batch, images()); }
@@ -116,6 +119,7 @@ class Trainer {
   data::Watch watch_;  // before the first case is read
   AttentionUNet<B> network_;
   typename B::template Buffer<T> adam_m_, adam_v_;
+  typename B::template Buffer<double> clip_scratch_;
   AttentionUNetTape<B> tape_;
   CachedCases<B> cached_;
   BatchFeed<B> feed_;
@@ -136,6 +140,7 @@ Trainer<B>::Trainer(typename B::Device& device, const data::Dataset& dataset, co
       network_(device, make_architecture(start.config.network), true),
       adam_m_(device, network_.architecture().parameter_elements),
       adam_v_(device, network_.architecture().parameter_elements),
+      clip_scratch_(device, start.config.clip_norm > 0 ? clip_norm_scratch(adam_m_.size()) : 0),
       tape_(device, network_.architecture(), useful_batch(split, start.config.batch), start.config.size.height,
             start.config.size.width, Purpose::training),
       cached_(device, dataset, memory_.cached, start.config.size, start.config.threads),
@@ -168,7 +173,7 @@ bool Trainer<B>::run(const TrainCallbacks& callbacks) {
     if (validation.size() < split_.val.size()) return false;
     callbacks.files(state_.epoch, validation);
   }
-  while (state_.epoch < state_.config.epochs) {
+  while (state_.epoch < state_.config.epochs && early_end().empty()) {
     if (run_epoch(callbacks)) continue;
     require_unchanged_dataset();
     fetch_state();
@@ -186,7 +191,6 @@ bool Trainer<B>::run_epoch(const TrainCallbacks& callbacks) {
   progress.epoch = state_.epoch + 1;
   progress.epochs = state_.config.epochs;
   progress.of_images = images();
-  const double lr = learning_rate(state_.config.lr_schedule, state_.config.lr, state_.epoch, state_.config.epochs);
   const auto report = [&] {
     progress.scored = state_.sums.images();
     if (progress.scored > 0) {
@@ -200,7 +204,7 @@ bool Trainer<B>::run_epoch(const TrainCallbacks& callbacks) {
               state_.batch);
   bool interrupted = callbacks.interrupted();
   while (!interrupted && !feed_.at_end()) {
-    step(lr);
+    step();
     progress.images = images_done();
     report();
     interrupted = callbacks.interrupted();
@@ -216,7 +220,7 @@ bool Trainer<B>::run_epoch(const TrainCallbacks& callbacks) {
     return !callbacks.interrupted();
   });
   if (validation.size() < split_.val.size()) return false;
-  finish_epoch(validation, lr, begin, callbacks);
+  finish_epoch(validation, begin, callbacks);
   return true;
 }
 
@@ -227,7 +231,7 @@ bool Trainer<B>::run_epoch(const TrainCallbacks& callbacks) {
 /// and sizes of all kernels). Outside of the graph stay the uploads of a feed that is not cached and the watch's
 /// copies.
 template <class B>
-void Trainer<B>::step(double lr) {
+void Trainer<B>::step() {
   const Pass pass{true, state_.config.seed, static_cast<std::uint32_t>(state_.step)};
   const Index first = images_done();
   tape_.set_batch(feed_.next(tape_.input, scorer_.target()));
@@ -238,13 +242,24 @@ void Trainer<B>::step(double lr) {
   if (!B::reads_wait) read_scores(first + tape_.batch);
   scorer_.backward(tape_);
   network_.backward(tape_, pass);
+  if (state_.config.clip_norm > 0)
+    clip_norm(device_, network_.mutable_gradients(), clip_scratch_.data(), adam_m_.size(), state_.config.clip_norm);
   AdamOptions options;
-  options.lr = lr;
-  options.weight_decay = state_.config.weight_decay;
   options.step = ++state_.step;
+  options.lr = lr_of_step(state_.step);
+  options.weight_decay = state_.config.weight_decay;
   adam_step(device_, network_.mutable_parameters(), adam_m_.data(), adam_v_.data(), network_.gradients(),
             adam_m_.size(), options);
   ++state_.batch;
+}
+
+/// In the running epoch; steps count from 1.
+template <class B>
+double Trainer<B>::lr_of_step(Index step) const {
+  const TrainConfig& config = state_.config;
+  const Index steps_of_epoch = (images() + config.batch - 1) / config.batch;
+  return learning_rate(config.lr_schedule, config.lr, state_.epoch, config.epochs) *
+         warmup_factor(step, config.warmup * static_cast<double>(steps_of_epoch));
 }
 
 /// The scores of the epoch's first images, as far as they are not known, into the sums: one read for all of them.
@@ -260,7 +275,7 @@ void Trainer<B>::read_scores(Index images) {
 }
 
 template <class B>
-void Trainer<B>::finish_epoch(const std::vector<ImageScore>& validation, double lr, Clock::time_point begin,
+void Trainer<B>::finish_epoch(const std::vector<ImageScore>& validation, Clock::time_point begin,
                               const TrainCallbacks& callbacks) {
   const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
   EpochRow row;
@@ -273,13 +288,14 @@ void Trainer<B>::finish_epoch(const std::vector<ImageScore>& validation, double 
   require_unchanged_dataset();
   fetch_state();
   row.epoch = state_.epoch + 1;
-  row.lr = lr;
+  row.lr = lr_of_step(state_.step);
   row.train = state_.sums.metrics();
   row.val = sums.metrics();
   folder_.append(row);
 
   const bool best = row.val.iou > state_.best_val_iou;
   if (best) state_.best_val_iou = row.val.iou;
+  state_.epochs_since_best = best ? 0 : state_.epochs_since_best + 1;
   ++state_.epoch;
   state_.batch = 0;
   state_.sums = MetricSums();
@@ -323,9 +339,8 @@ void Trainer<B>::require_unchanged_dataset() const {
 
 template <class B>
 Error Trainer<B>::diverged(const std::string& what, Index step) const {
-  const TrainConfig& config = state_.config;
   char lr[40];
-  std::snprintf(lr, sizeof lr, "%g", learning_rate(config.lr_schedule, config.lr, state_.epoch, config.epochs));
+  std::snprintf(lr, sizeof lr, "%g", lr_of_step(step));
   return Error(what + " is not finite in epoch " + std::to_string(state_.epoch + 1) + ", step " + std::to_string(step) +
                " (learning rate " + lr + "): the training diverged; use a smaller --lr. " + folder_.last().string() +
                " holds the last good state");
