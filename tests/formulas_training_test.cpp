@@ -1,6 +1,6 @@
 // The formulas of the losses, the optimiser, folded batch norm and the batch itself: cpu/bce.h, dice.h, tversky.h,
-// focal.h, clip_norm.h, adam.h, fold_batch_norm.h, batch_input.h, segmentation_counts.h and divergence.h, each as it
-// stands there.
+// focal.h, clip_norm.h, adam.h, ema.h, fold_batch_norm.h, batch_input.h, segmentation_counts.h and divergence.h, each
+// as it stands there.
 #include "common/gradcheck/cases/bce.h"
 #include "common/gradcheck/cases/dice.h"
 #include "common/gradcheck/cases/focal.h"
@@ -415,6 +415,36 @@ TEST(Formula, SegmentationCounts) {
     EXPECT_EQ(actual.fp, count(true, false));
     EXPECT_EQ(actual.fn, count(false, true));
     EXPECT_EQ(actual.tn, count(false, false));
+  }
+}
+
+TEST(Formula, EmaStep) {
+  cpu::Device device(1);
+  Random random(4);
+  const Index n = 20;
+  const Array e_in = random_array("e", n, random), w_in = random_array("w", n, random);
+  for (const Index t : {1, 20}) {
+    auto e = upload<B>(device, e_in), w = upload<B>(device, w_in);
+    ema_step(device, e.data(), w.data(), n, ema_decay(0.6, t));
+    const double time = static_cast<double>(t), d = std::min(0.6, (1 + time) / (10 + time));
+    expect_formula(download<B>(device, "e", e), each(n, [&](Index i) {
+                     const double before = Tensor(e_in, n)(Index{0}, i);
+                     return before + (1 - d) * (Tensor(w_in, n)(Index{0}, i) - before);
+                   }));
+  }
+}
+
+// The average of weights that are 1 at first and 0 after every step is the share of the start.
+TEST(Formula, EmaShareOfTheStart) {
+  cpu::Device device(1);
+  auto e = upload<B>(device, {"e", {1}}), w = upload<B>(device, {"w", {0}});
+  double factorial = 1;
+  for (int k = 2; k <= 10; ++k) factorial *= k;
+  for (Index t = 1; t <= 10; ++t) {
+    ema_step(device, e.data(), w.data(), Index{1}, ema_decay(0.999, t));
+    double product = 1;
+    for (int k = 2; k <= 10; ++k) product *= static_cast<double>(t + k);
+    expect_formula(download<B>(device, "e", e), {factorial / product});
   }
 }
 

@@ -67,6 +67,7 @@ TrainConfig with_careful_steps() {
   c.warmup = 2.5;
   c.clip_norm = 1.0 / 3;
   c.patience = 9;
+  c.ema = 0.99;
   return c;
 }
 
@@ -158,6 +159,7 @@ TEST(TrainConfig, RoundTrip) {
   EXPECT_EQ(parse_deciding_json(deciding_json(with_careful_steps())).warmup, 2.5);
   EXPECT_EQ(parse_deciding_json(deciding_json(with_careful_steps())).clip_norm, 1.0 / 3);
   EXPECT_EQ(parse_deciding_json(deciding_json(with_careful_steps())).patience, 9);
+  EXPECT_EQ(parse_deciding_json(deciding_json(with_careful_steps())).ema, 0.99);
   TrainConfig folds;
   folds.folds = 5;
   folds.fold = 4;
@@ -223,6 +225,7 @@ TEST(TrainConfig, OutOfRange) {
   for (double epochs : {nan, infinity, -0.5}) reject("warmup", [&](TrainConfig& c) { c.warmup = epochs; });
   for (double norm : {nan, infinity, -1.0}) reject("clip-norm", [&](TrainConfig& c) { c.clip_norm = norm; });
   for (int epochs : {-1, 100001}) reject("patience", [&](TrainConfig& c) { c.patience = epochs; });
+  for (double decay : {nan, -0.1, 1.0}) reject("ema", [&](TrainConfig& c) { c.ema = decay; });
   for (double rate : {nan, -0.1, 1.0}) reject("dropout", [&](TrainConfig& c) { c.network.dropout = rate; });
   for (int base : {0, -2, 3, 514}) reject("base", [&](TrainConfig& c) { c.network.base = base; });
   for (int size : {-1, 0, 2, 15, 5000}) reject("size", [&](TrainConfig& c) { c.size = size; });
@@ -364,7 +367,7 @@ TEST(TrainConfig, Resumed) {
   given.patience = 3;
   EXPECT_EQ(resumed_config(with_careful_steps(), given, {"resume"}).patience, 9);
   EXPECT_EQ(resumed_config(with_careful_steps(), given, {"resume", "patience"}).patience, 3);
-  for (const char* option : {"warmup", "clip-norm"})
+  for (const char* option : {"warmup", "clip-norm", "ema"})
     EXPECT_THROW(resumed_config(with_careful_steps(), given, {"resume", option}), UsageError);
   given.out = "other";
   EXPECT_EQ(resumed_config(stored, given, {"resume", "out"}).out, "other");

@@ -389,6 +389,58 @@ TYPED_TEST(TrainerOnBackend, ClipNorm) {
   this->expect_same_run(whole, this->resume(stopped.last(), TrainConfig(), {}));
 }
 
+// The average after every step, by the formula from the weights of runs that stop there.
+TYPED_TEST(TrainerOnBackend, AverageOfTheWeights) {
+  this->config.epochs = 2;
+  const RunFolder plain = this->train_new(this->in("plain"));
+  this->config.ema = 0.25;
+  const RunFolder whole = this->train_new(this->in("whole"));
+  const Checkpoint last = load_checkpoint(whole.last());
+  EXPECT_EQ(last.parameters, load_checkpoint(plain.last()).parameters) << "training goes on with the weights";
+  const Checkpoint start = new_run(this->in("start"));
+  std::vector<double> average(start.parameters.begin(), start.parameters.end());
+  for (int step = 1; step <= 2; ++step) {
+    const Checkpoint stopped =
+        load_checkpoint(this->train_new(this->in("stopped" + std::to_string(step)), stop_at(step)).last());
+    ASSERT_EQ(stopped.step, step);
+    const double share = 1 - ema_decay(0.25, step);
+    for (std::size_t i = 0; i < average.size(); ++i) {
+      average[i] += share * (static_cast<double>(stopped.parameters[i]) - average[i]);
+      // Each step rounds at most three times, numbers of up to 4.
+      EXPECT_NEAR(stopped.ema_parameters[i], average[i], step * 3 * 0x1p-22);
+    }
+    EXPECT_NE(stopped.ema_statistics, stopped.statistics);
+    this->expect_same_run(
+        whole, this->resume(this->folder / ("stopped" + std::to_string(step)) / "last.safetensors", TrainConfig(), {}));
+  }
+}
+
+// What best.safetensors holds is what was validated: the averages alone.
+TYPED_TEST(TrainerOnBackend, BestHasTheAverages) {
+  this->config.ema = 0.9;
+  this->config.epochs = 1;
+  const RunFolder run = this->train_new(this->in("a"));
+  Checkpoint last = load_checkpoint(run.last()), best = load_checkpoint(run.best());
+  EXPECT_EQ(best.parameters, last.ema_parameters);
+  EXPECT_EQ(best.statistics, last.ema_statistics);
+  EXPECT_TRUE(best.adam_m.empty() && best.ema_parameters.empty());
+  EXPECT_EQ(lacking(last), "");
+  EXPECT_NE(lacking(best), "");
+  EXPECT_NE(last.parameters, best.parameters);
+  Checkpoint raw = last;
+  EXPECT_EQ(choose_weights(raw, Weights::raw, "f"), "raw weights");
+  EXPECT_EQ(raw.parameters, last.parameters);
+  EXPECT_EQ(choose_weights(last, std::nullopt, "f"), "averaged weights (ema 0.9)");
+  EXPECT_EQ(last.parameters, best.parameters);
+  EXPECT_EQ(choose_weights(best, Weights::ema, "f"), "averaged weights (ema 0.9)");
+  EXPECT_THROW(choose_weights(best, Weights::raw, "f"), Error);
+  Checkpoint plain = new_run(this->in("b"));
+  plain.config.ema = 0;
+  plain.ema_parameters.clear();
+  EXPECT_EQ(choose_weights(plain, std::nullopt, "f"), "");
+  EXPECT_THROW(choose_weights(plain, Weights::ema, "f"), Error);
+}
+
 // The evaluator on a tape of its own, another batch size and another thread count repeats the row's validation.
 TYPED_TEST(TrainerOnBackend, EvaluatorRepeatsTheRow) {
   EpochRow last;

@@ -19,7 +19,7 @@ def load(path):
     """(network in evaluation mode, metadata). Raises RuntimeError where a tensor is missing, unknown or misshapen."""
     values, metadata = safetensors_io.load(path)
     network = AttentionUNet(metadata["variant"], int(metadata["base"]))
-    state = {name: torch.from_numpy(value) for name, value in values.items() if not name.startswith("adam.")}
+    state = {name: torch.from_numpy(value) for name, value in values.items() if not name.startswith(("adam.", "ema."))}
     network.load_state_dict(state, strict=True)
     moments = {}
     for name, parameter in network.named_parameters():

@@ -258,7 +258,7 @@ class Checkpoint:
             int(self.metadata["base"]),
             lambda level_rate, layer: PhiloxDropout(level_rate if rate is None else rate, layer, key),
         )
-        state = {name: value for name, value in self.values.items() if not name.startswith("adam.")}
+        state = {name: value for name, value in self.values.items() if not name.startswith(("adam.", "ema."))}
         network.double().load_state_dict(state, strict=True)
         return network
 

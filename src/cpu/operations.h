@@ -19,6 +19,7 @@
 #include "cpu/divergence.h"
 #include "cpu/dropout.h"
 #include "cpu/edge_pad.h"
+#include "cpu/ema.h"
 #include "cpu/focal.h"
 #include "cpu/fold_batch_norm.h"
 #include "cpu/max_pool.h"

@@ -20,6 +20,7 @@
 #include "cuda/divergence.h"
 #include "cuda/dropout.h"
 #include "cuda/edge_pad.h"
+#include "cuda/ema.h"
 #include "cuda/focal.h"
 #include "cuda/fold_batch_norm.h"
 #include "cuda/max_pool.h"

@@ -203,6 +203,7 @@ bool run(const AuditOptions& options, const std::set<std::string>& given) {
   const ImageSize size = config.size;
   if (!options.checkpoint.empty()) {
     checkpoint = load_checkpoint(options.checkpoint);
+    choose_weights(*checkpoint, std::nullopt, options.checkpoint);
     config = merged_config(*checkpoint, options.checkpoint, options.config, given);
     config.classes.clear();
   }

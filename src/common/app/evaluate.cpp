@@ -40,6 +40,7 @@ struct EvaluateOptions {
   std::string json, csv, choose_threshold;
   Index min_area = 0, largest = 0;  // for predict, in the file of choose_threshold
   int pool_batch = 8;
+  std::optional<Weights> weights;
   TrainConfig config;  // of what is given on the command line
 };
 
@@ -135,7 +136,7 @@ std::string csv_row(const data::Case& one, const ImageScore& score, const Pictur
 /// One checkpoint evaluated.
 struct Evaluation {
   std::string checkpoint;
-  std::string assumed, stored;  ///< assumptions() and marking_text() of the checkpoint
+  std::string weights, assumed, stored;  ///< choose_weights(), assumptions() and marking_text() of the checkpoint
   data::Dataset dataset;
   Subset subset = Subset::val;
   std::vector<std::size_t> cases;
@@ -305,6 +306,7 @@ void print_head(const Evaluation& evaluation) {
               evaluation.dataset.root.c_str(), images_text(evaluation.config).c_str(),
               evaluation.note.empty() ? "" : (": " + evaluation.note).c_str());
   std::printf("Protocol: %s\n", protocol_of(evaluation).c_str());
+  if (!evaluation.weights.empty()) std::printf("With its %s\n", evaluation.weights.c_str());
   if (!evaluation.assumed.empty()) std::printf("The checkpoint has %s\n", evaluation.assumed.c_str());
   if (!evaluation.stored.empty())
     std::printf("Scored at threshold 0.5; the checkpoint has %s for predict\n", evaluation.stored.c_str());
@@ -349,6 +351,7 @@ Evaluation evaluate(const std::vector<std::string>& paths, const EvaluateOptions
   Checkpoint& checkpoint = model.checkpoints[0];
   Evaluation evaluation;
   for (const std::string& path : paths) evaluation.checkpoint += (evaluation.checkpoint.empty() ? "" : " + ") + path;
+  evaluation.weights = choose_weights(model.checkpoints, options.weights, paths);
   evaluation.subset = options.subset;
   const std::optional<CaseList> list = list_of(model);
   evaluation.listed = list.has_value();
@@ -530,6 +533,8 @@ bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
     throw UsageError("--csv is of one checkpoint: leave it out, or name one --checkpoint");
   if (options.choose_threshold.empty() && (given.count("min-area") != 0 || given.count("largest") != 0))
     throw UsageError("--min-area and --largest are kept, for predict, in the file of --choose-threshold: name one");
+  if (!options.choose_threshold.empty() && options.weights == Weights::raw)
+    throw UsageError("--choose-threshold is for the weights that predict uses: leave out --weights raw");
   std::vector<std::filesystem::path> read{options.checkpoints.begin(), options.checkpoints.end()};
   read.insert(read.end(), options.ensemble.begin(), options.ensemble.end());
   keep_inputs(outputs_of(options), read);
@@ -602,6 +607,7 @@ void add_evaluate_command(Command& app, int& exit_code) {
   add_keep_aspect_option(*command, config.reading.keep_aspect, keep_aspect_of_checkpoint);
   add_data_options(*command, config);
   add_loss_options(*command, config.loss, "the loss to report");
+  add_weights_option(*command, options->weights);
   command->add_option("--seed", config.seed, "of the split")->check(whole_number(0, largest_seed));
   command->add_option("--batch", config.batch, "images at a time")->check(whole_number(1, largest_batch));
   add_threads_option(*command, config.threads);

@@ -20,7 +20,8 @@ struct ExportOptions {
   std::string checkpoint, out;
   std::optional<ImageSize> size;  ///< the checkpoint's if absent
   bool dynamic = false;           ///< height and width are free
-  bool keep_aspect = false;       ///< even if the checkpoint does not say so
+  std::optional<Weights> weights;
+  bool keep_aspect = false;  ///< even if the checkpoint does not say so
 };
 
 std::string joined(const std::vector<std::string>& words) {
@@ -87,6 +88,7 @@ void describe(onnx::Model& model, const Checkpoint& checkpoint) {
 void run(const ExportOptions& options) {
   keep_inputs({{"--out", options.out}}, {options.checkpoint});
   Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+  const std::string weights = choose_weights(checkpoint, options.weights, options.checkpoint);
   const NetworkConfig& config = checkpoint.config.network;
   const std::string trained_at = images_text(checkpoint.config);
   if (options.size) {
@@ -110,6 +112,7 @@ void run(const ExportOptions& options) {
   for (const onnx::Tensor& tensor : model.tensors) numbers += static_cast<Index>(tensor.values.size());
   const std::string assumed = assumptions(checkpoint, checkpoint.config.size);
   if (!assumed.empty()) std::printf("%s has %s\n", options.checkpoint.c_str(), assumed.c_str());
+  if (!weights.empty()) std::printf("%s: %s\n", options.checkpoint.c_str(), weights.c_str());
   const std::string epochs = checkpoint.has_metadata ? std::to_string(checkpoint.epoch) + " epochs trained" : "";
   std::printf("%s: %s, base %d%s%s\n", options.out.c_str(), name_of(config.variant), config.base,
               epochs.empty() ? "" : ", ", epochs.c_str());
@@ -139,6 +142,7 @@ void add_export_command(Command& app) {
   command->add_option("--out", options->out, "the file to write, e.g. model.onnx")->required();
   add_other_size_option(*command, options->size, "the checkpoint's");
   add_keep_aspect_option(*command, options->keep_aspect, keep_aspect_of_checkpoint);
+  add_weights_option(*command, options->weights);
   command->add_flag(
       "--dynamic", options->dynamic,
       "leave height and width free, too; otherwise they are fixed at --size, and only the number of images "

@@ -98,6 +98,8 @@ void print_checkpoint(const std::string& path, std::optional<Variant> variant, s
   else
     std::printf("\nand Adam's two moments of each of the %s parameters\n",
                 grouped(architecture.parameter_count()).c_str());
+  if (!checkpoint.ema_parameters.empty())
+    std::printf("and the averages (ema.*) of all of them, which evaluate, predict and export use\n");
   if (!lacks.empty()) std::printf("cannot be resumed: it lacks %s\n", lacks.c_str());
 }
 

@@ -227,6 +227,14 @@ void add_data_options(Command& command, TrainConfig& config) {
       ->check(number([](double value) { return value >= 0 && value <= 0.9; }, "from 0 to 0.9"));
 }
 
+void add_weights_option(Command& command, std::optional<Weights>& weights) {
+  command
+      .add_option_function(
+          "--weights", [&weights](const std::string& text) { weights = parse<Weights>(text); },
+          "of a run with --ema: the weights as trained, or their average; if not given: the average if there is one")
+      ->check(one_of(names_of<Weights>()));
+}
+
 void add_component_options(Command& command, Index& min_area, Index& largest, const std::string& more) {
   constexpr std::uint64_t most = data::largest_image;
   command

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "common/app/command.h"
 #include "common/core/backend.h"
+#include "common/train/checkpoint.h"
 #include "common/train/train_config.h"
 
 namespace attnunet::app {
@@ -64,6 +66,9 @@ void add_mask_rule_option(Command& command, data::MaskRule& rule);
 
 /// --ignore-orientation: whether EXIF decides what is up.
 void add_orientation_option(Command& command, data::ReadOptions& files);
+
+/// --weights: the raw or the averaged weights of a run with --ema.
+void add_weights_option(Command& command, std::optional<Weights>& weights);
 
 constexpr const char* tta_help =
     "mean logits over the 8 flips and turns of a square, the 4 flips of another --size; as many times the work";

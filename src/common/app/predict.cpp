@@ -44,7 +44,8 @@ struct PredictOptions {
   std::optional<ImageSize> size;       // the checkpoint's if absent
   int frame = 0;                       // of DICOM loops; 0: every one
   std::optional<double> mm_per_pixel;  // of files that do not say
-  TrainConfig config;                  // backend, precision, conv, batch and threads of it
+  std::optional<Weights> weights;
+  TrainConfig config;  // backend, precision, conv, batch and threads of it
 };
 
 struct Loaded {
@@ -250,6 +251,9 @@ bool run(PredictOptions options, const std::set<std::string>& given) {
   require_backend(config.backend, config.precision, config.conv);
   std::vector<Checkpoint> checkpoints = load_checkpoints(options);
   Checkpoint& checkpoint = checkpoints[0];
+  const std::vector<std::string> paths =
+      options.ensemble.empty() ? std::vector<std::string>{options.checkpoint} : options.ensemble;
+  const std::string weights = choose_weights(checkpoints, options.weights, paths);
   if (options.size) {
     for (const Checkpoint& member : checkpoints) require_size(member.config.network, *options.size);
     checkpoint.config.size = *options.size;
@@ -275,9 +279,8 @@ bool run(PredictOptions options, const std::set<std::string>& given) {
     std::printf("%s of predict and %s left out\n",
                 counted(found.results, "file is a result", "files are results").c_str(),
                 found.results == 1 ? "was" : "were");
-  if (!assumed.empty())
-    std::printf("%s has %s\n", (options.checkpoint.empty() ? options.ensemble[0] : options.checkpoint).c_str(),
-                assumed.c_str());
+  if (!assumed.empty()) std::printf("%s has %s\n", paths[0].c_str(), assumed.c_str());
+  if (!weights.empty()) std::printf("%s: %s\n", paths.size() == 1 ? paths[0].c_str() : "The ensemble", weights.c_str());
 
   catch_interrupts();
   Outcome outcome;
@@ -331,6 +334,7 @@ void add_predict_command(Command& app, int& exit_code) {
   command->add_option("--out", options->out, "folder for a_mask.png of each a.png; sub-folders are kept")->required();
   add_other_size_option(*command, options->size, "the checkpoint's");
   add_keep_aspect_option(*command, config.reading.keep_aspect, keep_aspect_of_checkpoint);
+  add_weights_option(*command, options->weights);
   command
       ->add_option(
           "--threshold", marking.threshold,

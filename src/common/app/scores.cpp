@@ -115,6 +115,17 @@ std::vector<Checkpoint> load_ensemble(const std::vector<std::string>& paths) {
   return members;
 }
 
+std::string choose_weights(std::vector<Checkpoint>& checkpoints, std::optional<Weights> asked,
+                           const std::vector<std::string>& paths) {
+  std::set<std::string> texts;
+  for (std::size_t i = 0; i < checkpoints.size(); ++i)
+    texts.insert(attnunet::choose_weights(checkpoints[i], asked, paths[i]));
+  texts.erase("");
+  std::string all;
+  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
+  return all;
+}
+
 std::vector<ImageScore> scores_of(const Model& model, const TrainConfig& config, const data::Dataset& dataset,
                                   const std::vector<std::size_t>& cases, const SeeImage& see) {
   return with_backend<float>(config.backend, config.threads, config.precision, config.conv, [&](auto& device, auto b) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -25,6 +26,10 @@ using SeeImage = std::function<void(std::size_t place, const float* logits, cons
 /// The checkpoints of an ensemble. Throws Error naming two files if they differ in the size of images or in how these
 /// are prepared.
 std::vector<Checkpoint> load_ensemble(const std::vector<std::string>& paths);
+
+/// choose_weights() of each of the checkpoints, which were read from `paths`; returns what differs among its texts.
+std::string choose_weights(std::vector<Checkpoint>& checkpoints, std::optional<Weights> asked,
+                           const std::vector<std::string>& paths);
 
 /// A mean of networks (predict/mean_logits.h): one checkpoint, or those of an ensemble.
 struct Model {

@@ -301,6 +301,11 @@ void add_train_command(Command& app, int& exit_code) {
       ->add_option("--patience", config->patience,
                    "end the training if the validation IoU has not improved for this many epochs; 0: never")
       ->check(whole_number(0, 100000));
+  command
+      ->add_option("--ema", config->ema,
+                   "decay of a moving average of the weights, e.g. 0.999, which is validated and saved as "
+                   "best.safetensors; 0: none")
+      ->check(number([](double value) { return value >= 0 && value < 1; }, "at least 0 and below 1"));
   command->add_option("--weight-decay", config->weight_decay, "decoupled, as in AdamW")
       ->check(number([](double value) { return value >= 0 && value <= 100; }, "from 0 to 100"));
   add_loss_options(*command, config->loss,

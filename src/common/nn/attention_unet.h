@@ -122,6 +122,8 @@ class AttentionUNet {
 
   /// Host values in our layout, of the flat buffers' lengths.
   void load(const std::vector<double>& parameters, const std::vector<double>& statistics);
+  /// The same from device memory; only if the network is not for training.
+  void load_from_device(const T* parameters, const T* statistics);
 
   /// tape.input -> tape.logits. Training passes also update the running statistics; evaluation runs folded().
   void forward(Tape& tape, const Pass& pass);
@@ -171,6 +173,13 @@ void AttentionUNet<B>::load(const std::vector<double>& parameters, const std::ve
   copy_to_device(device_, trains() ? parameters_.data() : folded_.data(), host_parameters.data(), folded_.size());
   folded_is_current_ = false;
   if (!trains()) fold_in_place();
+}
+
+template <class B>
+void AttentionUNet<B>::load_from_device(const T* parameters, const T* statistics) {
+  copy_on_device(device_, folded_.data(), parameters, folded_.size());
+  copy_on_device(device_, statistics_.data(), statistics, statistics_.size());
+  fold_in_place();
 }
 
 /// folded_ holds parameters. Each batch norm follows its convolution in their list.

@@ -15,9 +15,14 @@
 namespace attnunet {
 namespace {
 
-const std::string adam_m_prefix = "adam.m.", adam_v_prefix = "adam.v.";
+const std::string adam_m_prefix = "adam.m.", adam_v_prefix = "adam.v.", ema_prefix = "ema.";
 // Marks a copy of weights that came without our metadata: it holds what predict needs and claims no training.
 const std::string copy_key = "made_by", copy_maker = "attnunet evaluate --choose-threshold";
+
+// What a file has beside the weights.
+struct Parts {
+  bool moments, averages;
+};
 
 // A tensor of the file and where it is in a checkpoint.
 template <class Values>
@@ -31,17 +36,24 @@ struct FileTensor {
 // Every tensor of the file, in the order of the file. Values is std::vector<float>, const to save.
 template <class Values, class AnyCheckpoint>
 std::vector<FileTensor<Values>> file_tensors(const Architecture& architecture, AnyCheckpoint& checkpoint,
-                                             bool moments) {
+                                             const Parts& parts) {
   std::vector<FileTensor<Values>> all;
   for (const TensorSpec& spec : architecture.parameters)
     all.push_back({spec.name, &spec, &checkpoint.parameters, true});
   for (const TensorSpec& spec : architecture.statistics)
     all.push_back({spec.name, &spec, &checkpoint.statistics, spec.kind != TensorKind::running_var});
-  if (!moments) return all;
-  for (const TensorSpec& spec : architecture.parameters)
-    all.push_back({adam_m_prefix + spec.name, &spec, &checkpoint.adam_m, true});
-  for (const TensorSpec& spec : architecture.parameters)
-    all.push_back({adam_v_prefix + spec.name, &spec, &checkpoint.adam_v, false});
+  if (parts.moments) {
+    for (const TensorSpec& spec : architecture.parameters)
+      all.push_back({adam_m_prefix + spec.name, &spec, &checkpoint.adam_m, true});
+    for (const TensorSpec& spec : architecture.parameters)
+      all.push_back({adam_v_prefix + spec.name, &spec, &checkpoint.adam_v, false});
+  }
+  if (parts.averages) {
+    for (const TensorSpec& spec : architecture.parameters)
+      all.push_back({ema_prefix + spec.name, &spec, &checkpoint.ema_parameters, true});
+    for (const TensorSpec& spec : architecture.statistics)
+      all.push_back({ema_prefix + spec.name, &spec, &checkpoint.ema_statistics, spec.kind != TensorKind::running_var});
+  }
   return all;
 }
 
@@ -51,13 +63,14 @@ std::string hex(double value) {
   return text;
 }
 
-void allocate(const Architecture& architecture, Checkpoint& checkpoint, bool moments) {
+void allocate(const Architecture& architecture, Checkpoint& checkpoint, const Parts& parts) {
   const auto parameters = static_cast<std::size_t>(architecture.parameter_elements);
   checkpoint.parameters.assign(parameters, 0.0f);
   checkpoint.statistics.assign(static_cast<std::size_t>(architecture.statistics_elements), 0.0f);
-  if (!moments) return;
-  checkpoint.adam_m.assign(parameters, 0.0f);
-  checkpoint.adam_v.assign(parameters, 0.0f);
+  if (parts.moments) checkpoint.adam_m = checkpoint.adam_v = std::vector<float>(parameters, 0.0f);
+  if (!parts.averages) return;
+  checkpoint.ema_parameters = checkpoint.parameters;
+  checkpoint.ema_statistics = checkpoint.statistics;
 }
 
 // The strings of a file's metadata, taken one by one. Throws Error without the file's name.
@@ -211,9 +224,12 @@ void read_metadata(const Metadata& metadata, Checkpoint& checkpoint) {
 }
 
 void read_tensors(SafetensorsReader& reader, const Architecture& architecture, Checkpoint& checkpoint) {
-  const bool moments = std::any_of(reader.tensors().begin(), reader.tensors().end(),
-                                   [](const auto& entry) { return entry.first.rfind("adam.", 0) == 0; });
-  const auto all = file_tensors<std::vector<float>>(architecture, checkpoint, moments);
+  const auto has = [&](const std::string& prefix) {
+    return std::any_of(reader.tensors().begin(), reader.tensors().end(),
+                       [&](const auto& entry) { return entry.first.rfind(prefix, 0) == 0; });
+  };
+  const Parts parts{has("adam."), has(ema_prefix)};
+  const auto all = file_tensors<std::vector<float>>(architecture, checkpoint, parts);
   std::set<std::string> known;
   Index largest = 0;
   for (const auto& tensor : all) {
@@ -228,7 +244,7 @@ void read_tensors(SafetensorsReader& reader, const Architecture& architecture, C
   }
   for (const auto& [name, tensor] : reader.tensors())
     if (known.count(name) == 0) throw Error("it has an unknown tensor " + quoted_excerpt(name));
-  allocate(architecture, checkpoint, moments);
+  allocate(architecture, checkpoint, parts);
   std::vector<float> values(static_cast<std::size_t>(largest));
   for (const auto& tensor : all) {
     reader.read(reader.tensors().at(tensor.name), values.data());
@@ -260,7 +276,7 @@ Checkpoint initial_checkpoint(const TrainConfig& config) {
   const Architecture architecture = make_architecture(config.network);
   Checkpoint checkpoint;
   checkpoint.config = config;
-  allocate(architecture, checkpoint, true);
+  allocate(architecture, checkpoint, {true, false});
   std::vector<double> parameters, statistics;
   initial_values(architecture, config.seed, parameters, statistics);
   std::transform(parameters.begin(), parameters.end(), checkpoint.parameters.begin(),
@@ -277,7 +293,8 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   if (checkpoint.threshold) metadata["threshold"] = hex(*checkpoint.threshold);
   if (checkpoint.min_area > 0) metadata["min_area"] = std::to_string(checkpoint.min_area);
   if (checkpoint.largest > 0) metadata["largest"] = std::to_string(checkpoint.largest);
-  const auto all = file_tensors<const std::vector<float>>(architecture, checkpoint, !checkpoint.adam_m.empty());
+  const auto all = file_tensors<const std::vector<float>>(
+      architecture, checkpoint, {!checkpoint.adam_m.empty(), !checkpoint.ema_parameters.empty()});
   std::vector<StoredTensor> tensors;
   for (const auto& tensor : all) tensors.push_back({tensor.name, tensor.spec->shape});
   write_safetensors(path, metadata, tensors, [&](std::size_t i, float* values) {
@@ -310,9 +327,32 @@ std::optional<CaseList> load_case_list(const std::filesystem::path& path) {
   return naming_the_file(path, [&] { return Metadata(reader.metadata()).case_list(); });
 }
 
+Checkpoint averaged(Checkpoint checkpoint) {
+  checkpoint.parameters = std::move(checkpoint.ema_parameters);
+  checkpoint.statistics = std::move(checkpoint.ema_statistics);
+  for (std::vector<float>* gone :
+       {&checkpoint.adam_m, &checkpoint.adam_v, &checkpoint.ema_parameters, &checkpoint.ema_statistics})
+    gone->clear();
+  return checkpoint;
+}
+
+std::string choose_weights(Checkpoint& checkpoint, std::optional<Weights> asked, const std::string& path) {
+  const bool both = !checkpoint.ema_parameters.empty(), averages_alone = !both && checkpoint.config.ema > 0;
+  if (asked == Weights::ema && !both && !averages_alone)
+    throw Error(path + " has no averaged weights: it was trained without --ema; leave out --weights");
+  if (asked == Weights::raw && averages_alone)
+    throw Error(path + " has averaged weights only; last.safetensors of its run has the raw ones");
+  if (asked == Weights::raw) return both ? "raw weights" : "";
+  if (both) checkpoint = averaged(std::move(checkpoint));
+  char decay[40];
+  std::snprintf(decay, sizeof decay, "averaged weights (ema %g)", checkpoint.config.ema);
+  return both || averages_alone ? decay : "";
+}
+
 std::string lacking(const Checkpoint& checkpoint) {
   if (!checkpoint.has_metadata) return "our metadata (configuration, epoch, step)";
-  return checkpoint.adam_m.empty() ? "Adam's moments (adam.*)" : "";
+  if (checkpoint.adam_m.empty()) return "Adam's moments (adam.*)";
+  return checkpoint.config.ema > 0 && checkpoint.ema_parameters.empty() ? "the averages of --ema (ema.*)" : "";
 }
 
 std::string assumptions(const Checkpoint& checkpoint, const ImageSize& size) {

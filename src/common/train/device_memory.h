@@ -11,6 +11,7 @@
 #include "common/train/divergence_watch.h"
 #include "common/train/evaluator.h"
 #include "common/train/train_config.h"
+#include "common/train/weight_average.h"
 
 namespace attnunet {
 
@@ -24,10 +25,13 @@ template <class B>
 constexpr const char* memory_name = B::reads_wait ? "device memory" : "memory";
 
 /// What training holds on the host beside the device's buffers: the state it began with and that of the last
-/// fetch_state, each with weights, statistics and two moments, and decoded cases (data::Loader, one for training and
+/// fetch_state, each with weights, statistics and two moments (with
+/// --ema the averages too), and decoded cases (data::Loader, one for training and
 /// one for validation).
-inline Index host_bytes(const Architecture& architecture, const data::Split& split, const ImageSize& size) {
-  const Index state = 3 * architecture.parameter_elements + architecture.statistics_elements;
+inline Index host_bytes(const Architecture& architecture, const data::Split& split, const ImageSize& size,
+                        bool averages) {
+  const Index weights = architecture.parameter_elements + architecture.statistics_elements;
+  const Index state = weights + 2 * architecture.parameter_elements + (averages ? weights : 0);
   const auto cases = [&](const std::vector<std::size_t>& used) {
     return std::min(static_cast<Index>(data::Loader::default_cache_bytes),
                     2 * size.pixels() * static_cast<Index>(used.size()));
@@ -69,7 +73,8 @@ TrainingMemory plan_training_memory(const typename B::Device& device, const Trai
   const Index network =
       AttentionUNet<B>::bytes(architecture, true) + moments +
       AttentionUNetTape<B>::planned_bytes(device, architecture, N, size.height, size.width, Purpose::training) +
-      Scorer<B>::bytes(config.loss, N, size.pixels(), train) + DivergenceWatch<B>::bytes() + clipping;
+      Scorer<B>::bytes(config.loss, N, size.pixels(), train) + DivergenceWatch<B>::bytes() + clipping +
+      (config.ema > 0 ? WeightAverage<B>::bytes(architecture) : 0);
   const auto all_but_cases = [&](bool cached) {
     return network + BatchFeed<B>::bytes(cached && config.augment == data::Augment::none, size, N, train) +
            Evaluator<B>::bytes(size, config.loss, N, val, cached);
@@ -81,7 +86,7 @@ TrainingMemory plan_training_memory(const typename B::Device& device, const Trai
     const Index rest = all_but_cases(true), cache = CachedCases<B>::bytes(cases.size(), size);
     if (cache <= (free - rest) / 2 || rest + cache <= memory.bytes) memory = {rest + cache, std::move(cases)};
   }
-  if (!B::reads_wait) memory.bytes += host_bytes(architecture, split, size);
+  if (!B::reads_wait) memory.bytes += host_bytes(architecture, split, size, config.ema > 0);
   require_memory("training", memory.bytes + beside, device.available_bytes(), memory_name<B>,
                  "--batch, --size or --base");
   return memory;

@@ -64,6 +64,7 @@ void for_each_later(Config& config, Visit visit) {
   visit("warmup", config.warmup);
   visit("clip-norm", config.clip_norm);
   visit("patience", config.patience);
+  visit("ema", config.ema);
   if (config.loss.kind == LossKind::tversky) {  // the numbers of other losses decide nothing
     visit("tversky-fn", config.loss.tversky.fn);
     visit("tversky-fp", config.loss.tversky.fp);
@@ -239,6 +240,7 @@ void validate(const TrainConfig& config) {
   require(config.clip_norm >= 0 && config.clip_norm <= 1e9, "clip-norm", number(config.clip_norm), "0 to 1e9");
   require(config.patience >= 0 && config.patience <= 100000, "patience", std::to_string(config.patience),
           "0 to 100000");
+  require(config.ema >= 0 && config.ema < 1, "ema", number(config.ema), "at least 0 and below 1");
   const TverskyOptions& tversky = config.loss.tversky;
   require(tversky.fn >= 0 && tversky.fn <= 100, "tversky-fn", number(tversky.fn), "0 to 100");
   require(tversky.fp >= 0 && tversky.fp <= 100, "tversky-fp", number(tversky.fp), "0 to 100");

@@ -36,6 +36,7 @@ struct TrainConfig {
   LrSchedule lr_schedule = LrSchedule::constant;
   double warmup = 0;     ///< epochs, may be a fraction
   double clip_norm = 0;  ///< largest norm of all gradients together; 0: any
+  double ema = 0;        ///< decay of the average of the weights; 0: none
   int patience = 0;      ///< epochs without a better validation IoU after which training ends; 0: all epochs
   LossConfig loss;
   data::Augment augment = data::Augment::none;

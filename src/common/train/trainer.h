@@ -1,6 +1,7 @@
 // Training: epochs of steps, validation, metrics, checkpoints.
 //
-// One step:  batch -> forward -> loss and counts per image -> backward -> clipping, if asked for -> Adam.
+// One step:  batch -> forward -> loss and counts per image -> backward -> clipping, if asked for -> Adam
+//            -> the average of the weights, if asked for (weight_average.h).
 // One epoch: the training cases in the order of (seed, epoch), or in case order; the last batch may be smaller; then
 //            validation, a row of metrics.csv, best.safetensors where the validation IoU is the best so far, and
 //            last.safetensors.
@@ -25,6 +26,7 @@
 #include <cstdio>
 #include <functional>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -42,6 +44,7 @@
 #include "common/train/lr_schedule.h"
 #include "common/train/run_folder.h"
 #include "common/train/scorer.h"
+#include "common/train/weight_average.h"
 
 namespace attnunet {
 
@@ -90,7 +93,8 @@ class Trainer {
   /// is then the last good state), or a file fails.
   bool run(const TrainCallbacks& callbacks);
 
-  AttentionUNet<B>& network() { return network_; }
+  /// What is validated and saved as best.safetensors: with --ema the network of the averages.
+  AttentionUNet<B>& network() { return average_ ? average_->network() : network_; }
   /// Why --patience ends the training in its present state (end_by_patience); "" if it does not.
   std::string early_end() const { return end_by_patience(state_.config, state_.epoch, state_.epochs_since_best); }
 
@@ -120,6 +124,7 @@ class Trainer {
   AttentionUNet<B> network_;
   typename B::template Buffer<T> adam_m_, adam_v_;
   typename B::template Buffer<double> clip_scratch_;
+  std::optional<WeightAverage<B>> average_;
   AttentionUNetTape<B> tape_;
   CachedCases<B> cached_;
   BatchFeed<B> feed_;
@@ -161,6 +166,8 @@ Trainer<B>::Trainer(typename B::Device& device, const data::Dataset& dataset, co
                 {state_.statistics.begin(), state_.statistics.end()});
   copy_to_device(device_, adam_m_.data(), state_.adam_m.data(), adam_m_.size());
   copy_to_device(device_, adam_v_.data(), state_.adam_v.data(), adam_v_.size());
+  if (state_.config.ema > 0)
+    average_.emplace(device_, network_.architecture(), state_.config.ema, state_.ema_parameters, state_.ema_statistics);
 }
 
 template <class B>
@@ -169,7 +176,7 @@ bool Trainer<B>::run(const TrainCallbacks& callbacks) {
   folder_.begin(state_);
   if (state_.epoch > 0 && state_.batch == 0 && callbacks.files_missing(state_.epoch)) {
     const std::vector<ImageScore> validation =
-        evaluator_.run(network_, tape_, split_.val, [&](Index) { return !callbacks.interrupted(); });
+        evaluator_.run(network(), tape_, split_.val, [&](Index) { return !callbacks.interrupted(); });
     if (validation.size() < split_.val.size()) return false;
     callbacks.files(state_.epoch, validation);
   }
@@ -214,7 +221,7 @@ bool Trainer<B>::run_epoch(const TrainCallbacks& callbacks) {
 
   progress.validating = true;
   progress.of_images = static_cast<Index>(split_.val.size());
-  const std::vector<ImageScore> validation = evaluator_.run(network_, tape_, split_.val, [&](Index images) {
+  const std::vector<ImageScore> validation = evaluator_.run(network(), tape_, split_.val, [&](Index images) {
     progress.images = images;
     report();
     return !callbacks.interrupted();
@@ -250,6 +257,7 @@ void Trainer<B>::step() {
   options.weight_decay = state_.config.weight_decay;
   adam_step(device_, network_.mutable_parameters(), adam_m_.data(), adam_v_.data(), network_.gradients(),
             adam_m_.size(), options);
+  if (average_) average_->follow(network_, state_.step);
   ++state_.batch;
 }
 
@@ -299,7 +307,7 @@ void Trainer<B>::finish_epoch(const std::vector<ImageScore>& validation, Clock::
   ++state_.epoch;
   state_.batch = 0;
   state_.sums = MetricSums();
-  if (best) save_checkpoint(folder_.best(), state_);
+  if (best) save_checkpoint(folder_.best(), average_ ? averaged(state_) : state_);
   save_checkpoint(folder_.last(), state_);
   if (callbacks.files) callbacks.files(row.epoch, validation);
   row.seconds = seconds();
@@ -326,6 +334,9 @@ void Trainer<B>::fetch_state() {
   fetch("a running statistic", state_.statistics, network_.statistics());
   fetch("a moment of Adam", state_.adam_m, adam_m_.data());
   fetch("a moment of Adam", state_.adam_v, adam_v_.data());
+  if (!average_) return;
+  fetch("an average of the weights", state_.ema_parameters, average_->parameters());
+  fetch("an average of the weights", state_.ema_statistics, average_->statistics());
 }
 
 template <class B>
