@@ -71,6 +71,8 @@ TEST(CommandLine, WrongUsageIsTwoAndNamesTheRange) {
       {{"train", "--warmup", "nan"}, {"--warmup", "0 to 100000"}},
       {{"train", "--clip-norm", "-1e-3"}, {"--clip-norm", "0 to 1e9"}},
       {{"train", "--clip-norm", "inf"}, {"--clip-norm", "0 to 1e9"}},
+      {{"train", "--balance", "size"}, {"--balance", "none", "class", "lesion"}},
+      {{"train", "--balance", "class", "--no-shuffle"}, {"--balance and --no-shuffle exclude each other"}},
       {{"train", "--ema", "1"}, {"--ema", "at least 0 and below 1"}},
       {{"train", "--ema", "nan"}, {"--ema", "at least 0 and below 1"}},
       {{"evaluate", "--checkpoint", "x", "--weights", "best"}, {"--weights", "raw", "ema"}},

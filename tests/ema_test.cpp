@@ -8,7 +8,7 @@
 #include "support/backends.h"
 
 namespace attnunet {
-namespace {
+namespace TEST_FILE {
 
 TEST(EmaDecay, RisesToItsLimit) {
   EXPECT_EQ(ema_decay(0.999, 1), 2.0 / 11);
@@ -58,5 +58,5 @@ TYPED_TEST(Ema, VariancesStayAtLeastZero) {
   for (const double value : gradcheck::download<TypeParam>(this->device, "e", e).values) EXPECT_GE(value, 0);
 }
 
-}  // namespace
+}  // namespace TEST_FILE
 }  // namespace attnunet

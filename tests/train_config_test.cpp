@@ -68,6 +68,7 @@ TrainConfig with_careful_steps() {
   c.clip_norm = 1.0 / 3;
   c.patience = 9;
   c.ema = 0.99;
+  c.balance = data::Balance::by_lesion;
   return c;
 }
 
@@ -160,6 +161,7 @@ TEST(TrainConfig, RoundTrip) {
   EXPECT_EQ(parse_deciding_json(deciding_json(with_careful_steps())).clip_norm, 1.0 / 3);
   EXPECT_EQ(parse_deciding_json(deciding_json(with_careful_steps())).patience, 9);
   EXPECT_EQ(parse_deciding_json(deciding_json(with_careful_steps())).ema, 0.99);
+  EXPECT_EQ(parse_deciding_json(deciding_json(with_careful_steps())).balance, data::Balance::by_lesion);
   TrainConfig folds;
   folds.folds = 5;
   folds.fold = 4;
@@ -253,6 +255,7 @@ TEST(TrainConfig, OutOfRange) {
     config.conv = conv.value;
     EXPECT_NO_THROW(validate(config)) << conv.text;
   }
+  reject("balance", [](TrainConfig& c) { c.balance = data::Balance::by_class, c.no_shuffle = true; });
   reject("fold", [](TrainConfig& c) { c.fold = 1; });
   reject("fold", [](TrainConfig& c) { c.folds = 3, c.fold = 3; });
   reject("train-list", [](TrainConfig& c) { c.train_list = "a"; });
@@ -367,7 +370,7 @@ TEST(TrainConfig, Resumed) {
   given.patience = 3;
   EXPECT_EQ(resumed_config(with_careful_steps(), given, {"resume"}).patience, 9);
   EXPECT_EQ(resumed_config(with_careful_steps(), given, {"resume", "patience"}).patience, 3);
-  for (const char* option : {"warmup", "clip-norm", "ema"})
+  for (const char* option : {"warmup", "clip-norm", "ema", "balance"})
     EXPECT_THROW(resumed_config(with_careful_steps(), given, {"resume", option}), UsageError);
   given.out = "other";
   EXPECT_EQ(resumed_config(stored, given, {"resume", "out"}).out, "other");

@@ -160,6 +160,18 @@ TEST_F(PatienceTest, AnotherPatienceGoesOn) {
   expect_same_run(all, resume(shorter.last(), given, {"patience"}));
 }
 
+// Balanced draws are the same however often the run is stopped, and others than those without balance.
+TEST_F(TrainerTest, Balance) {
+  config.batch = 1;
+  config.augment = data::Augment::light;
+  const RunFolder plain = train_new(in("plain"));
+  config.balance = data::Balance::by_lesion;
+  const RunFolder whole = train_new(in("whole"));
+  EXPECT_NE(load_checkpoint(whole.last()).parameters, load_checkpoint(plain.last()).parameters);
+  EXPECT_EQ(load_checkpoint(whole.last()).step, load_checkpoint(plain.last()).step);
+  expect_same_run(whole, resume(train_new(in("stopped"), stop_at(9)).last(), TrainConfig(), {}));
+}
+
 TEST_F(TrainerTest, StoppedTwiceInOneEpoch) {
   config.batch = 1;
   const RunFolder whole = train_new(in("whole"));

@@ -316,6 +316,9 @@ void add_train_command(Command& app, int& exit_code) {
       ->default_str("");
   add_named_option(*command, config->augment,
                    "light: flips, and quarter turns of squares; strong: also small distortions");
+  add_named_option(*command, config->balance,
+                   "draw training cases so that classes are seen equally often, or cases without a lesion and with a "
+                   "small, a middling and a large one; an epoch has as many images as before");
   command->add_option("--seed", config->seed, "of everything random")->check(whole_number(0, largest_seed));
   command->add_flag("--no-shuffle", config->no_shuffle, "take the training cases in case order");
   add_threads_option(*command, config->threads);

@@ -10,7 +10,8 @@ namespace attnunet {
 
 /// What random numbers are drawn for; each purpose has a stream of its own, so that one cannot shift another.
 namespace streams {
-constexpr std::uint32_t initial_weights = 1, epoch_order = 2, split = 3, augmentation = 4, phantoms = 5, panels = 6;
+constexpr std::uint32_t initial_weights = 1, epoch_order = 2, split = 3, augmentation = 4, phantoms = 5, panels = 6,
+                        balance = 7;
 }
 
 /// A stream of random numbers given by (seed, stream, substream): equal arguments give equal numbers everywhere,

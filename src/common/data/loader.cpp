@@ -49,6 +49,9 @@ void Loader::start(std::vector<std::size_t> order, std::uint32_t epoch, Index ba
   next_item_ = prepared_ * batch_size_;  // nothing left to take
   result_changed_.wait(lock, [&] { return working_ == 0; });
   order_ = std::move(order);
+  draws_.clear();
+  std::vector<std::uint32_t> before(dataset_.cases.size(), 0);
+  for (const std::size_t one : order_) draws_.push_back(before[one]++);
   epoch_ = epoch;
   batch_size_ = batch_size;
   batches_ = (static_cast<Index>(order_.size()) + batch_size - 1) / batch_size;
@@ -85,7 +88,7 @@ void Loader::work() {
     lock.unlock();
     std::exception_ptr failure;
     try {
-      make_item(slot, item % batch_size_, order_[static_cast<std::size_t>(item)], scratch);
+      make_item(slot, item, scratch);
     } catch (...) {
       failure = std::current_exception();
     }
@@ -100,15 +103,19 @@ void Loader::work() {
   }
 }
 
-/// One image and mask of a batch. The mutex is not held: the item's part of the slot is this thread's alone.
-void Loader::make_item(Slot& slot, Index item, std::size_t one, Sample& scratch) {
+/// One image and mask of a batch. The mutex is not held: the item's part of the slot is this thread's alone, and the
+/// order does not change while anybody works.
+void Loader::make_item(Slot& slot, Index item, Sample& scratch) {
+  const std::size_t one = order_[static_cast<std::size_t>(item)];
   const Sample* sample = &sample_of(one, scratch);
   if (kind_ != Augment::none) {
     if (sample != &scratch) scratch = *sample;
-    augment(scratch, kind_, seed_, epoch_, static_cast<std::uint32_t>(one));
+    // The first draw has the case's own number, the others numbers that no case has.
+    const std::size_t number = one + draws_[static_cast<std::size_t>(item)] * dataset_.cases.size();
+    augment(scratch, kind_, seed_, epoch_, static_cast<std::uint32_t>(number));
     sample = &scratch;
   }
-  const Index offset = item * size_.pixels();
+  const Index offset = item % batch_size_ * size_.pixels();
   std::copy(sample->image.pixels.begin(), sample->image.pixels.end(), slot.batch.images.begin() + offset);
   std::copy(sample->mask.pixels.begin(), sample->mask.pixels.end(), slot.batch.masks.begin() + offset);
 }

@@ -4,7 +4,7 @@
 //   for (loader.start(order, epoch, 16); !loader.at_end();) use(loader.next());
 //
 // The batches depend on the arguments alone, not on the timing of threads: an item's place is given by the order, its
-// augmentation by (seed, epoch, case).
+// augmentation by (seed, epoch, case) and, if the order has the case several times, by which of them it is.
 #pragma once
 
 #include <condition_variable>
@@ -61,7 +61,7 @@ class Loader {
   };
 
   void work();
-  void make_item(Slot& slot, Index item, std::size_t one, Sample& scratch);
+  void make_item(Slot& slot, Index item, Sample& scratch);
   const Sample& sample_of(std::size_t one, Sample& scratch);
   Index batch_count(Index batch) const;
   void prepare(Index batch);
@@ -76,6 +76,7 @@ class Loader {
   std::size_t cache_left_;
 
   std::vector<std::size_t> order_;
+  std::vector<std::uint32_t> draws_;  ///< of each item of order_: how often its case comes before it
   std::uint32_t epoch_ = 0;
   Index batch_size_ = 1, batches_ = 0;
   Index next_ = 0;       ///< the batch that next() gives

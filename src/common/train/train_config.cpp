@@ -65,6 +65,7 @@ void for_each_later(Config& config, Visit visit) {
   visit("clip-norm", config.clip_norm);
   visit("patience", config.patience);
   visit("ema", config.ema);
+  visit("balance", config.balance);
   if (config.loss.kind == LossKind::tversky) {  // the numbers of other losses decide nothing
     visit("tversky-fn", config.loss.tversky.fn);
     visit("tversky-fp", config.loss.tversky.fp);
@@ -241,6 +242,8 @@ void validate(const TrainConfig& config) {
   require(config.patience >= 0 && config.patience <= 100000, "patience", std::to_string(config.patience),
           "0 to 100000");
   require(config.ema >= 0 && config.ema < 1, "ema", number(config.ema), "at least 0 and below 1");
+  if (config.balance != data::Balance::none && config.no_shuffle)
+    throw UsageError("--balance and --no-shuffle exclude each other: balanced draws are in random order");
   const TverskyOptions& tversky = config.loss.tversky;
   require(tversky.fn >= 0 && tversky.fn <= 100, "tversky-fn", number(tversky.fn), "0 to 100");
   require(tversky.fp >= 0 && tversky.fp <= 100, "tversky-fp", number(tversky.fp), "0 to 100");

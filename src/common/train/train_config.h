@@ -16,6 +16,7 @@
 #include "common/core/geometry.h"
 #include "common/core/image_size.h"
 #include "common/data/augment.h"
+#include "common/data/balance.h"
 #include "common/data/reading.h"
 #include "common/data/split.h"
 #include "common/nn/architecture.h"
@@ -40,6 +41,7 @@ struct TrainConfig {
   int patience = 0;      ///< epochs without a better validation IoU after which training ends; 0: all epochs
   LossConfig loss;
   data::Augment augment = data::Augment::none;
+  data::Balance balance = data::Balance::none;
   std::uint64_t seed = 0;
   bool no_shuffle = false;
   data::Reading reading;             ///< how files become pixels; the command fills in intensity.bits of a new run

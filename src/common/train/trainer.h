@@ -2,7 +2,8 @@
 //
 // One step:  batch -> forward -> loss and counts per image -> backward -> clipping, if asked for -> Adam
 //            -> the average of the weights, if asked for (weight_average.h).
-// One epoch: the training cases in the order of (seed, epoch), or in case order; the last batch may be smaller; then
+// One epoch: the training cases in the order of (seed, epoch), or in case order, or balanced draws of them
+//            (data/balance.h); the last batch may be smaller; then
 //            validation, a row of metrics.csv, best.safetensors where the validation IoU is the best so far, and
 //            last.safetensors.
 // The state between two steps is a Checkpoint, whole: weights, statistics, Adam's moments, the place in the epoch and
@@ -34,6 +35,7 @@
 #include "common/core/adam_options.h"
 #include "common/core/error.h"
 #include "common/core/random.h"
+#include "common/data/balance.h"
 #include "common/data/split.h"
 #include "common/data/watch.h"
 #include "common/train/cases.h"
@@ -117,6 +119,7 @@ class Trainer {
 
   typename B::Device& device_;
   data::Split split_;
+  std::vector<std::vector<std::size_t>> groups_;  // of the training cases, with --balance
   TrainingMemory memory_;
   Checkpoint state_;  // weights and moments are the device's as of the last fetch_state
   RunFolder folder_;
@@ -138,6 +141,7 @@ Trainer<B>::Trainer(typename B::Device& device, const data::Dataset& dataset, co
                     const Checkpoint& start, const RunFolder& folder)
     : device_(device),
       split_(split),
+      groups_(data::balance_groups(dataset, split.train, start.config.balance, start.config.size)),
       memory_(plan_training_memory<B>(device, start.config, split)),
       state_(start),
       folder_(folder),
@@ -316,6 +320,8 @@ void Trainer<B>::finish_epoch(const std::vector<ImageScore>& validation, Clock::
 
 template <class B>
 std::vector<std::size_t> Trainer<B>::epoch_order(int epoch) const {
+  if (state_.config.balance != data::Balance::none)
+    return data::balanced_order(groups_, state_.config.seed, static_cast<std::uint32_t>(epoch));
   std::vector<std::size_t> order = split_.train;
   Random random(state_.config.seed, streams::epoch_order, static_cast<std::uint32_t>(epoch));
   if (!state_.config.no_shuffle) shuffle(order, random);
