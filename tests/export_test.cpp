@@ -8,6 +8,7 @@
 #include "common/nn/folded_convolutions.h"
 #include "common/train/checkpoint.h"
 #include "support/command_line.h"
+#include "support/json.h"
 #include "support/onnx_interpreter.h"
 #include "support/python.h"
 
@@ -276,6 +277,35 @@ TEST(Export, OtherRuntimesComputeTheSame) {
       std::printf("%s, base %d%s\n%s", name_of(c.variant), c.base, c.dynamic ? ", --dynamic" : "", checked.out.c_str());
     }
   }
+}
+
+// What is passed on to others: the weights that are used, and all that predict and evaluate need to know.
+TEST(Export, WeightsWithoutWhatOnlyTrainingNeeds) {
+  const PhantomFolder phantoms;
+  const std::string run = phantoms / "run", last = run + "/last.safetensors", json = phantoms / "scores.json";
+  expect_success(attnunet_run(phantoms.train(run, {"--ema", "0.5"})));
+  const auto scores = [&](const std::string& file, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"evaluate", "--data", phantoms.data, "--checkpoint", file, "--json", json};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    expect_success(attnunet_run(arguments));
+    return read_json(json)["overall"];
+  };
+  const auto averaged = scores(last, {}), raw = scores(last, {"--weights", "raw"});
+  EXPECT_NE(averaged, raw);
+  for (const auto& [weights, expected] : {std::pair{"ema", averaged}, std::pair{"raw", raw}}) {
+    const std::string file = phantoms / (std::string(weights) + ".safetensors");
+    const Finished finished = attnunet_run({"export", "--checkpoint", last, "--out", file, "--weights", weights});
+    expect_success(finished);
+    EXPECT_NE(finished.out.find(weights == std::string("ema") ? "averaged weights" : "raw weights"), std::string::npos)
+        << finished.out;
+    EXPECT_EQ(scores(file, {}), expected) << weights;
+    const Checkpoint checkpoint = load_checkpoint(file);
+    EXPECT_TRUE(checkpoint.adam_m.empty() && checkpoint.adam_v.empty() && checkpoint.ema_parameters.empty());
+    EXPECT_TRUE(checkpoint.case_list);
+    EXPECT_LT(3 * std::filesystem::file_size(file), std::filesystem::file_size(last));
+  }
+  expect_failure(attnunet_run({"export", "--checkpoint", last, "--out", phantoms / "w.safetensors", "--dynamic"}), 2,
+                 {"--dynamic", "ONNX"});
 }
 
 TEST(Export, MistakesAreNamed) {

@@ -2,12 +2,14 @@
 
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
 #include "common/app/backend.h"
 #include "common/app/inputs_kept.h"
 #include "common/core/build.h"
+#include "common/core/error.h"
 #include "common/export/network_graph.h"
 #include "common/io/atomic_file.h"
 #include "common/io/table.h"
@@ -85,10 +87,37 @@ void describe(onnx::Model& model, const Checkpoint& checkpoint) {
   model.metadata.emplace_back("step", std::to_string(checkpoint.step));
 }
 
+bool is_weights_file(const std::string& file) {
+  return std::filesystem::path(file).extension() == ".safetensors";
+}
+
+/// A model of ours without what only training needs.
+void write_weights(Checkpoint checkpoint, const ExportOptions& options) {
+  if (options.weights == Weights::raw) checkpoint.config.ema = 0;  // else they would count as averages
+  for (std::vector<float>* gone :
+       {&checkpoint.adam_m, &checkpoint.adam_v, &checkpoint.ema_parameters, &checkpoint.ema_statistics})
+    gone->clear();
+  save_checkpoint(options.out, checkpoint);
+  const NetworkConfig& config = checkpoint.config.network;
+  std::printf("%s: the weights of %s, base %d, without what only training needs, %s bytes\n", options.out.c_str(),
+              name_of(config.variant), config.base,
+              grouped(static_cast<Index>(std::filesystem::file_size(options.out))).c_str());
+}
+
 void run(const ExportOptions& options) {
   keep_inputs({{"--out", options.out}}, {options.checkpoint});
   Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   const std::string weights = choose_weights(checkpoint, options.weights, options.checkpoint);
+  if (is_weights_file(options.out)) {
+    if (options.size || options.keep_aspect || options.dynamic)
+      throw UsageError("--size, --keep-aspect and --dynamic are for ONNX: leave them out, or name a file .onnx");
+    if (!checkpoint.has_metadata)
+      throw Error(options.checkpoint +
+                  " has no metadata of ours, which a model needs; only ONNX can be exported from it");
+    write_weights(std::move(checkpoint), options);
+    if (!weights.empty()) std::printf("They are its %s\n", weights.c_str());
+    return;
+  }
   const NetworkConfig& config = checkpoint.config.network;
   const std::string trained_at = images_text(checkpoint.config);
   if (options.size) {
@@ -136,10 +165,15 @@ void run(const ExportOptions& options) {
 
 void add_export_command(Command& app) {
   const auto options = std::make_shared<ExportOptions>();
-  Command* command = app.add_subcommand("export", "The trained network as an ONNX file, for other programs");
+  Command* command =
+      app.add_subcommand("export", "The trained network as an ONNX file for other programs, or its weights alone");
   command->add_option("--checkpoint", options->checkpoint, "the network: a .safetensors file that train wrote")
       ->required();
-  command->add_option("--out", options->out, "the file to write, e.g. model.onnx")->required();
+  command
+      ->add_option(
+          "--out", options->out,
+          "the file to write: model.onnx, or model.safetensors for the weights without what only training needs")
+      ->required();
   add_other_size_option(*command, options->size, "the checkpoint's");
   add_keep_aspect_option(*command, options->keep_aspect, keep_aspect_of_checkpoint);
   add_weights_option(*command, options->weights);
