@@ -188,8 +188,8 @@ TEST(CommandLine, GradcheckByOtherMethodsOfConvolution) {
   std::set<std::string> outputs;
   for (const char* conv : {"reference", "gemm", "winograd"}) {
     std::string output;
-    for (const char* layer : {"conv2d", "conv_transpose2d", "conv2d_statistics", "batch_norm", "batch_norm_relu_dropout",
-                              "dropout", "double_conv", "attention_gate"}) {
+    for (const char* layer : {"conv2d", "conv_transpose2d", "conv2d_statistics", "batch_norm",
+                              "batch_norm_relu_dropout", "dropout", "double_conv", "attention_gate"}) {
       const Finished finished = attnunet_run({"gradcheck", "--conv", conv, "--layer", layer});
       expect_success(finished);
       output += finished.out;

@@ -168,7 +168,7 @@ TEST_F(PytorchWeights, CopyWithAThresholdHasNoMetadataEither) {
   EXPECT_EQ(keys, (std::set<std::string>{"keep_aspect", "made_by", "min_area", "size", "threshold"}));
 
   // The same cases are scored, in the same way.
-  const Finished evaluated = evaluate(copy, "copy.json", {"--mask-rule", "above:127"});
+  const Finished evaluated = evaluate(copy, "copy.json", {"--mask-rule", "above:127", "--raw", "--min-area", "3"});
   expect_success(evaluated);
   EXPECT_NE(evaluated.out.find("no metadata of ours"), std::string::npos) << evaluated.out;
   EXPECT_EQ(read_json(phantoms / "copy.json")["overall"], read_json(phantoms / "w.json")["overall"]);

@@ -9,9 +9,10 @@ namespace TEST_FILE {
 TEST(SetReport, DistancesInWhatIsNoSquare) {
   std::vector<float> truth(16, 0.0f), logits(16, -1.0f);
   truth[0] = 1;
-  logits[5] = 1;
+  std::vector<std::uint8_t> mask(16, 0);
+  mask[5] = 255;
   ImageReports images;
-  images.see(logits.data(), truth.data(), {2, 8});
+  images.see(logits.data(), mask, truth.data(), {2, 8});
   ASSERT_TRUE(images.hd95.at(0));
   EXPECT_DOUBLE_EQ(*images.hd95[0], 5);
 }

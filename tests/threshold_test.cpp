@@ -7,6 +7,7 @@
 #include "common/core/random.h"
 #include "common/core/stable_sigmoid.h"
 #include "common/train/checkpoint.h"
+#include "support/json.h"
 #include "support/predict.h"
 
 namespace attnunet {
@@ -124,7 +125,7 @@ TEST_F(Predict, UsesThePartsThatTheCheckpointKeeps) {
   EXPECT_EQ(with.largest, 1);
   with.threshold = 0.25;
   save_checkpoint(chosen, with);
-  for (int i = 0; i < 4; ++i) phantom(std::to_string(i) + ".png", 40, 40, static_cast<std::uint32_t>(i));
+  for (int i = 0; i < 4; ++i) phantom(std::to_string(i) + ".png", 32, 32, static_cast<std::uint32_t>(i));
   const auto predicted = [&](const std::string& model, const std::vector<std::string>& more) {
     std::vector<std::string> arguments = {"predict", images, "--checkpoint", model, "--out", out, "--csv", csv};
     arguments.insert(arguments.end(), more.begin(), more.end());
@@ -143,6 +144,14 @@ TEST_F(Predict, UsesThePartsThatTheCheckpointKeeps) {
   EXPECT_NE(plain, by_options);
   predicted(chosen, {"--threshold", "0.5", "--min-area", "0", "--largest", "0"});
   EXPECT_EQ(read_text(csv), plain);
+  EXPECT_EQ(predicted(chosen, {"--raw"}).find("From the checkpoint"), std::string::npos);
+  EXPECT_EQ(read_text(csv), plain);
+  // The smallest area that is stored counts pixels of the network's image: twice as wide and high, it is 4 times that.
+  phantom("large.png", 64, 64, 9);
+  predicted(chosen, {});
+  EXPECT_EQ(rows_of(csv).back().at("min_area"), "16");
+  predicted(chosen, {"--min-area", "5"});
+  EXPECT_EQ(rows_of(csv).back().at("min_area"), "5");
 
   const Finished info = attnunet_run({"info", "--checkpoint", chosen});
   EXPECT_NE(info.out.find("threshold 0.25, min-area 4, largest 1"), std::string::npos) << info.out;
@@ -153,15 +162,46 @@ TEST_F(Predict, UsesThePartsThatTheCheckpointKeeps) {
   for (const char* text : {"probability > 0.25", "min_area", "largest"})
     EXPECT_NE(onnx.find(text), std::string::npos) << text;
   EXPECT_EQ(onnx.find("probability > 0.5"), std::string::npos);
-  const Finished scored = attnunet_run({"evaluate", "--checkpoint", chosen, "--data", phantoms.data});
-  EXPECT_NE(scored.out.find("Scored at threshold 0.5; the checkpoint has threshold 0.25"), std::string::npos)
-      << scored.out;
-  expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--min-area", "4"}), 2,
-                 {"--min-area", "--choose-threshold"});
+  expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--choose-threshold", phantoms / "again",
+                               "--threshold", "0.3"}),
+                 2, {"leave out --threshold"});
   // A resumed run goes on with other weights.
   expect_success(attnunet_run(
       {"train", "--resume", chosen, "--data", phantoms.data, "--out", phantoms / "on", "--epochs", "3", "--quiet"}));
   EXPECT_EQ(marking_text(load_checkpoint(phantoms / "on/last.safetensors")), "");
+}
+
+// evaluate scores the masks that predict would make.
+TEST_F(Predict, IsScoredByTheMarkingOfTheCheckpoint) {
+  const std::string chosen = phantoms / "chosen.safetensors", json = phantoms / "scores.json";
+  Checkpoint with = load_checkpoint(checkpoint);
+  with.threshold = 0.25;
+  with.min_area = 4;
+  with.largest = 1;
+  save_checkpoint(chosen, with);
+  std::string said;
+  const auto overall = [&](const std::string& model, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"evaluate", "--checkpoint", model, "--data", phantoms.data, "--json", json};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished finished = attnunet_run(arguments);
+    expect_success(finished);
+    said = finished.out;
+    return read_json(json)["overall"];
+  };
+  const auto plain = overall(checkpoint, {});
+  EXPECT_EQ(said.find("--raw"), std::string::npos) << said;
+  const auto stated = overall(chosen, {});
+  EXPECT_NE(said.find("Masks by the checkpoint's threshold 0.25, min-area 4, largest 1 (--raw"), std::string::npos)
+      << said;
+  EXPECT_EQ(read_json(json)["min_area"], 4);
+  EXPECT_NE(stated, plain);
+  EXPECT_EQ(overall(checkpoint, {"--threshold", "0.25", "--min-area", "4", "--largest", "1"}), stated);
+  EXPECT_EQ(overall(chosen, {"--raw"}), plain);
+  EXPECT_EQ(overall(chosen, {"--threshold", "0.5", "--min-area", "0", "--largest", "0"}), plain);
+  // No part of a mask is as large as that: nothing is marked.
+  const auto nothing = overall(chosen, {"--min-area", "1025"});
+  EXPECT_EQ(nothing["pooled_iou"], 0.0);
+  EXPECT_EQ(nothing["loss"], plain["loss"]);
 }
 
 }  // namespace TEST_FILE

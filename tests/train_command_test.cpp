@@ -376,8 +376,12 @@ TEST(TrainCommand, NumbersOfALoss) {
 TEST(TrainCommand, Patience) {
   const PhantomFolder phantoms;
   const std::string last = phantoms / "run/last.safetensors";
-  const Finished ended =
-      attnunet_run(phantoms.train(phantoms / "run", {"--patience", "2", "--epochs", "9", "--lr", "1e-12"}));
+  const auto train = [&](const std::string& run, const std::string& epochs, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = phantoms.train(phantoms / run, more);
+    *std::next(std::find(arguments.begin(), arguments.end(), "--epochs")) = epochs;
+    return attnunet_run(arguments);
+  };
+  const Finished ended = train("run", "9", {"--patience", "2", "--lr", "1e-12"});
   expect_success(ended);
   const int epochs = load_checkpoint(last).epoch;
   const std::string why = "ended by --patience 2 after epoch " + std::to_string(epochs) + " of 9";
@@ -396,8 +400,7 @@ TEST(TrainCommand, Patience) {
   EXPECT_NE(longer.out.find("ended by --patience 3 after epoch " + std::to_string(epochs + 1)), std::string::npos)
       << longer.out;
 
-  expect_success(
-      attnunet_run(phantoms.train(phantoms / "other", {"--lr", "1e-12", "--epochs", std::to_string(epochs)})));
+  expect_success(train("other", std::to_string(epochs), {"--lr", "1e-12"}));
   const Finished counted = resume(phantoms / "other/last.safetensors", {"--patience", "3", "--epochs", "9"});
   expect_success(counted);
   EXPECT_EQ(load_checkpoint(phantoms / "other/last.safetensors").epoch, epochs + 1) << counted.out;

@@ -10,9 +10,11 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
+#include <tuple>
 
 #include "common/app/dataset.h"
 #include "common/app/inputs_kept.h"
+#include "common/app/marking.h"
 #include "common/app/options.h"
 #include "common/app/scores.h"
 #include "common/app/seen.h"
@@ -25,6 +27,7 @@
 #include "common/io/csv.h"
 #include "common/io/signals.h"
 #include "common/io/table.h"
+#include "common/predict/mask.h"
 #include "common/scores/threshold.h"
 #include "common/train/cases.h"
 #include "common/train/checkpoint.h"
@@ -38,7 +41,7 @@ struct EvaluateOptions {
   bool tta = false;
   Subset subset = Subset::val;
   std::string json, csv, choose_threshold;
-  Index min_area = 0, largest = 0;  // for predict, in the file of choose_threshold
+  MarkingOptions marking;
   int pool_batch = 8;
   std::optional<Weights> weights;
   TrainConfig config;  // of what is given on the command line
@@ -105,13 +108,18 @@ Picture picture_of(const data::Extent& extent, const TrainConfig& config) {
   return picture;
 }
 
-std::int64_t count_marked(const float* logits, const ImageSize& size, const data::Region& region) {
-  std::int64_t marked = 0;
-  for (int y = region.top; y < region.top + region.height; ++y) {
-    const float* row = logits + Index{y} * size.width + region.left;
-    marked += std::count_if(row, row + region.width, [](float logit) { return logit > 0; });
+std::int64_t count_marked(const data::Grey& mask, const data::Region& region) {
+  const data::Grey part = data::crop(mask, region);
+  return std::count(part.pixels.begin(), part.pixels.end(), 255);
+}
+
+/// Counts by the mask in place of those at a probability of 0.5. What tf.keras counts stays: it has a rule of its own.
+void count(const data::Grey& mask, const float* truth, PixelCounts& counts) {
+  counts.tp = counts.fp = counts.fn = counts.tn = 0;
+  for (std::size_t i = 0; i < mask.pixels.size(); ++i) {
+    const bool lesion = truth[i] > 0.5f, marked = mask.pixels[i] != 0;
+    ++(marked ? (lesion ? counts.tp : counts.fp) : (lesion ? counts.fn : counts.tn));
   }
-  return marked;
 }
 
 std::string csv_row(const data::Case& one, const ImageScore& score, const Picture& picture, Seen seen) {
@@ -136,7 +144,8 @@ std::string csv_row(const data::Case& one, const ImageScore& score, const Pictur
 /// One checkpoint evaluated.
 struct Evaluation {
   std::string checkpoint;
-  std::string weights, assumed, stored;  ///< choose_weights(), assumptions() and marking_text() of the checkpoint
+  std::string weights, assumed, stated;  ///< choose_weights(), assumptions() and what marking_for() took of it
+  report::Marking marking;
   data::Dataset dataset;
   Subset subset = Subset::val;
   std::vector<std::size_t> cases;
@@ -150,6 +159,7 @@ struct Evaluation {
   ImageReports images;
   SetReport overall;
   std::map<std::string, SetReport> by_class;
+  std::optional<SetReport> lesions;  ///< of the images with a lesion; none if all or none of them have one
   std::optional<ThresholdChoice::Best> chosen;
 };
 
@@ -197,6 +207,12 @@ void report_sets(Evaluation& evaluation, const EvaluateOptions& options, data::F
   evaluation.overall = report(all);
   for (const auto& [name, places] : classes)
     if (!name.empty()) evaluation.by_class[name] = report(places);
+  std::vector<std::size_t> lesions;
+  for (const std::size_t place : all) {
+    const PixelCounts& counts = evaluation.images.scores[place].counts;
+    if (counts.tp + counts.fn > 0) lesions.push_back(place);
+  }
+  if (!lesions.empty() && lesions.size() < all.size()) evaluation.lesions = report(lesions);
 }
 
 /// Whether the command line chooses cases, so that those of the checkpoint are not asked for.
@@ -305,11 +321,10 @@ void print_head(const Evaluation& evaluation) {
   std::printf("%s, subset %s of %s, %s%s\n", evaluation.checkpoint.c_str(), name_of(evaluation.subset),
               evaluation.dataset.root.c_str(), images_text(evaluation.config).c_str(),
               evaluation.note.empty() ? "" : (": " + evaluation.note).c_str());
-  std::printf("Protocol: %s\n", protocol_of(evaluation).c_str());
   if (!evaluation.weights.empty()) std::printf("With its %s\n", evaluation.weights.c_str());
   if (!evaluation.assumed.empty()) std::printf("The checkpoint has %s\n", evaluation.assumed.c_str());
-  if (!evaluation.stored.empty())
-    std::printf("Scored at threshold 0.5; the checkpoint has %s for predict\n", evaluation.stored.c_str());
+  if (!evaluation.stated.empty())
+    std::printf("Masks by the checkpoint's %s (--raw leaves that out)\n", evaluation.stated.c_str());
   tell_left_out(evaluation.dataset);
 }
 
@@ -358,7 +373,10 @@ Evaluation evaluate(const std::vector<std::string>& paths, const EvaluateOptions
   evaluation.config = merged_config(checkpoint, paths[0], options.config, given);
   if (!options.choose_threshold.empty()) require_settings_of_copy(checkpoint, evaluation.config);
   evaluation.assumed = assumptions(checkpoint, evaluation.config.size);
-  evaluation.stored = marking_text(checkpoint);
+  // A threshold is chosen as if the checkpoint had none yet; of the mean of an ensemble no member states one.
+  MarkingOptions marking = options.marking;
+  marking.raw = marking.raw || !options.choose_threshold.empty() || paths.size() > 1;
+  evaluation.marking = marking_for(checkpoint, marking, given, evaluation.stated);
   std::optional<data::Fingerprints> prints;
   if (list && !chooses_cases(given)) {
     choose_recorded(evaluation, *list, prints);
@@ -374,6 +392,7 @@ Evaluation evaluate(const std::vector<std::string>& paths, const EvaluateOptions
   print_head(evaluation);
   const data::Survey survey = check_files(evaluation.dataset, evaluation.cases, evaluation.config);
   std::printf("%s\n", data::layout_line(evaluation.dataset).c_str());
+  std::printf("protocol: %s\n", protocol_of(evaluation).c_str());
   find_intensity_range(evaluation.dataset, evaluation.config, survey, evaluation.cases);
   warn_beyond_range(evaluation.config, survey, evaluation.cases);
   for (const std::size_t one : evaluation.cases) {
@@ -382,23 +401,30 @@ Evaluation evaluate(const std::vector<std::string>& paths, const EvaluateOptions
   catch_interrupts();
   ImageReports& images = evaluation.images;
   ThresholdChoice choice;
+  std::vector<PixelCounts> counts(evaluation.cases.size());
   images.scores = scores_of(model, evaluation.config, evaluation.dataset, evaluation.cases,
                             [&](std::size_t place, const float* logits, const float* truth) {
                               const ImageSize size = evaluation.config.size;
-                              images.see(logits, truth, size);
+                              const data::Grey mask = mask_of(logits, size.width, size.height, evaluation.marking);
+                              images.see(logits, mask.pixels, truth, size);
+                              count(mask, truth, counts[place]);
                               Picture& picture = evaluation.pictures[place];
-                              picture.predicted = count_marked(logits, size, picture.region);
+                              picture.predicted = count_marked(mask, picture.region);
                               if (!options.choose_threshold.empty())
                                 choice.see(logits, truth, static_cast<std::size_t>(size.pixels()));
                             });
   if (images.scores.size() < evaluation.cases.size()) return evaluation;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    PixelCounts& own = images.scores[i].counts;
+    std::tie(own.tp, own.fp, own.fn, own.tn) = std::tie(counts[i].tp, counts[i].fp, counts[i].fn, counts[i].tn);
+  }
   report_sets(evaluation, options, *prints);
   if (!options.choose_threshold.empty()) {
     require_lesions(evaluation);
     evaluation.chosen = choice.best();
     checkpoint.threshold = evaluation.chosen->threshold;
-    if (given.count("min-area") != 0) checkpoint.min_area = options.min_area;
-    if (given.count("largest") != 0) checkpoint.largest = options.largest;
+    if (given.count("min-area") != 0) checkpoint.min_area = options.marking.marking.min_area;
+    if (given.count("largest") != 0) checkpoint.largest = options.marking.marking.largest;
     if (!checkpoint.has_metadata) {
       checkpoint.config.size = evaluation.config.size;
       checkpoint.config.reading.keep_aspect = evaluation.config.reading.keep_aspect;
@@ -410,6 +436,7 @@ Evaluation evaluate(const std::vector<std::string>& paths, const EvaluateOptions
 
 void print(const Evaluation& evaluation, const EvaluateOptions& options) {
   std::vector<std::pair<std::string, SetReport>> sets(evaluation.by_class.begin(), evaluation.by_class.end());
+  if (evaluation.lesions) sets.emplace_back("with a lesion", *evaluation.lesions);
   sets.emplace_back("all", evaluation.overall);
   std::printf("\n");
   print_tables(sets, options.pool_batch);
@@ -429,9 +456,16 @@ nlohmann::ordered_json to_json(const Evaluation& evaluation, const EvaluateOptio
                                 {"tta", options.tta},
                                 {"keep_aspect", evaluation.config.reading.keep_aspect}};
   object["protocol"] = protocol_of(evaluation);
+  object.update({{"threshold", evaluation.marking.threshold},
+                 {"min_area", evaluation.marking.min_area},
+                 {"largest", evaluation.marking.largest}});
   object.update(seen_json(count_seen(evaluation.seen), evaluation.listed));
   object.update(
       {{"pool_batch", options.pool_batch}, {"overall", to_json(evaluation.overall)}, {"per_class", per_class}});
+  if (evaluation.lesions) {
+    object["with_a_lesion"] = {{"cases", evaluation.lesions->images}};
+    object["with_a_lesion"].update(to_json(*evaluation.lesions));
+  }
   return object;
 }
 
@@ -531,8 +565,8 @@ bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
     throw UsageError("--choose-threshold is for one --checkpoint and --subset val: leave out what differs");
   if (options.checkpoints.size() > 1 && !options.csv.empty())
     throw UsageError("--csv is of one checkpoint: leave it out, or name one --checkpoint");
-  if (options.choose_threshold.empty() && (given.count("min-area") != 0 || given.count("largest") != 0))
-    throw UsageError("--min-area and --largest are kept, for predict, in the file of --choose-threshold: name one");
+  if (!options.choose_threshold.empty() && given.count("threshold") != 0)
+    throw UsageError("--choose-threshold chooses the threshold: leave out --threshold");
   if (!options.choose_threshold.empty() && options.weights == Weights::raw)
     throw UsageError("--choose-threshold is for the weights that predict uses: leave out --weights raw");
   std::vector<std::filesystem::path> read{options.checkpoints.begin(), options.checkpoints.end()};
@@ -621,8 +655,7 @@ void add_evaluate_command(Command& app, int& exit_code) {
   command->add_option("--choose-threshold", options->choose_threshold,
                       "file for a copy of the checkpoint with the threshold of predict at which the mean IoU of the "
                       "validation cases is highest");
-  add_component_options(*command, options->min_area, options->largest,
-                        "; kept in the file of --choose-threshold for predict, scores do without");
+  add_marking_options(*command, options->marking);
   for (const char* name :
        {"--variant", "--base", "--size", "--data", "--mask-rule", "--split", "--loss", "--tversky-fn", "--tversky-fp",
         "--tversky-gamma", "--focal-gamma", "--focal-alpha", "--seed"})

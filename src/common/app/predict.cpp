@@ -12,6 +12,7 @@
 #include "common/app/backend.h"
 #include "common/app/dataset.h"
 #include "common/app/inputs_kept.h"
+#include "common/app/marking.h"
 #include "common/app/options.h"
 #include "common/app/scores.h"
 #include "common/core/counted.h"
@@ -40,6 +41,7 @@ struct PredictOptions {
   std::string checkpoint, out, csv, gradcam_layer = "bottleneck";
   std::vector<std::string> inputs, ensemble;
   ResultOptions results;
+  MarkingOptions marking;
   bool tta = false, skip_bad = false, anonymous = false;
   std::optional<ImageSize> size;       // the checkpoint's if absent
   int frame = 0;                       // of DICOM loops; 0: every one
@@ -210,20 +212,6 @@ void make_folders(const fs::path& out, const std::vector<Input>& inputs, const s
   }
 }
 
-/// Takes from the checkpoint what it states and no option says, and prints that. The checkpoint keeps no more than
-/// that.
-void take_stored_marking(Checkpoint& checkpoint, const std::set<std::string>& given, report::Marking& marking) {
-  if (given.count("threshold") != 0) checkpoint.threshold.reset();
-  if (given.count("min-area") != 0) checkpoint.min_area = 0;
-  if (given.count("largest") != 0) checkpoint.largest = 0;
-  const std::string stored = marking_text(checkpoint);
-  if (stored.empty()) return;
-  marking.threshold = checkpoint.threshold.value_or(marking.threshold);
-  if (checkpoint.min_area > 0) marking.min_area = checkpoint.min_area;
-  if (checkpoint.largest > 0) marking.largest = checkpoint.largest;
-  std::printf("From the checkpoint: %s\n", stored.c_str());
-}
-
 /// The model, or those of an ensemble, without what each states of its own marking.
 std::vector<Checkpoint> load_checkpoints(const PredictOptions& options) {
   if (options.checkpoint.empty() == options.ensemble.empty())
@@ -259,7 +247,9 @@ bool run(PredictOptions options, const std::set<std::string>& given) {
     checkpoint.config.size = *options.size;
   }
   if (config.reading.keep_aspect) checkpoint.config.reading.keep_aspect = true;
-  take_stored_marking(checkpoint, given, options.results.marking);
+  std::string stated;
+  options.results.marking = marking_for(checkpoint, options.marking, given, stated);
+  if (!stated.empty()) std::printf("From the checkpoint: %s\n", stated.c_str());
   report::gradcam_block(checkpoint.config.network, options.gradcam_layer);
   if (options.results.attention && !checkpoint.config.network.gated())
     throw UsageError(std::string("--attention shows attention gates, and ") +
@@ -322,7 +312,6 @@ void add_predict_command(Command& app, int& exit_code) {
   const auto options = std::make_shared<PredictOptions>();
   TrainConfig& config = options->config;
   ResultOptions& results = options->results;
-  report::Marking& marking = results.marking;
   Command* command = app.add_subcommand(
       "predict",
       "Masks of images (PNG, JPEG, BMP, TIFF, DICOM), which are prepared as the checkpoint's training data were");
@@ -335,12 +324,7 @@ void add_predict_command(Command& app, int& exit_code) {
   add_other_size_option(*command, options->size, "the checkpoint's");
   add_keep_aspect_option(*command, config.reading.keep_aspect, keep_aspect_of_checkpoint);
   add_weights_option(*command, options->weights);
-  command
-      ->add_option(
-          "--threshold", marking.threshold,
-          "lesion is where the probability is above; if not given, the checkpoint's (evaluate --choose-threshold)")
-      ->check(number([](double value) { return value > 0 && value < 1; }, "above 0 and below 1"));
-  add_component_options(*command, marking.min_area, marking.largest, "; if not given, the checkpoint's");
+  add_marking_options(*command, options->marking);
   command->add_flag("--overlay", results.overlay, "also a_overlay.png: outline and tint of the mask on the image");
   command->add_flag("--probability", results.probability, "also a_probability.png: 0 to 255");
   command->add_flag("--attention", results.attention,

@@ -50,16 +50,16 @@ std::string with_interval(double value, const Interval& interval) {
 
 }  // namespace
 
-void ImageReports::see(const float* logits, const float* truth, const ImageSize& size) {
+void ImageReports::see(const float* logits, const std::vector<std::uint8_t>& mask, const float* truth,
+                       const ImageSize& size) {
   const auto pixels = static_cast<std::size_t>(size.pixels());
-  std::vector<std::uint8_t> truth_mask(pixels), prediction(pixels);
+  std::vector<std::uint8_t> truth_mask(pixels);
   Calibration bins;
   for (std::size_t i = 0; i < pixels; ++i) {
     truth_mask[i] = truth[i] > 0.5f;
-    prediction[i] = logits[i] > 0;
     bins.add(stable_sigmoid(static_cast<double>(logits[i])), truth_mask[i] != 0);
   }
-  hd95.push_back(hausdorff95(truth_mask, prediction, size.width, size.height));
+  hd95.push_back(hausdorff95(truth_mask, mask, size.width, size.height));
   calibration.push_back(bins);
 }
 

@@ -21,8 +21,8 @@ struct ImageReports {
   std::vector<std::optional<double>> hd95;  ///< pixels at the network's size; hausdorff.h
   std::vector<Calibration> calibration;
 
-  /// Adds what the logits say (truth 0 or 1), [height, width] each.
-  void see(const float* logits, const float* truth, const ImageSize& size);
+  /// Adds what the logits, the mask made of them (0: no lesion) and the truth (0 or 1) say, [height, width] each.
+  void see(const float* logits, const std::vector<std::uint8_t>& mask, const float* truth, const ImageSize& size);
 };
 
 struct SetReport {

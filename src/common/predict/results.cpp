@@ -9,7 +9,7 @@
 #include "common/core/in_parallel.h"
 #include "common/core/stable_sigmoid.h"
 #include "common/data/fit.h"
-#include "common/predict/components.h"
+#include "common/predict/mask.h"
 #include "common/report/lesion_table.h"
 #include "common/report/picture.h"
 
@@ -60,22 +60,23 @@ std::string write_results(const std::filesystem::path& path, const PredictedImag
   const auto resized = [&](const std::vector<float>& map) {
     return report::resize_map(cut(map, network.width, seen), seen.width, seen.height, region.width, region.height);
   };
-  const report::Marking& marking = options.marking;
-  const double threshold = std::log(marking.threshold / (1 - marking.threshold));
-
+  report::Marking marking = options.marking;
+  if (marking.of_network_image) {
+    const double larger = static_cast<double>(region.width) * region.height / (1.0 * seen.width * seen.height);
+    marking.min_area =
+        std::max(Index{1}, static_cast<Index>(std::lround(static_cast<double>(marking.min_area) * larger)));
+  }
   const std::vector<float> logits =
       placed(resized(explanation.logits), region, image, -std::numeric_limits<float>::infinity());
-  data::Grey mask{image.width, image.height, {}}, grey{image.width, image.height, {}};
+  const data::Grey mask = mask_of(logits.data(), image.width, image.height, marking);
+  data::Grey grey{image.width, image.height, {}};
   std::vector<float> probability;
-  mask.pixels.reserve(logits.size());
   grey.pixels.reserve(logits.size());
   probability.reserve(logits.size());
   for (const float logit : logits) {
-    mask.pixels.push_back(static_cast<double>(logit) > threshold ? 255 : 0);
     probability.push_back(stable_sigmoid(logit));
     grey.pixels.push_back(static_cast<std::uint8_t>(std::lround(255 * probability.back())));
   }
-  keep_components(mask, static_cast<std::size_t>(marking.min_area), static_cast<std::size_t>(marking.largest));
   add("_mask", [&] { return mask; });
   if (of.dicom) pictures.emplace_back([&] { data::write_dicom_mask(path.string() + "_mask.dcm", mask, *of.dicom); });
   if (options.probability) add("_probability", [&] { return grey; });
