@@ -65,7 +65,7 @@ void check_syntax(const fs::path& path, E_TransferSyntax syntax) {
 }
 
 /// Throws if the file can't have as many pixels as it claims, before anything is allocated for them.
-void check_size(const fs::path& path, const DicomHeader& header, DcmElement& element) {
+void check_value_size(const fs::path& path, const DicomHeader& header, DcmElement& element) {
   if (header.width == 0 || header.height == 0) throw damaged(path, "its header says " + size_text(header));
   if (header.height > largest_image / header.width)
     throw Error(quoted(path) + " claims to have " + size_text(header) + ", more than the limit of " +
@@ -170,7 +170,7 @@ DicomHeader read_dicom_header(const fs::path& path, DcmFileFormat& file) {
     throw Error(quoted(path) + " has " + std::to_string(header.samples) + " samples per pixel of " +
                 std::to_string(header.bits_stored) +
                 " bits; one or three of up to 16 bits are read: convert it to PNG");
-  check_size(path, header, *element);
+  check_value_size(path, header, *element);
   return header;
 }
 
