@@ -11,6 +11,7 @@
 
 #include "common/app/backend.h"
 #include "common/app/dataset.h"
+#include "common/app/default_model.h"
 #include "common/app/inputs_kept.h"
 #include "common/app/marking.h"
 #include "common/app/options.h"
@@ -214,8 +215,8 @@ void make_folders(const fs::path& out, const std::vector<Input>& inputs, const s
 
 /// The model, or those of an ensemble, without what each states of its own marking.
 std::vector<Checkpoint> load_checkpoints(const PredictOptions& options) {
-  if (options.checkpoint.empty() == options.ensemble.empty())
-    throw UsageError("predict needs --checkpoint or --ensemble, and not both");
+  if (!options.checkpoint.empty() && !options.ensemble.empty())
+    throw UsageError("predict takes --checkpoint or --ensemble, not both");
   if (!options.checkpoint.empty()) {
     std::vector<Checkpoint> one;
     one.push_back(load_checkpoint(options.checkpoint));
@@ -233,10 +234,23 @@ std::vector<Checkpoint> load_checkpoints(const PredictOptions& options) {
   return members;
 }
 
+std::string one_of_places(const std::vector<std::string>& places) {
+  std::string text;
+  for (const std::string& place : places) text += (text.empty() ? "" : " or ") + quoted(place);
+  return text;
+}
+
 /// False where interrupted.
 bool run(PredictOptions options, const std::set<std::string>& given) {
   const TrainConfig& config = options.config;
   require_backend(config.backend, config.precision, config.conv);
+  if (options.checkpoint.empty() && options.ensemble.empty()) {
+    options.checkpoint = default_model();
+    if (options.checkpoint.empty())
+      throw UsageError("predict needs --checkpoint or --ensemble, as no model lies where one comes with the program: " +
+                       one_of_places(default_model_places()));
+    std::printf("Model: %s, which comes with the program (--checkpoint names another)\n", options.checkpoint.c_str());
+  }
   std::vector<Checkpoint> checkpoints = load_checkpoints(options);
   Checkpoint& checkpoint = checkpoints[0];
   const std::vector<std::string> paths =
@@ -318,7 +332,8 @@ void add_predict_command(Command& app, int& exit_code) {
   command->add_option("inputs", options->inputs, "images, and folders that are searched for them")
       ->required()
       ->default_str("");
-  command->add_option("--checkpoint", options->checkpoint, "the model");
+  command->add_option("--checkpoint", options->checkpoint,
+                      "the model; if not given, that which comes with the program");
   command->add_option("--ensemble", options->ensemble, ensemble_help)->default_str("");
   command->add_option("--out", options->out, "folder for a_mask.png of each a.png; sub-folders are kept")->required();
   add_other_size_option(*command, options->size, "the checkpoint's");
