@@ -68,7 +68,8 @@ TEST_F(Reproduce, BestGoesOnWhereItWasEnded) {
   EXPECT_NE(ended.exit_code, 0);
   expect_success(reproduce("best", epochs));
   const std::string text = table("best"), last = phantoms / "best/seed0/last.safetensors", bytes = read_text(last);
-  EXPECT_TRUE(std::regex_search(text, std::regex("\\| seed0 \\| all \\| [0-9]+ \\| [0-9.]+ \\([0-9.]+ to [0-9.]+\\)")))
+  EXPECT_TRUE(std::regex_search(
+      text, std::regex("\\| seed0 \\| chosen \\| all \\| [0-9]+ \\| [0-9.]+ \\([0-9.]+ to [0-9.]+\\)")))
       << text;
   std::filesystem::remove_all(phantoms / "best");
   expect_success(reproduce("best", epochs));

@@ -235,20 +235,58 @@ def benchmark_table(args, runs):
         "nothing.\n")
 
 
-def best_table(args, runs):
+def missed(scores_csv):
+    """Of the images with a lesion: how many masks have no pixel of it."""
+    with open(scores_csv) as text:
+        return sum(int(row["truth_pixels"]) > 0 and float(row["recall"]) == 0 for row in csv.DictReader(text))
+
+
+def curve(args, run):
+    """What thresholds and smallest areas trade on the validation part: rows of a table, and the best of them.
+
+    The best has the highest mean IoU over all images, in which a clean image without a lesion counts 1."""
+    rows, best = [], None
+    for threshold in [0.3, 0.5, 0.7, 0.9]:
+        for share in [0, 0.001, 0.0025, 0.005, 0.01]:
+            area = round(share * args.size * args.size)
+            file = os.path.join(folder_of(args, run), "curve.csv")
+            scores = scores_of(args, run, "val", "last.safetensors", "--threshold", threshold, "--min-area", area, "--csv",
+                               file)
+            normal = scores["per_class"].get("normal")
+            of_lesions = lesion_scores(scores)
+            rows.append([threshold, area, number(scores["overall"]["iou"]), number(of_lesions["iou"]),
+                         number(of_lesions["dice"]), missed(file), f"{100 * normal['iou']:.0f} %" if normal else "-"])
+            if best is None or scores["overall"]["iou"] > best[0]:
+                best = (scores["overall"]["iou"], threshold, area)
+    return rows, best
+
+
+def part_rows(args, run, chosen, scores):
+    """Rows of best's table for one way of making masks."""
     rows = []
+    normal = scores["per_class"].get("normal")
+    sets = [("all", scores["overall"], scores["cases"])]
+    if "with_a_lesion" in scores:
+        sets.append(("with a lesion", scores["with_a_lesion"], scores["with_a_lesion"]["cases"]))
+    sets += [(name, of, of["cases"]) for name, of in scores["per_class"].items() if name != "normal"]
+    for name, of, cases in sets:
+        rows.append([run.name, chosen, name, cases, with_interval(of, "iou"), with_interval(of, "dice")])
+    if normal:
+        rows.append([run.name, chosen, "normal, left clean", normal["cases"], f"{100 * normal['iou']:.1f} %", "-"])
+    return rows
+
+
+def best_table(args, runs):
+    rows, text = [], ""
     for run in runs:
-        scores = scores_of(args, run, "test")
-        normal = scores["per_class"].get("normal")
-        sets = [("all", scores["overall"], scores["cases"])]
-        if "with_a_lesion" in scores:
-            sets.append(("with a lesion", scores["with_a_lesion"], scores["with_a_lesion"]["cases"]))
-        sets += [(name, of, of["cases"]) for name, of in scores["per_class"].items() if name != "normal"]
-        for name, of, cases in sets:
-            rows.append([run.name, name, cases, with_interval(of, "iou"), with_interval(of, "dice")])
-        if normal:
-            rows.append([run.name, "normal, with no lesion marked", normal["cases"], f"{100 * normal['iou']:.1f} %", "-"])
-    return table(["run", "images of the test part", "cases", "IoU (95 %)", "Dice (95 %)"], rows)
+        curve_rows, (_, threshold, area) = curve(args, run)
+        text += f"\n{run.name}, validation part: what threshold and smallest area (pixels of {args.size} x {args.size}) trade\n\n"
+        text += table(["threshold", "smallest area", "IoU, all", "IoU, with a lesion", "Dice, with a lesion",
+                       "lesions missed", "normal images left clean"], curve_rows)
+        text += f"\nChosen by the highest IoU over all validation images: threshold {threshold}, smallest area {area}.\n"
+        for chosen, marking in [("threshold 0.5", []), ("chosen", ["--threshold", threshold, "--min-area", area])]:
+            rows += part_rows(args, run, chosen, scores_of(args, run, "test", "last.safetensors", *marking))
+    return table(["run", "masks", "images of the test part", "cases", "IoU (95 %)", "Dice (95 %)"], rows) + text
 
 
 TABLES = {"paper": paper_table, "ablation": ablation_table, "benchmark": benchmark_table, "best": best_table}
