@@ -46,7 +46,7 @@ class Reproduce : public testing::Test {
 TEST_F(Reproduce, Paper) {
   const Finished finished = reproduce("paper", {"--epochs", "1"});
   expect_success(finished);
-  EXPECT_TRUE(std::regex_search(finished.out, std::regex("paper: 2 trainings of 1 epochs.* on this machine")))
+  EXPECT_TRUE(std::regex_search(finished.out, std::regex("paper: trainings: 2, epochs of each: 1, .* on this machine")))
       << finished.out;
   const std::string text = table("paper");
   const auto row = Predict::rows_of(phantoms / "paper/attention4/metrics.csv").at(0);
@@ -59,22 +59,34 @@ TEST_F(Reproduce, Paper) {
   EXPECT_NE(read_text(phantoms / "paper/compare.html").find("attention3"), std::string::npos);
 }
 
-// Ended in the middle, it goes on: the run has the bits of one that was not disturbed.
+// Ended in the middle, it goes on: the run has the bits of one that was not disturbed. That rows of metrics.csv are
+// written before the checkpoint does not matter. And a folder of other runs is not taken for what is asked for.
 TEST_F(Reproduce, BestGoesOnWhereItWasEnded) {
-  ProcessOptions killed;
-  killed.signal_when = [](const std::string& out) { return out.find("epoch 1") != std::string::npos ? SIGTERM : 0; };
   const std::vector<std::string> epochs = {"--epochs", "6"};
-  const Finished ended = reproduce("best", epochs, killed);
-  EXPECT_NE(ended.exit_code, 0);
   expect_success(reproduce("best", epochs));
-  const std::string text = table("best"), last = phantoms / "best/seed0/last.safetensors", bytes = read_text(last);
+  const std::string run = phantoms / "best/seed0", last = run + "/last.safetensors";
+  const std::string text = table("best"), bytes = read_text(last), rows = read_text(run + "/metrics.csv");
   EXPECT_TRUE(std::regex_search(
       text, std::regex("\\| seed0 \\| chosen \\| all \\| [0-9]+ \\| [0-9.]+ \\([0-9.]+ to [0-9.]+\\)")))
       << text;
   std::filesystem::remove_all(phantoms / "best");
+
+  ProcessOptions killed;
+  killed.signal_when = [](const std::string& out) { return out.find("epoch 1") != std::string::npos ? SIGTERM : 0; };
+  const Finished ended = reproduce("best", epochs, killed);
+  EXPECT_EQ(ended.exit_code, 130);
+  EXPECT_NE(ended.err.find("the same command goes on"), std::string::npos) << ended.err;
+  EXPECT_NE(read_text(last), bytes);
+  write_text(run + "/metrics.csv", rows);
   expect_success(reproduce("best", epochs));
   EXPECT_EQ(read_text(last), bytes);
   EXPECT_EQ(table("best"), text);
+
+  for (const auto& [option, value] : {std::pair{"--epochs", "7"}, {"--base", "3"}, {"--size", "16"}}) {
+    const Finished other = reproduce("best", {"--epochs", "6", option, value});
+    EXPECT_EQ(other.exit_code, 1) << option;
+    EXPECT_NE(other.err.find("name another --out"), std::string::npos) << other.err;
+  }
 }
 
 TEST_F(Reproduce, BenchmarkPoolsInTheOrderOfTheLists) {
@@ -96,9 +108,17 @@ TEST_F(Reproduce, BenchmarkPoolsInTheOrderOfTheLists) {
 }
 
 TEST_F(Reproduce, MistakesAreNamed) {
+  for (const auto& [option, words] :
+       {std::pair<std::vector<std::string>, const char*>{{"--epochs", "0"}, "invalid whole value: '0'"},
+        {{"--lists", "/none"}, "/none/busi_train1.txt is not there"},
+        {{"--data", "/none"}, "/none is not there"}}) {
+    const Finished wrong = reproduce("benchmark", option);
+    EXPECT_EQ(wrong.exit_code, 2) << words;
+    EXPECT_NE(wrong.err.find(words), std::string::npos) << wrong.err;
+  }
   const Finished nothing = run_process({source_folder() + "/tools/reproduce.sh", "paper", "--attnunet", "/none"});
   EXPECT_EQ(nothing.exit_code, 2);
-  EXPECT_NE(nothing.err.find("/none is not there: build it"), std::string::npos) << nothing.err;
+  EXPECT_NE(nothing.err.find("/none is no program: build it"), std::string::npos) << nothing.err;
 }
 
 }  // namespace TEST_FILE

@@ -18,8 +18,6 @@ import statistics
 import subprocess
 import sys
 
-import bench_rounds
-
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 RECIPE = ["--loss", "bce+dice", "--augment", "strong", "--lr-schedule", "cosine", "--weight-decay", "1e-4"]
@@ -42,8 +40,8 @@ PAPER = {
 
 
 class Run:
-    def __init__(self, name, variant, *options):
-        self.name, self.variant, self.options = name, variant, list(options)
+    def __init__(self, name, variant, *options, lists=()):
+        self.name, self.variant, self.options, self.lists = name, variant, [*options, *lists], list(lists)
 
 
 def runs_of(args):
@@ -58,24 +56,37 @@ def runs_of(args):
     if args.recipe == "benchmark":
         lists = [os.path.join(args.lists, f"busi_{{}}{number}.txt") for number in args.list]
         return [
-            Run(f"list{number}", "attention4", *RECIPE, "--train-list", one.format("train"), "--val-list",
-                one.format("val"))
+            Run(f"list{number}", "attention4", *RECIPE,
+                lists=["--train-list", one.format("train"), "--val-list", one.format("val")])
             for number, one in zip(args.list, lists)
         ]
     return [Run(f"seed{seed}", "attention4", *BEST, "--seed", str(seed)) for seed in args.seeds]
 
 
+child, stopped = None, False
+
+
+def stop(number, _):
+    """attnunet saves its state and ends; then this program does."""
+    global stopped
+    stopped = True
+    at_terminal = number == signal.SIGINT and os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()  # it has been told
+    if child is not None and child.poll() is None and not at_terminal:
+        child.send_signal(number)
+
+
 def program(args, *arguments):
-    """Runs attnunet; ends this program if that fails or is interrupted."""
+    """Runs attnunet; ends this program if that fails or is stopped."""
+    global child
     command = [args.attnunet, *map(str, arguments)]
-    child = subprocess.Popen(command, stdout=None if arguments[0] == "train" else subprocess.DEVNULL)
-    for number in [signal.SIGTERM, signal.SIGHUP]:
-        signal.signal(number, lambda number, _: child.send_signal(number))
-    code = child.wait()
-    if code < 0 or code > 128:
-        sys.exit("interrupted; run the same command again to go on")
+    if not stopped:
+        child = subprocess.Popen(command, stdout=None if arguments[0] == "train" else subprocess.DEVNULL)
+        code = child.wait()
+    if stopped or code < 0 or code > 128:
+        print("stopped; the same command goes on", file=sys.stderr)
+        sys.exit(130)
     if code != 0:
-        sys.exit(f"attnunet {arguments[0]} failed (see above); what is finished is kept, the same command goes on")
+        sys.exit(f"attnunet {arguments[0]} failed, see above; what is finished is kept")
 
 
 def result(args, folder, name, *arguments):
@@ -102,9 +113,9 @@ def seconds_left(args, runs):
         if done >= args.epochs:
             continue
         if run.variant not in times:
-            times[run.variant] = bench_rounds.result_of(
-                [args.attnunet, "bench", "--no-layers", "--variant", run.variant, "--base", str(args.base), "--size",
-                 str(args.size), "--batch", str(args.batch), "--warmup", "1", "--repeats", "2", *compute(args)]
+            times[run.variant] = result(
+                args, args.out, "bench.json", "bench", "--no-layers", "--variant", run.variant, "--base", args.base,
+                "--size", args.size, "--batch", args.batch, "--warmup", 1, "--repeats", 2, *compute(args)
             )["train_step_ms"]["median"]
         total += (args.epochs - done) * images / args.batch * times[run.variant] / 1000
     return total
@@ -131,13 +142,25 @@ def epochs_of(args, run):
         return list(csv.DictReader(text))
 
 
+def require_same(args, run):
+    """What is there already must be what is asked for."""
+    config = os.path.join(folder_of(args, run), "config.json")
+    if not os.path.exists(config):
+        return
+    with open(config) as text:
+        found = json.load(text)
+    for name, asked in [("variant", run.variant), ("base", args.base), ("size", args.size), ("batch", args.batch),
+                        ("epochs", args.epochs), ("data", args.data)]:
+        same = os.path.realpath(found[name]) == os.path.realpath(asked) if name == "data" else found[name] == asked
+        if not same:
+            sys.exit(f"{folder_of(args, run)} is a run with {name} {found[name]}, not {asked}: name another --out")
+
+
 def train(args, run):
     folder = folder_of(args, run)
     last = os.path.join(folder, "last.safetensors")
-    if len(epochs_of(args, run)) >= args.epochs:
-        return
     print(f"\n{run.name}: {folder}", flush=True)
-    if os.path.exists(last):
+    if os.path.exists(last):  # of a finished run this only says that it is finished
         program(args, "train", "--resume", last, "--data", args.data, *compute(args))
     else:
         program(args, "train", "--data", args.data, "--out", folder, "--variant", run.variant, "--base", args.base,
@@ -187,9 +210,14 @@ def paper_table(args, runs):
 
 
 def scores_of(args, run, subset, checkpoint="last.safetensors", *more):
-    return result(args, folder_of(args, run), f"{subset}-{checkpoint}.json", "evaluate", "--data", args.data,
-                  "--checkpoint", os.path.join(folder_of(args, run), checkpoint), "--subset", subset, *compute(args),
-                  *more)
+    """Of the cases that the run has set aside; ends this program if those are not what is scored."""
+    scores = result(args, folder_of(args, run), f"{subset}-{checkpoint}.json", "evaluate", "--data", args.data,
+                    "--checkpoint", os.path.join(folder_of(args, run), checkpoint), "--subset", subset, *compute(args),
+                    *more)
+    if scores["subset"] != subset or scores["missing"] > 0 or scores["trained_on"] > 0:
+        sys.exit(f"{args.data} is not what {folder_of(args, run)} was trained on: {scores['missing']} of its {subset} "
+                 f"cases are missing, {scores['trained_on']} of those scored were trained on")
+    return scores
 
 
 def lesion_scores(scores):
@@ -224,7 +252,7 @@ def benchmark_table(args, runs):
     rows = []
     for run in runs:
         for checkpoint, name in [("last.safetensors", "last epoch"), ("best.safetensors", "best epoch")]:
-            scores = scores_of(args, run, "val", checkpoint, "--pool-batch", 8)["overall"]
+            scores = scores_of(args, run, "val", checkpoint, "--pool-batch", 8, *run.lists)["overall"]
             rows.append([run.name, name, number(scores["batch_pooled_iou"]), number(scores["batch_pooled_dice"])])
     for name in ["last epoch", "best epoch"]:
         chosen = [row for row in rows if row[1] == name]
@@ -286,10 +314,19 @@ def best_table(args, runs):
         text += f"\nChosen by the highest IoU over all validation images: threshold {threshold}, smallest area {area}.\n"
         for chosen, marking in [("threshold 0.5", []), ("chosen", ["--threshold", threshold, "--min-area", area])]:
             rows += part_rows(args, run, chosen, scores_of(args, run, "test", "last.safetensors", *marking))
+    if len(runs) > 1:
+        text = "\nEach seed has a test part of its own.\n" + text
     return table(["run", "masks", "images of the test part", "cases", "IoU (95 %)", "Dice (95 %)"], rows) + text
 
 
 TABLES = {"paper": paper_table, "ablation": ablation_table, "benchmark": benchmark_table, "best": best_table}
+
+
+def whole(text):
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def arguments():
@@ -300,30 +337,46 @@ def arguments():
     parser.add_argument("--backend", default="cpu", choices=["cpu", "cuda", "cuda-sim"])
     parser.add_argument("--precision", default="float32", choices=["float32", "tf32", "bf16"])
     parser.add_argument("--attnunet", default=os.path.join(ROOT, "attnunet"), help="the program (./attnunet)")
-    parser.add_argument("--base", type=int, help="base width, if not the recipe's")
-    parser.add_argument("--size", type=int, help="size of the images, if not the recipe's")
-    parser.add_argument("--epochs", type=int, help="epochs, if not the recipe's")
-    parser.add_argument("--batch", type=int, default=16, help="images per step (16)")
-    parser.add_argument("--lists", default="data/splits", help="benchmark: folder of busi_train1.txt ... (data/splits)")
-    parser.add_argument("--list", type=int, nargs="+", default=[1, 2, 3], help="benchmark: which lists (1 2 3)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="best: a run for each (0)")
+    parser.add_argument("--base", type=whole, help="base width, if not the recipe's")
+    parser.add_argument("--size", type=whole, help="size of the images, if not the recipe's")
+    parser.add_argument("--epochs", type=whole, help="epochs, if not the recipe's")
+    parser.add_argument("--batch", type=whole, default=16, help="images per step (16)")
+    parser.add_argument("--lists", default="data/splits", help="benchmark: folder with the published lists busi_train1.txt, "
+                        "busi_val1.txt, ... (data/splits)")
+    parser.add_argument("--list", type=whole, nargs="+", default=[1, 2, 3], help="benchmark: which lists (1 2 3)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="best: a run, and a test part, for each (0)")
     args = parser.parse_args()
     args.out = args.out or os.path.join("runs", "reproduce", args.recipe)
+    args.seeds, args.list = list(dict.fromkeys(args.seeds)), list(dict.fromkeys(args.list))
     for name in ["base", "size", "epochs"]:
         if getattr(args, name) is None:
             setattr(args, name, DEFAULTS[args.recipe][name])
-    if not os.path.exists(args.attnunet):
-        parser.error(f"{args.attnunet} is not there: build it with make, or name the program with --attnunet")
+    if not (os.path.isfile(args.attnunet) and os.access(args.attnunet, os.X_OK)):
+        parser.error(f"{args.attnunet} is no program: build it with make, or name it with --attnunet")
+    needed = [args.data]
+    if args.recipe == "benchmark":
+        needed += [os.path.join(args.lists, f"busi_{part}{number}.txt") for number in args.list
+                   for part in ["train", "val"]]
+    for path in needed:
+        if not os.path.exists(path):
+            parser.error(f"{path} is not there")
     return args
 
 
 def main():
     args = arguments()
-    signal.signal(signal.SIGINT, lambda *_: None)  # the terminal tells attnunet, too, which saves its state and ends
-    os.makedirs(args.out, exist_ok=True)
+    for number in [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves SIGHUP
+            signal.signal(number, stop)
+    try:
+        os.makedirs(args.out, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"cannot make the folder {args.out}: {error.strerror}")
     runs = runs_of(args)
-    print(f"{args.recipe}: {len(runs)} trainings of {args.epochs} epochs, base {args.base}, {args.size} x {args.size}; about "
-          f"{duration(seconds_left(args, runs))} on this machine", flush=True)
+    for run in runs:
+        require_same(args, run)
+    print(f"{args.recipe}: trainings: {len(runs)}, epochs of each: {args.epochs}, base {args.base}, {args.size} x "
+          f"{args.size}; about {duration(seconds_left(args, runs))} on this machine", flush=True)
     for run in runs:
         train(args, run)
     text = TABLES[args.recipe](args, runs)
