@@ -80,5 +80,20 @@ TEST_F(InputsKept, LoopsOfLinksAreNamed) {
   EXPECT_EQ(finished.err.find("filesystem error"), std::string::npos) << finished.err;
 }
 
+// A run's other files are not replaced by what is made of its checkpoint, nor any file that is no model by export.
+TEST(FilesOfARun, AreKept) {
+  const PhantomFolder phantoms;
+  const std::string run = phantoms / "run", last = run + "/last.safetensors", picture = phantoms / "a.png";
+  expect_success(attnunet_run(phantoms.train(run)));
+  write_text(picture, "text");
+  for (const std::string& file : {run + "/best.safetensors", run + "/config.json", run + "/metrics.csv", picture}) {
+    const std::string before = read_text(file);
+    expect_failure(attnunet_run({"export", "--checkpoint", last, "--out", file}), 2, {file, "choose another name"});
+    EXPECT_EQ(read_text(file), before);
+  }
+  expect_failure(attnunet_run({"evaluate", "--checkpoint", last, "--json", run + "/metrics.csv"}), 2,
+                 {"belongs to the run"});
+}
+
 }  // namespace TEST_FILE
 }  // namespace attnunet

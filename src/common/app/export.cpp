@@ -10,6 +10,7 @@
 #include "common/app/inputs_kept.h"
 #include "common/core/build.h"
 #include "common/core/error.h"
+#include "common/core/quoting.h"
 #include "common/export/network_graph.h"
 #include "common/io/atomic_file.h"
 #include "common/io/table.h"
@@ -106,6 +107,12 @@ void write_weights(Checkpoint checkpoint, const ExportOptions& options) {
 
 void run(const ExportOptions& options) {
   keep_inputs({{"--out", options.out}}, {options.checkpoint});
+  std::error_code ignored;
+  const std::filesystem::path out = options.out;
+  if (std::filesystem::is_regular_file(out, ignored) && out.extension() != ".onnx" && !is_weights_file(options.out))
+    throw UsageError("--out: " + quoted(options.out) +
+                     " is there and its name does not end in .onnx or .safetensors; "
+                     "choose another name");
   Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   const std::string weights = choose_weights(checkpoint, options.weights, options.checkpoint);
   if (is_weights_file(options.out)) {

@@ -15,7 +15,8 @@ struct Output {
   std::string option, file;
 };
 
-/// Throws UsageError if one of the outputs is one of the files that the command reads, by whatever path.
+/// Throws UsageError if one of the outputs is one of the files that the command reads, by whatever path, or another
+/// file of the run that a checkpoint among them belongs to.
 void keep_inputs(const std::vector<Output>& outputs, const std::vector<std::filesystem::path>& inputs);
 
 /// The same for the files of a dataset: the table that names its cases, their images and masks.
