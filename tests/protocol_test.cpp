@@ -15,11 +15,15 @@ TEST(Protocol, OfARunSaysWhatChoosesTheEpoch) {
 }
 
 TEST(Protocol, OfAnEvaluationSaysWhatItsCasesDid) {
-  EXPECT_EQ(protocol_text(Subset::test, 1, true), "scores of 1 case that neither trained nor chose an epoch");
-  EXPECT_EQ(protocol_text(Subset::train, 7, true), "scores of 7 cases that were trained on");
-  EXPECT_NE(protocol_text(Subset::val, 7, true).find("chose the epoch of best.safetensors"), std::string::npos);
+  EXPECT_EQ(protocol_text(Subset::test, 1, true, 0, false), "scores of 1 case that neither trained nor chose an epoch");
+  EXPECT_EQ(protocol_text(Subset::train, 7, true, 7, false), "scores of 7 cases that were trained on");
+  EXPECT_NE(protocol_text(Subset::val, 7, true, 0, false).find("chose the epoch of best.safetensors"),
+            std::string::npos);
+  EXPECT_NE(protocol_text(Subset::val, 7, true, 0, true).find("--patience"), std::string::npos);
+  EXPECT_NE(protocol_text(Subset::test, 7, true, 3, false).find("3 of them, or near-duplicates, were trained on"),
+            std::string::npos);
   for (const Name<Subset>& one : Names<Subset>::table)
-    EXPECT_NE(protocol_text(one.value, 7, false).find("does not record"), std::string::npos) << one.text;
+    EXPECT_NE(protocol_text(one.value, 7, false, 0, false).find("does not record"), std::string::npos) << one.text;
 }
 
 }  // namespace TEST_FILE

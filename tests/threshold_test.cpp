@@ -204,5 +204,33 @@ TEST_F(Predict, IsScoredByTheMarkingOfTheCheckpoint) {
   EXPECT_EQ(nothing["loss"], plain["loss"]);
 }
 
+// With a smallest area the threshold is chosen on the masks that come of both; it stays with a copy chosen from again.
+TEST_F(Predict, ThresholdIsChosenOnFinalMasks) {
+  const std::string chosen = phantoms / "chosen.safetensors", again = phantoms / "again.safetensors";
+  const std::string json = phantoms / "scores.json";
+  const auto iou_of = [&](const std::string& model, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"evaluate", "--checkpoint", model, "--data", phantoms.data, "--json", json};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    expect_success(attnunet_run(arguments));
+    return read_json(json)["overall"]["iou"].get<double>();
+  };
+  iou_of(checkpoint, {"--choose-threshold", chosen, "--min-area", "30"});
+  const double of_chosen = iou_of(chosen, {});
+  for (const char* threshold : {"0.1", "0.3", "0.5", "0.7", "0.9"})
+    EXPECT_GE(of_chosen + 1e-12, iou_of(checkpoint, {"--threshold", threshold, "--min-area", "30"})) << threshold;
+  iou_of(chosen, {"--choose-threshold", again});
+  EXPECT_EQ(marking_text(load_checkpoint(again)), marking_text(load_checkpoint(chosen)));
+  expect_failure(attnunet_run({"evaluate", "--checkpoint", checkpoint, "--choose-threshold", again, "--tta"}), 2,
+                 {"leave out --tta"});
+  // At another size of the network the same share of the picture is the smallest.
+  phantom("a.png", 64, 64, 3);
+  const std::string csv = phantoms / "t.csv";
+  for (const char* size : {"16", "32", "64"}) {
+    expect_success(
+        attnunet_run({"predict", images, "--checkpoint", chosen, "--out", out, "--csv", csv, "--size", size}));
+    EXPECT_EQ(rows_of(csv).at(0).at("min_area"), "120") << size;
+  }
+}
+
 }  // namespace TEST_FILE
 }  // namespace attnunet

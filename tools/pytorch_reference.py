@@ -249,8 +249,8 @@ class Checkpoint:
         self.config = json.loads(self.metadata["config"])
         self.epoch, self.step, self.batch = (int(self.metadata[key]) for key in ("epoch", "step", "batch"))
 
-    def network(self):
-        """In float64, with our dropout masks of this step."""
+    def network(self, averages=False):
+        """In float64, with our dropout masks of this step; with the averages of --ema, if the file has any."""
         key = {"seed": int(self.metadata["seed"]), "step": self.step}
         rate = self.config["dropout"]
         network = AttentionUNet(
@@ -259,6 +259,8 @@ class Checkpoint:
             lambda level_rate, layer: PhiloxDropout(level_rate if rate is None else rate, layer, key),
         )
         state = {name: value for name, value in self.values.items() if not name.startswith(("adam.", "ema."))}
+        if averages:
+            state.update({name[len("ema."):]: value for name, value in self.values.items() if name.startswith("ema.")})
         network.double().load_state_dict(state, strict=True)
         return network
 
@@ -412,7 +414,7 @@ def loss_of(config, logits, target):
 def compare_logits(report, before, path):
     vectors, _ = read_safetensors(path)
     with torch.no_grad():
-        logits = before.network().eval()(torch.from_numpy(vectors["image"].astype(np.float64)))
+        logits = before.network(averages=True).eval()(torch.from_numpy(vectors["image"].astype(np.float64)))
     ours = torch.from_numpy(vectors["logits"].astype(np.float64))
     report.line("logits, evaluation mode", difference([ours], [logits]), 1, 1e-4)
 
@@ -420,7 +422,7 @@ def compare_logits(report, before, path):
 def compare_evaluation(report, before, folder, path):
     with open(path, newline="") as file:
         losses = {row["name"]: float(row["loss"]) for row in csv.DictReader(file)}
-    network, errors = before.network().eval(), []
+    network, errors = before.network(averages=True).eval(), []
     for name, ours in losses.items():
         image, target = load_cases(folder, [name], before.config)
         with torch.no_grad():
@@ -515,7 +517,7 @@ def main():
         if options.after:
             compare_step(report, before, Checkpoint(options.after), options.data)
         if options.save:
-            write_safetensors(options.save, before.network().to(getattr(torch, options.dtype)).state_dict())
+            write_safetensors(options.save, before.network(averages=True).to(getattr(torch, options.dtype)).state_dict())
     except (RuntimeError, KeyError, OSError, ValueError, struct.error) as error:
         print("pytorch_reference: " + " ".join(str(error).split()), file=sys.stderr)
         return 1

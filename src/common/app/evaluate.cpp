@@ -113,6 +113,15 @@ std::int64_t count_marked(const data::Grey& mask, const data::Region& region) {
   return std::count(part.pixels.begin(), part.pixels.end(), 255);
 }
 
+/// From pixels of the image that the smallest area was chosen on to pixels of that which is scored.
+void scale_area(report::Marking& marking, const ImageSize& size) {
+  if (marking.area_of.height == 0) return;
+  const double larger = static_cast<double>(size.pixels()) / static_cast<double>(marking.area_of.pixels());
+  marking.min_area =
+      std::max(Index{1}, static_cast<Index>(std::llround(static_cast<double>(marking.min_area) * larger)));
+  marking.area_of = {0, 0};
+}
+
 /// Counts by the mask in place of those at a probability of 0.5. What tf.keras counts stays: it has a rule of its own.
 void count(const data::Grey& mask, const float* truth, PixelCounts& counts) {
   counts.tp = counts.fp = counts.fn = counts.tn = 0;
@@ -139,6 +148,20 @@ std::string csv_row(const data::Case& one, const ImageScore& score, const Pictur
     row += text;
   }
   return row + "," + name_of(seen) + "\n";
+}
+
+void see(const float* logits, const float* truth, const ImageSize& size, report::Marking marking,
+         ThresholdChoice& choice) {
+  if (marking.min_area == 0 && marking.largest == 0) {
+    choice.see(logits, truth, static_cast<std::size_t>(size.pixels()));
+    return;
+  }
+  choice.see([&](double threshold) {
+    marking.threshold = threshold;
+    ImageScore score;
+    count(mask_of(logits, size.width, size.height, marking), truth, score.counts);
+    return image_metrics(score).iou;
+  });
 }
 
 /// One checkpoint evaluated.
@@ -224,7 +247,8 @@ bool chooses_cases(const std::set<std::string>& given) {
 }
 
 /// The recorded cases of the subset that are in the dataset; all of the dataset if it holds none of the checkpoint's.
-void choose_recorded(Evaluation& evaluation, const CaseList& list, std::optional<data::Fingerprints>& prints) {
+void choose_recorded(Evaluation& evaluation, const CaseList& list, std::optional<data::Fingerprints>& prints,
+                     bool ensemble) {
   PresentCases present;
   const auto look = [&] {
     evaluation.dataset = find_dataset(evaluation.config);
@@ -257,8 +281,10 @@ void choose_recorded(Evaluation& evaluation, const CaseList& list, std::optional
     const std::vector<data::Case>& cases = evaluation.dataset.cases;
     const bool names_test_cases =
         std::any_of(cases.begin(), cases.end(), [](const data::Case& one) { return one.part == data::Part::test; });
-    if (evaluation.subset == Subset::test && !names_test_cases)
+    if (evaluation.subset == Subset::test && !names_test_cases && !ensemble)
       throw Error("the checkpoint records no test cases, and " + root + " names none: " + how_all);
+    if (evaluation.subset == Subset::test && ensemble)
+      throw Error("the checkpoints share no test case: a case counts if one records it and none was trained on it");
     throw Error("the checkpoint records no " + subset + " cases; " +
                 (present.others > 0 ? others + ": " : std::string()) + "--split grouped --subset " + subset +
                 " scores those that " + root + " names, " + how_all);
@@ -276,7 +302,9 @@ void choose_recorded(Evaluation& evaluation, const CaseList& list, std::optional
 }
 
 std::string protocol_of(const Evaluation& evaluation) {
-  return protocol_text(evaluation.subset, evaluation.cases.size(), evaluation.recorded);
+  const SeenCounts seen = count_seen(evaluation.seen);
+  return protocol_text(evaluation.subset, evaluation.cases.size(), evaluation.recorded,
+                       seen.trained + seen.near_duplicates, evaluation.config.patience > 0);
 }
 
 /// A threshold that is chosen on images which were trained on says nothing. The recorded validation cases are the
@@ -375,16 +403,21 @@ Evaluation evaluate(const std::vector<std::string>& paths, const EvaluateOptions
   evaluation.assumed = assumptions(checkpoint, evaluation.config.size);
   // A threshold is chosen as if the checkpoint had none yet; of the mean of an ensemble no member states one.
   MarkingOptions marking = options.marking;
-  marking.raw = marking.raw || !options.choose_threshold.empty() || paths.size() > 1;
-  evaluation.marking = marking_for(checkpoint, marking, given, evaluation.stated);
+  marking.raw = marking.raw || paths.size() > 1;
+  std::set<std::string> fixed = given;
+  if (!options.choose_threshold.empty()) fixed.insert("threshold");
+  evaluation.marking = marking_for(checkpoint, marking, fixed, evaluation.stated);
+  scale_area(evaluation.marking, evaluation.config.size);
   std::optional<data::Fingerprints> prints;
   if (list && !chooses_cases(given)) {
-    choose_recorded(evaluation, *list, prints);
+    choose_recorded(evaluation, *list, prints, paths.size() > 1);
   } else {
     evaluation.dataset = find_dataset(evaluation.config);
     if (!checkpoint.has_metadata) take_own_split(evaluation.dataset, given, evaluation.config);
     prints.emplace(evaluation.dataset);
     evaluation.cases = subset_of(evaluation.dataset, options.subset, evaluation.config, *prints);
+    evaluation.recorded =
+        list && subset_of(present_cases(*list, evaluation.dataset, *prints), options.subset).cases == evaluation.cases;
   }
   keep_dataset(outputs_of(options), evaluation.dataset);
   evaluation.seen = seen_by_any(model, *prints, evaluation.cases);
@@ -411,7 +444,7 @@ Evaluation evaluate(const std::vector<std::string>& paths, const EvaluateOptions
                               Picture& picture = evaluation.pictures[place];
                               picture.predicted = count_marked(mask, picture.region);
                               if (!options.choose_threshold.empty())
-                                choice.see(logits, truth, static_cast<std::size_t>(size.pixels()));
+                                see(logits, truth, size, evaluation.marking, choice);
                             });
   if (images.scores.size() < evaluation.cases.size()) return evaluation;
   for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -423,8 +456,8 @@ Evaluation evaluate(const std::vector<std::string>& paths, const EvaluateOptions
     require_lesions(evaluation);
     evaluation.chosen = choice.best();
     checkpoint.threshold = evaluation.chosen->threshold;
-    if (given.count("min-area") != 0) checkpoint.min_area = options.marking.marking.min_area;
-    if (given.count("largest") != 0) checkpoint.largest = options.marking.marking.largest;
+    checkpoint.min_area = evaluation.marking.min_area;
+    checkpoint.largest = evaluation.marking.largest;
     if (!checkpoint.has_metadata) {
       checkpoint.config.size = evaluation.config.size;
       checkpoint.config.reading.keep_aspect = evaluation.config.reading.keep_aspect;
@@ -448,13 +481,11 @@ nlohmann::ordered_json to_json(const Evaluation& evaluation, const EvaluateOptio
     per_class[name] = {{"cases", report.images}};
     per_class[name].update(to_json(report));
   }
-  nlohmann::ordered_json object{{"checkpoint", evaluation.checkpoint},
-                                {"subset", name_of(evaluation.subset)},
-                                {"cases", evaluation.overall.images},
-                                {"missing", evaluation.missing},
-                                {"size", evaluation.config.size},
-                                {"tta", options.tta},
-                                {"keep_aspect", evaluation.config.reading.keep_aspect}};
+  nlohmann::ordered_json object{
+      {"checkpoint", evaluation.checkpoint}, {"subset", name_of(evaluation.subset)},
+      {"cases", evaluation.overall.images},  {"missing", evaluation.missing},
+      {"size", evaluation.config.size},      {"tta", options.tta},
+      {"weights", evaluation.weights},       {"keep_aspect", evaluation.config.reading.keep_aspect}};
   object["protocol"] = protocol_of(evaluation);
   object.update({{"threshold", evaluation.marking.threshold},
                  {"min_area", evaluation.marking.min_area},
@@ -565,6 +596,8 @@ bool run(const EvaluateOptions& options, const std::set<std::string>& given) {
     throw UsageError("--choose-threshold is for one --checkpoint and --subset val: leave out what differs");
   if (options.checkpoints.size() > 1 && !options.csv.empty())
     throw UsageError("--csv is of one checkpoint: leave it out, or name one --checkpoint");
+  if (!options.choose_threshold.empty() && options.tta)
+    throw UsageError("--choose-threshold is for what predict does without options: leave out --tta");
   if (!options.choose_threshold.empty() && given.count("threshold") != 0)
     throw UsageError("--choose-threshold chooses the threshold: leave out --threshold");
   if (!options.choose_threshold.empty() && options.weights == Weights::raw)

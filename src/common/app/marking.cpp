@@ -30,7 +30,7 @@ report::Marking marking_for(const Checkpoint& checkpoint, const MarkingOptions& 
   if (used.largest > 0) marking.largest = used.largest;
   if (used.min_area > 0) {
     marking.min_area = used.min_area;
-    marking.of_network_image = true;
+    marking.area_of = checkpoint.config.size;
   }
   return marking;
 }

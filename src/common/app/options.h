@@ -74,7 +74,7 @@ constexpr const char* tta_help =
     "mean logits over the 8 flips and turns of a square, the 4 flips of another --size; as many times the work";
 constexpr const char* ensemble_help =
     "instead of --checkpoint: mean logits of these models, as of the folds of a cross-validation, which must agree in "
-    "size and preparation of the images";
+    "size and preparation of the images; predict's inputs come before it";
 
 /// --min-area and --largest; `more` ends their help.
 void add_component_options(Command& command, Index& min_area, Index& largest, const std::string& more);

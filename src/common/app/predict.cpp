@@ -256,14 +256,14 @@ bool run(PredictOptions options, const std::set<std::string>& given) {
   const std::vector<std::string> paths =
       options.ensemble.empty() ? std::vector<std::string>{options.checkpoint} : options.ensemble;
   const std::string weights = choose_weights(checkpoints, options.weights, paths);
+  std::string stated;
+  options.results.marking = marking_for(checkpoint, options.marking, given, stated);
+  if (!stated.empty()) std::printf("From the checkpoint: %s\n", stated.c_str());
   if (options.size) {
     for (const Checkpoint& member : checkpoints) require_size(member.config.network, *options.size);
     checkpoint.config.size = *options.size;
   }
   if (config.reading.keep_aspect) checkpoint.config.reading.keep_aspect = true;
-  std::string stated;
-  options.results.marking = marking_for(checkpoint, options.marking, given, stated);
-  if (!stated.empty()) std::printf("From the checkpoint: %s\n", stated.c_str());
   report::gradcam_block(checkpoint.config.network, options.gradcam_layer);
   if (options.results.attention && !checkpoint.config.network.gated())
     throw UsageError(std::string("--attention shows attention gates, and ") +

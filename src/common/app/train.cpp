@@ -87,9 +87,15 @@ int count_epochs_since_best(const Checkpoint& checkpoint) {
 Checkpoint resumed(TrainConfig given, const std::set<std::string>& options) {
   Checkpoint checkpoint = load_checkpoint(given.resume);
   const std::string lacks = lacking(checkpoint);
-  if (!lacks.empty())
+  if (!lacks.empty()) {
+    const std::filesystem::path last = std::filesystem::path(given.resume).parent_path() / "last.safetensors";
+    std::error_code ignored;
+    const bool other =
+        std::filesystem::is_regular_file(last, ignored) && !std::filesystem::equivalent(last, given.resume, ignored);
     throw Error("cannot resume " + given.resume + ": it lacks " + lacks +
-                "; start a new run from its weights with --init " + shell_word(given.resume));
+                (other ? "; resume " + shell_word(last) + ", or" : ";") +
+                " start a new run from its weights with --init " + shell_word(given.resume));
+  }
   if (options.count("data") == 0) {
     const std::string recorded = recorded_data_folder(given.resume);
     if (!recorded.empty()) given.data = recorded;
@@ -318,7 +324,7 @@ void add_train_command(Command& app, int& exit_code) {
                    "light: flips, and quarter turns of squares; strong: also small distortions");
   add_named_option(*command, config->balance,
                    "draw training cases so that classes are seen equally often, or cases without a lesion and with a "
-                   "small, a middling and a large one; an epoch has as many images as before");
+                   "small, a medium and a large one; an epoch has as many images as before");
   command->add_option("--seed", config->seed, "of everything random")->check(whole_number(0, largest_seed));
   command->add_flag("--no-shuffle", config->no_shuffle, "take the training cases in case order");
   add_threads_option(*command, config->threads);

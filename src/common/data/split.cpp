@@ -489,7 +489,7 @@ Split make_split(const Dataset& dataset, const SplitOptions& options, Fingerprin
                   (options.kind == SplitKind::paper && has_groups(dataset)
                        ? ": --split paper puts all of a group where its first case is"
                        : "") +
-                  "; use another split, other classes or more cases");
+                  "; use another split or --test-part, other classes or more cases");
   return split;
 }
 

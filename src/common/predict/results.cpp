@@ -61,8 +61,9 @@ std::string write_results(const std::filesystem::path& path, const PredictedImag
     return report::resize_map(cut(map, network.width, seen), seen.width, seen.height, region.width, region.height);
   };
   report::Marking marking = options.marking;
-  if (marking.of_network_image) {
-    const double larger = static_cast<double>(region.width) * region.height / (1.0 * seen.width * seen.height);
+  if (marking.area_of.height > 0) {
+    const data::Region counted = data::fitted_region(region.width, region.height, marking.area_of, of.keep_aspect);
+    const double larger = static_cast<double>(region.width) * region.height / (1.0 * counted.width * counted.height);
     marking.min_area =
         std::max(Index{1}, static_cast<Index>(std::lround(static_cast<double>(marking.min_area) * larger)));
   }

@@ -30,7 +30,7 @@ Lesion measure_lesion(const data::Grey& mask, const std::vector<float>& probabil
 struct Marking {
   double threshold = 0.5;
   Index min_area = 0, largest = 0;
-  bool of_network_image = false;  ///< min_area counts pixels of the network's image and has yet to be scaled
+  ImageSize area_of = {0, 0};  ///< the image whose pixels min_area counts; of no height: the one that is marked
 };
 
 /// The size of a pixel in mm; 0: unknown.

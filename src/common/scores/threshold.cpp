@@ -31,6 +31,11 @@ void ThresholdChoice::see(const float* logits, const float* truth, std::size_t p
   ++images_;
 }
 
+void ThresholdChoice::see(const std::function<double(double threshold)>& iou) {
+  for (std::size_t i = 1; i < steps; ++i) iou_sums_[i] += iou(static_cast<double>(i) / steps);
+  ++images_;
+}
+
 ThresholdChoice::Best ThresholdChoice::best() const {
   int chosen = steps / 2;
   const auto sum = [&](int i) { return iou_sums_[static_cast<std::size_t>(i)]; };

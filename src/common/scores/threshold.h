@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "common/core/geometry.h"
@@ -15,6 +16,8 @@ class ThresholdChoice {
  public:
   /// The logits of an image and its truth (0 or 1), `pixels` of each.
   void see(const float* logits, const float* truth, std::size_t pixels);
+  /// The same for masks that a threshold alone does not make: iou(threshold) is that of the image.
+  void see(const std::function<double(double threshold)>& iou);
 
   struct Best {
     double threshold = 0.5, iou = 0, iou_at_half = 0;  ///< iou_at_half: of the threshold 0.5

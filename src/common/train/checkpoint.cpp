@@ -339,14 +339,16 @@ Checkpoint averaged(Checkpoint checkpoint) {
 std::string choose_weights(Checkpoint& checkpoint, std::optional<Weights> asked, const std::string& path) {
   const bool both = !checkpoint.ema_parameters.empty(), averages_alone = !both && checkpoint.config.ema > 0;
   if (asked == Weights::ema && !both && !averages_alone)
-    throw Error(path + " has no averaged weights: it was trained without --ema; leave out --weights");
+    throw Error(path + " has no averaged weights; leave out --weights");
   if (asked == Weights::raw && averages_alone)
     throw Error(path + " has averaged weights only; last.safetensors of its run has the raw ones");
   if (asked == Weights::raw) return both ? "raw weights" : "";
   if (both) checkpoint = averaged(std::move(checkpoint));
+  if (!both && !averages_alone) return "";
+  if (checkpoint.config.ema <= 0) return "averaged weights";  // of a file that does not say how
   char decay[40];
   std::snprintf(decay, sizeof decay, "averaged weights (ema %g)", checkpoint.config.ema);
-  return both || averages_alone ? decay : "";
+  return decay;
 }
 
 std::string lacking(const Checkpoint& checkpoint) {

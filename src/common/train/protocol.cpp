@@ -15,17 +15,20 @@ std::string protocol_text(const data::Split& split) {
          " neither (scores: evaluate --subset test)";
 }
 
-std::string protocol_text(Subset subset, std::size_t cases, bool recorded) {
+std::string protocol_text(Subset subset, std::size_t cases, bool recorded, std::size_t seen, bool patience) {
   const std::string scored = "scores of " + counted(cases, "case", "cases");
   if (!recorded) return scored + " that the checkpoint does not record under this name, chosen for this evaluation";
   switch (subset) {
     case Subset::train:
       return scored + " that were trained on";
     case Subset::val:
-      return scored +
-             " that chose the epoch of best.safetensors, and so flatter that file; no score chose the epoch of "
-             "last.safetensors";
+      return scored + " that chose the epoch of best.safetensors, and so flatter that file; " +
+             (patience ? "by --patience they could end the training, too"
+                       : "no score chose the epoch of last.safetensors");
     case Subset::test:
+      if (seen > 0)
+        return scored + ", none of which trained this model or chose an epoch; but " + std::to_string(seen) +
+               " of them, or near-duplicates, were trained on";
       return scored + " that neither trained nor chose an epoch";
     case Subset::all:
       return scored + ", of which some were trained on";

@@ -22,7 +22,9 @@ struct Names<Subset> {
 /// Of a run, for config.json and its report.
 std::string protocol_text(const data::Split& split);
 
-/// Of an evaluation. `recorded`: the cases are those that the checkpoint records for the subset.
-std::string protocol_text(Subset subset, std::size_t cases, bool recorded);
+/// Of an evaluation. `recorded`: the cases are those that the checkpoint records for the subset; `seen`: how many of
+/// them it, or a model before it, was trained on, near-duplicates included; `patience`: the training might have ended
+/// early.
+std::string protocol_text(Subset subset, std::size_t cases, bool recorded, std::size_t seen, bool patience);
 
 }  // namespace attnunet
