@@ -373,6 +373,15 @@ TEST(TrainCommand, NumbersOfALoss) {
 }
 
 // It says why it ended, also when it is resumed without effect; a run that did not count epochs counts them then.
+// Of a run with --ema best.safetensors holds averages alone; what can be resumed lies beside it.
+TEST(TrainCommand, BestOfAnEmaRunPointsToLast) {
+  const PhantomFolder phantoms;
+  const std::string run = phantoms / "run";
+  expect_success(attnunet_run(phantoms.train(run, {"--ema", "0.5"})));
+  expect_failure(attnunet_run({"train", "--resume", run + "/best.safetensors"}), 1,
+                 {"lacks Adam's moments", "resume " + run + "/last.safetensors", "--init"});
+}
+
 TEST(TrainCommand, Patience) {
   const PhantomFolder phantoms;
   const std::string last = phantoms / "run/last.safetensors";

@@ -22,6 +22,7 @@ from pytorch_reference import (
     VARIANTS,
     AttentionGate,
     AttentionUNet,
+    Checkpoint,
     DoubleConv,
     PhiloxDropout,
     bce,
@@ -554,6 +555,20 @@ def not_finite():
     file.save()
 
 
+# The model that comes with the project --------------------------------------------------------------------------------
+
+
+def shipped_model():
+    """Its logits for speckle with a darker ellipse in it."""
+    random = random_for("model")
+    y, x = np.mgrid[0:64, 0:64]
+    inside = ((y - 30) / 12) ** 2 + ((x - 34) / 18) ** 2 < 1
+    image = (np.where(inside, 0.12, 0.45) * random.gamma(4, 0.25, (64, 64))).clip(0, 1).reshape(1, 64, 64, 1)
+    image = np.round(255 * image) / 255
+    network = Checkpoint(FOLDER.parent.parent / "models" / "attention4-busi.safetensors").network(averages=True).eval()
+    save("model", {"image": image, "logits": nhwc(network(nchw(image)))})
+
+
 def main():
     global FOLDER
     if len(sys.argv) > 1:
@@ -577,6 +592,7 @@ def main():
     adam("adamw", torch.optim.AdamW, 0.01)
     training()
     not_finite()
+    shipped_model()
 
 
 if __name__ == "__main__":
