@@ -213,13 +213,13 @@ class Holder {
     child_ = fork();
     if (child_ == 0) {
       const RunFolder held = RunFolder::create(config);
-      if (write(ready[1], "x", 1) == 1) pause();
+      if (::write(ready[1], "x", 1) == 1) pause();
       _exit(0);
     }
     char signal = 0;
-    close(ready[1]);
-    EXPECT_EQ(read(ready[0], &signal, 1), 1);
-    close(ready[0]);
+    ::close(ready[1]);
+    EXPECT_EQ(::read(ready[0], &signal, 1), 1);
+    ::close(ready[0]);
   }
   void kill_it() {
     kill(child_, SIGKILL);
